@@ -1,0 +1,76 @@
+import type { SourceConnector } from '../connector/source.ts';
+import type { TargetConnector } from '../connector/target.ts';
+
+/**
+ * The configuration as the code uses it: durations are milliseconds, patterns are compiled, defaults are in. What is
+ * written in YAML is another type, behind `load.ts`, and never leaves that folder.
+ */
+export interface Config {
+  /** Absolute path of the YAML file. */
+  file: string;
+  institution: string;
+  /** Absolute. Relative paths in the file are relative to the working directory, as in a shell. */
+  stateDir: string;
+  store: { kind: 'embedded' };
+  control: { socket: string };
+  roster: Scope & { newCourses: 'report' | 'provision'; emptyCourses: 'keep' | 'archive' };
+  /** In the order of the file, which is the precedence of their attributes. */
+  sources: readonly SourceConfig[];
+  targets: readonly TargetConfig[];
+}
+
+/** Which departments and courses are in scope; the patterns match whole names, without case. */
+export interface Scope {
+  departments: { include: readonly RegExp[]; exclude: readonly RegExp[] };
+  courses: { include: readonly RegExp[]; exclude: readonly RegExp[] };
+}
+
+/** Limits on removals; disables and un-enrolments are counted apart. Per cent of what stood before. */
+export interface RemovalLimits {
+  percent: number;
+  /** The per-cent limit at once holds only when more than this many go. */
+  atLeast: number;
+  window: { days: number; percent: number };
+}
+
+export interface SourceConfig {
+  name: string;
+  connector: SourceConnector;
+  enabled: boolean;
+  dryRun: boolean;
+  /** Cron, five fields; null: only on demand. */
+  schedule: string | null;
+  role: 'authoritative';
+  limits: RemovalLimits;
+  format: FormatConfig;
+  /** The connector's own settings, proved by its schema. */
+  settings: unknown;
+}
+
+/** How rows become records: a named format of the house, or a map of canonical field to column. */
+export type FormatConfig = { kind: 'unitu' } | { kind: 'map'; fields: FieldMap };
+
+/** Canonical field (`email`, `firstName`, …, or `attributes.NAME`) → where its value comes from. */
+export type FieldMap = Readonly<Record<string, FieldSource>>;
+
+export interface FieldSource {
+  /** Columns whose values are joined by `join`; empty for a constant. */
+  columns: readonly string[];
+  join: string;
+  constant: string | null;
+  /** Value → canonical value (exact, after trimming); null when values are taken as they are. */
+  values: Readonly<Record<string, string | null>> | null;
+}
+
+export interface TargetConfig {
+  name: string;
+  connector: TargetConnector;
+  enabled: boolean;
+  settings: unknown;
+}
+
+/** The connectors that a configuration may name; handed in, so that only the composition knows the registry. */
+export interface Registry {
+  sources: readonly SourceConnector[];
+  targets: readonly TargetConnector[];
+}

@@ -1,0 +1,103 @@
+import type { z } from 'zod';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+
+/**
+ * The contract of a source. A pull is two steps, because a sync of a million unchanged rows must not parse a million
+ * rows: first every row is *seen* (its bytes go past a digest), then only the rows in the difference are *decoded*.
+ */
+
+/** Columns that the configured format wants of a table. */
+export interface ColumnExpectation {
+  required: readonly string[];
+  optional: readonly string[];
+  /** True: a column that is neither required nor optional makes the answer `Incomplete`. */
+  exact: boolean;
+}
+
+/** One file, page set or query answer of a pull: what a snapshot is traced back to. */
+export interface Part {
+  /** File path, URL or DN, as a person would look it up. Never contains a secret. */
+  name: string;
+  bytes: number;
+  /** Hex SHA-256 of the bytes as the source gave them. */
+  sha256: string;
+  /** ISO 8601, the source's own word; null where it has none. */
+  modified: string | null;
+  /** Column names in the order of the cells that `decode` gives. */
+  columns: readonly string[];
+  /** Everything besides the row's own bytes that decides how they are read (delimiter, …): part of each row's digest. */
+  layout: string;
+}
+
+/** Where one row lies, so that it can be decoded later and shown to a person. */
+export interface RowPlace {
+  part: number;
+  /** Byte offset and length inside what the connector spooled. */
+  offset: number;
+  length: number;
+  /** Line in the file, from 1 (the header is line 1); for sources without lines the row's index from 1. */
+  line: number;
+}
+
+/** Takes rows as they stream by. `bytes[start..end)` is only valid during the call. */
+export interface RowSink {
+  row(bytes: Uint8Array, start: number, end: number, part: number, offset: number, line: number): void;
+}
+
+/** One decoded row: its cells in the order of the part's columns, or why they cannot be read. */
+export type DecodedRow =
+  | { cells: readonly string[] }
+  /** `column` is 1-based within the row's cells (or null); a broken row's cells are never trusted. */
+  | { broken: string; column: number | null };
+
+/** A whole answer, held (open file, spool file) until `close`. */
+export interface Answer {
+  /** Hex SHA-256 over everything answered; the same again means that nothing has to be looked at. */
+  content: string;
+  parts: readonly Part[];
+  /**
+   * Streams every row once, in order. Memory stays flat. Throws `Incomplete` when the answer turns out not to be
+   * whole (cut last line, too many rows, changed while it was read).
+   */
+  scan(sink: RowSink): Promise<void>;
+  /** Decodes the named rows, in the given order; one result for each. Throws `Incomplete` when the bytes changed. */
+  decode(places: readonly RowPlace[]): Promise<DecodedRow[]>;
+  /** Called once the snapshot is committed: archive, remember. A failure is reported, and undoes nothing. */
+  accepted(): Promise<void>;
+  /** Gives back files, connections and spool space. Never throws. */
+  close(): Promise<void>;
+}
+
+/** What a source connector is handed. It never sees the store. */
+export interface SourceContext {
+  /** The source's name in the configuration. */
+  source: string;
+  /** A directory of this pull's own for spooled bytes; removed afterwards. */
+  spoolDir: string;
+  columns: ColumnExpectation;
+  /** Parts of the last committed snapshot, for telling apart what is known already. */
+  last: readonly Pick<Part, 'name' | 'bytes' | 'sha256' | 'modified'>[] | null;
+  signal: AbortSignal;
+  clock: Clock;
+  log: Log;
+  /** A short sentence for whoever watches ("42 of 110 MB fetched"). Cheap to call often. */
+  progress(text: string): void;
+}
+
+/** A source connector: a declaration and a pull. */
+export interface SourceConnector<S = unknown> {
+  kind: string;
+  direction: 'source';
+  /** One sentence for `--help` and the generated schema. */
+  description: string;
+  /** The keys of this kind in the configuration, beside the common ones of every source. */
+  settings: z.ZodType<S>;
+  /**
+   * Pulls one whole answer. Throws `Incomplete` (no snapshot), `Denied`, `Unavailable` or `Misconfigured`; returns null
+   * when there is rightly nothing new to read (everything that was there has been taken and archived).
+   */
+  pull(settings: S, context: SourceContext): Promise<Answer | null>;
+  /** Logs in and says in a few sentences what a pull would read. Reads no rows. Throws as `pull` does. */
+  probe(settings: S, context: SourceContext): Promise<string[]>;
+}

@@ -1,0 +1,112 @@
+import type { z } from 'zod';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Http } from './http.ts';
+
+/** What can happen to the roster; the words of the plan, the outbox and the targets alike. */
+export const changeTypes = [
+  'course.create',
+  'account.create',
+  'account.enable',
+  'account.update',
+  'enrolment.add',
+  'enrolment.remove',
+  'account.disable',
+  'course.archive',
+] as const;
+export type ChangeType = (typeof changeTypes)[number];
+
+/** A course by its three names. Names are exact; `courseKey` makes one string of them. */
+export interface CourseName {
+  faculty: string;
+  department: string;
+  course: string;
+}
+
+/** A person's account as it stands after a change. */
+export interface AccountFacts {
+  /** Ten digits: 950… for students, 951… for faculty and staff. Never changes, never reused. */
+  account: string;
+  /** The institution's id; null where the records have none. */
+  id: string | null;
+  email: string;
+  firstName: string;
+  lastName: string;
+  kind: 'student' | 'staff';
+  year: number | null;
+  status: 'active' | 'disabled';
+  attributes: Record<string, string>;
+}
+
+/** One outbox item on its way to one target. The change is a state to reach, so sending it twice does no harm. */
+export interface DeliveryItem {
+  /** Stable over restarts and retries: (plan, position, target). */
+  item: string;
+  type: ChangeType;
+  /** The person after the change; null for course changes. */
+  account: AccountFacts | null;
+  /** The course of an enrolment or course change; null for account changes. */
+  course: CourseName | null;
+  /** Names of the fields that an `account.update` changed. */
+  changed: readonly string[];
+  /** True when an e-mail came from the institution by id match, and so counts as confirmed. */
+  emailConfirmed: boolean;
+}
+
+/** What the target said to one item. `answer` is the target's own words, shown to people. */
+export type ItemResult =
+  | { item: string; outcome: 'sent'; answer: string | null }
+  /** Refused for good. */
+  | { item: string; outcome: 'failed'; answer: string }
+  /** Not now: the item is tried again, after `delayMs` when the target said so. */
+  | { item: string; outcome: 'retry'; answer: string; delayMs?: number };
+
+/** An open session with a target. */
+export interface TargetSession {
+  /**
+   * Delivers a batch of at most `batchSize` items and answers for each. A batch holds at most one item per subject
+   * (account, or account and course) and keeps the order of the outbox; account items must reach the target before
+   * enrolment items of the same batch. Throws `Unavailable` when the whole batch has to be tried again, `Denied` or
+   * `Misconfigured` when nobody should try before a person acted.
+   */
+  deliver(items: readonly DeliveryItem[]): Promise<ItemResult[]>;
+  close(): Promise<void>;
+}
+
+/** What a target connector is handed. It never sees the store. */
+export interface TargetContext {
+  /** The target's name in the configuration. */
+  target: string;
+  /** The institution's name in the configuration. */
+  institution: string;
+  /** Bound to the abort signal and the time-outs; errors of the network arrive as `Unavailable` or `Denied`. */
+  http: Http;
+  signal: AbortSignal;
+  clock: Clock;
+  log: Log;
+}
+
+/** A target connector: a declaration and a session. */
+export interface TargetConnector<S = unknown> {
+  kind: string;
+  direction: 'target';
+  description: string;
+  settings: z.ZodType<S>;
+  /** Change types that this target takes; others are never queued for it. */
+  accepts: readonly ChangeType[];
+  /** Most items of one `deliver` call. */
+  batchSize(settings: S): number;
+  open(settings: S, context: TargetContext): Promise<TargetSession>;
+  /** Logs in and says in a few sentences what it found. Changes nothing. */
+  probe(settings: S, context: TargetContext): Promise<string[]>;
+}
+
+/** One string for a course, for keys and order. Unit separators cannot occur in names: normalisation refuses them. */
+export function courseKey(name: CourseName): string {
+  return `${name.faculty}\u001f${name.department}\u001f${name.course}`;
+}
+
+/** A course as people write it: `Engineering / Mechanical Engineering / Car Design`. */
+export function courseTitle(name: CourseName): string {
+  return `${name.faculty} / ${name.department} / ${name.course}`;
+}
