@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { zipSync } from 'fflate';
+import { Misconfigured, Unavailable } from '../../src/base/errors.ts';
+import type { TargetContext, TargetSession } from '../../src/connector/target.ts';
+import { openApi } from './api.ts';
+import { judge } from './outcome.ts';
+import { type CanvasSettings, errorPage, type SisImport, type SisImportError, sisImport } from './schema.ts';
+import { buildSheets, toFiles } from './sheets.ts';
+
+/** States in which nothing more happens (canvas-lms `sis_batch.rb`). Any other state is looked at again. */
+const terminal = new Set([
+  'imported',
+  'imported_with_messages',
+  'aborted',
+  'failed',
+  'failed_with_messages',
+  'restored',
+  'partially_restored',
+]);
+
+/** The messages without a row that are logged for one import; a broken file can bring one for each of its rows. */
+const mostLogged = 20;
+
+/** Address of the imports of the configured account. */
+export function importsPath(settings: CanvasSettings): string {
+  return `/api/v1/accounts/${encodeURIComponent(settings.account)}/sis_imports`;
+}
+
+/**
+ * One batch is one SIS import: started, watched until it ended, and its errors put back on the items. An import that
+ * was started and not yet seen to end is remembered: when the same batch comes again it is watched further instead of
+ * started a second time, because Canvas runs imports one after another and would only fall further behind.
+ */
+export function openSession(settings: CanvasSettings, context: TargetContext): TargetSession {
+  const { clock, signal, log } = context;
+  const api = openApi({ http: context.http, token: settings.token, clock });
+  const imports = importsPath(settings);
+  let unseen: { id: number; digest: string } | undefined;
+
+  const start = async (files: Record<string, string>): Promise<SisImport> =>
+    api.call(sisImport, {
+      method: 'POST',
+      path: `${imports}?import_type=instructure_csv&extension=zip`,
+      headers: { 'content-type': 'application/zip' },
+      body: pack(files),
+    });
+
+  const look = async (id: number): Promise<SisImport> => {
+    try {
+      return await api.call(sisImport, { method: 'GET', path: `${imports}/${id}` });
+    } catch (error) {
+      if (!(error instanceof Misconfigured)) throw error;
+      // Canvas named this import itself and no longer knows it: the next attempt starts another.
+      unseen = undefined;
+      throw new Unavailable(`import ${id} is gone: ${error.message}`, { cause: error });
+    }
+  };
+
+  const watch = async (id: number): Promise<SisImport> => {
+    const began = clock.monotonic();
+    // Small imports end at once, so the first looks come soon.
+    for (let pause = settings.pollEvery / 8; ; pause = Math.min(pause * 1.5, settings.pollEvery * 15)) {
+      await clock.wait(pause, signal);
+      // `progress` is not read: it may fall back while Canvas cleans up.
+      const seen = await look(id);
+      if (terminal.has(seen.workflow_state)) return seen;
+      if (clock.monotonic() - began >= settings.pollFor)
+        throw new Unavailable(`import ${id} is still ${seen.workflow_state} in Canvas after the time in pollFor`);
+    }
+  };
+
+  const errorsOf = async (id: number): Promise<SisImportError[]> => {
+    const errors: SisImportError[] = [];
+    for await (const page of api.pages(errorPage, `${imports}/${id}/errors?per_page=100`))
+      errors.push(...page.sis_import_errors);
+    return errors;
+  };
+
+  return {
+    async deliver(items) {
+      if (items.length === 0) return [];
+      const sheets = buildSheets(items, settings);
+      const files = toFiles(sheets);
+      const digest = createHash('sha256').update(JSON.stringify(files)).digest('hex');
+      if (unseen?.digest !== digest) {
+        unseen = undefined;
+        unseen = { digest, id: (await start(files)).id };
+      }
+      const ended = await watch(unseen.id);
+      const errors = ended.workflow_state === 'imported' ? [] : await errorsOf(ended.id);
+      unseen = undefined;
+      const { results, unplaced } = judge(items, sheets, ended, errors);
+      for (const { file, message } of unplaced.slice(0, mostLogged))
+        log.warn(
+          { event: 'canvas.message', target: context.target, import: ended.id, file, of: unplaced.length },
+          message,
+        );
+      return results;
+    },
+    close: async () => {},
+  };
+}
+
+/** A zip of the files. Canvas refuses one that unpacks to 100 times its size, so what packs too well goes unpacked. */
+function pack(files: Record<string, string>): Uint8Array {
+  const entries = Object.fromEntries(Object.entries(files).map(([name, text]) => [name, Buffer.from(text, 'utf8')]));
+  const plain = Object.values(entries).reduce((sum, bytes) => sum + bytes.length, 0);
+  const zip = zipSync(entries, { level: 6 });
+  return plain < zip.length * 50 ? zip : zipSync(entries, { level: 0 });
+}

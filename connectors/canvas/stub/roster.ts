@@ -1,0 +1,78 @@
+/** What the stub keeps of an account: the records that imports made, by their SIS IDs. */
+
+export interface StubUser {
+  user_id: string;
+  integration_id: string | null;
+  login_id: string;
+  name: string;
+  sortable_name: string;
+  email: string | null;
+  status: 'active' | 'suspended' | 'deleted';
+}
+
+export interface StubCourse {
+  course_id: string;
+  short_name: string;
+  long_name: string;
+  term_id: string | null;
+  account_id: string | null;
+  integration_id: string | null;
+  /** In the words of the Courses API; an imported course starts unpublished. */
+  workflow_state: 'unpublished' | 'available' | 'completed' | 'deleted';
+}
+
+export interface StubSection {
+  section_id: string;
+  course_id: string;
+  name: string;
+  status: 'active' | 'deleted';
+}
+
+/** Section, user and role make an enrolment; another role is another enrolment. */
+export interface StubEnrollment {
+  course_id: string;
+  /** Null: the course's default section. */
+  section_id: string | null;
+  user_id: string;
+  role: string;
+  status: 'active' | 'deleted' | 'completed' | 'inactive';
+}
+
+export interface StubRoster {
+  accounts: Map<string, { account_id: string; parent_account_id: string | null; name: string; status: string }>;
+  terms: Map<string, { term_id: string; name: string; status: string }>;
+  users: Map<string, StubUser>;
+  /** Lower-case login → who holds it; only a deleted user gives a login back. */
+  logins: Map<string, StubUser>;
+  integrations: Map<string, StubUser>;
+  courses: Map<string, StubCourse>;
+  sections: Map<string, StubSection>;
+  enrollments: Map<string, StubEnrollment>;
+}
+
+export function emptyRoster(): StubRoster {
+  return {
+    accounts: new Map(),
+    terms: new Map(),
+    users: new Map(),
+    logins: new Map(),
+    integrations: new Map(),
+    courses: new Map(),
+    sections: new Map(),
+    enrollments: new Map(),
+  };
+}
+
+/** The records in a fixed order, so that two states can be compared. */
+export function rosterView(roster: StubRoster) {
+  return {
+    users: sorted(roster.users),
+    courses: sorted(roster.courses),
+    sections: sorted(roster.sections),
+    enrollments: sorted(roster.enrollments),
+  };
+}
+
+function sorted<T>(records: ReadonlyMap<string, T>): T[] {
+  return [...records].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record);
+}
