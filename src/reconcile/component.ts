@@ -1,0 +1,92 @@
+import type { Evidence } from './evidence.ts';
+import { type Account, type Component, type EvidenceRow, keysOf, keysOfAccount } from './model.ts';
+
+/**
+ * Gathers everything that hangs together with the keys by number, id or e-mail, and parts it into components, sorted by
+ * their smallest key. Asks again as long as an answer brings new keys: who shares an address with whom is only known
+ * then.
+ */
+export async function gatherComponents(
+  keys: readonly string[],
+  own: ReadonlySet<string>,
+  evidence: Evidence,
+): Promise<{ keys: ReadonlySet<string>; component: Component }[]> {
+  const asked = new Set<string>();
+  const rows = new Map<string, EvidenceRow>();
+  const accounts = new Map<string, Account>();
+  let frontier = [...new Set(keys)];
+  while (frontier.length) {
+    for (const key of frontier) asked.add(key);
+    const [newRows, newAccounts] = await Promise.all([evidence.rows(frontier), evidence.accounts(frontier)]);
+    const found = new Set<string>();
+    for (const row of newRows) {
+      const { source, snapshot, file, line } = row.origin;
+      rows.set(`${source}\u0000${snapshot}\u0000${line}\u0000${row.state}\u0000${file}`, row);
+      for (const key of rowKeys(row)) found.add(key);
+    }
+    for (const account of newAccounts) {
+      accounts.set(account.account, account);
+      for (const key of keysOfAccount(account)) found.add(key);
+    }
+    frontier = [...found].filter((key) => !asked.has(key));
+  }
+  const pending = await evidence.pendingElsewhere([...asked]);
+
+  const parts = new Partition();
+  for (const row of rows.values()) parts.join(rowKeys(row));
+  for (const account of accounts.values()) parts.join(keysOfAccount(account));
+  const components = new Map<string, { keys: Set<string>; rows: EvidenceRow[]; accounts: Account[] }>();
+  const of = (key: string) => {
+    const root = parts.root(key);
+    const known = components.get(root) ?? { keys: new Set<string>(), rows: [], accounts: [] };
+    components.set(root, known);
+    return known;
+  };
+  for (const row of rows.values()) {
+    const its = rowKeys(row);
+    if (its.length) of(its[0]!).rows.push(row);
+  }
+  for (const account of accounts.values()) of(keysOfAccount(account)[0]!).accounts.push(account);
+  for (const key of parts.keys()) of(key).keys.add(key);
+  return [...components.values()]
+    .map((part) => ({
+      keys: part.keys,
+      component: {
+        rows: part.rows.sort(byOrigin),
+        accounts: part.accounts.sort((a, b) => (a.account < b.account ? -1 : 1)),
+        touched: new Set([...part.keys].filter((key) => own.has(key))),
+        pendingElsewhere: [...new Set([...part.keys].flatMap((key) => pending.get(key) ?? []))].sort(),
+      },
+      first: [...part.keys].reduce((a, b) => (a < b ? a : b)),
+    }))
+    .sort((a, b) => (a.first < b.first ? -1 : 1));
+}
+
+function rowKeys(row: EvidenceRow): string[] {
+  return keysOf(row.record ?? row.hints);
+}
+
+function byOrigin(a: EvidenceRow, b: EvidenceRow): number {
+  if (a.source !== b.source) return a.source < b.source ? -1 : 1;
+  return a.origin.snapshot - b.origin.snapshot || a.origin.line - b.origin.line;
+}
+
+/** Union-find over keys. */
+class Partition {
+  readonly #parent = new Map<string, string>();
+  root(key: string): string {
+    let at = key;
+    for (let up = this.#parent.get(at); up !== undefined && up !== at; up = this.#parent.get(at)) at = up;
+    return at;
+  }
+  join(keys: readonly string[]): void {
+    for (const key of keys) {
+      if (!this.#parent.has(key)) this.#parent.set(key, key);
+      const [a, b] = [this.root(keys[0]!), this.root(key)];
+      if (a !== b) this.#parent.set(a < b ? b : a, a < b ? a : b);
+    }
+  }
+  keys(): Iterable<string> {
+    return this.#parent.keys();
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Guards: limits on what a plan takes away. A tripped guard holds the removals of its source, nothing else. Pure.
+ */
+
+/** Limits as configured; see `RemovalLimits` of the configuration. */
+export interface Limits {
+  percent: number;
+  atLeast: number;
+  window: { days: number; percent: number };
+}
+
+/** Removals, counted apart: a course that closes is not a thousand people who left. */
+export interface Removals {
+  disables: number;
+  unenrolments: number;
+}
+
+export interface GuardResult {
+  guard: string;
+  /** Per cent of what stood before; for `empty-snapshot` the number of records. */
+  measured: number;
+  limit: number;
+  held: boolean;
+  /** A sentence for people. */
+  text: string;
+}
+
+export interface GuardInput {
+  limits: Limits;
+  removals: Removals;
+  /** What stood before this plan because of this source. */
+  standing: { accounts: number; enrolments: number };
+  /** Earlier removals inside the window that no person approved. */
+  earlier: Removals;
+  /** Records in the snapshot now and in the one before (null: there was none). */
+  records: { now: number; before: number | null };
+}
+
+/**
+ * Measures every guard. The percentage at once needs more than `atLeast` removals as well; the percentage over the
+ * window needs no minimum, because a limit that is skipped for small sources wipes exactly those. The window's base is
+ * what stands now plus what the window took, so that a slow drain cannot shrink its own base.
+ */
+export function measureGuards(input: GuardInput): GuardResult[] {
+  const { limits, removals, standing, earlier, records } = input;
+  const results: GuardResult[] = [];
+  if (records.before !== null && records.before > 0)
+    results.push({
+      guard: 'empty-snapshot',
+      measured: records.now,
+      limit: 1,
+      // An empty snapshot that takes nothing away (everybody is gone already) does no harm.
+      held: records.now === 0 && removals.disables + removals.unenrolments > 0,
+      text:
+        records.now === 0
+          ? `the snapshot is empty, the one before has ${records.before} records`
+          : `${records.now} records, ${records.before} before`,
+    });
+  const kinds = [
+    { name: 'disables', now: removals.disables, before: standing.accounts, past: earlier.disables, what: 'accounts' },
+    {
+      name: 'unenrolments',
+      now: removals.unenrolments,
+      before: standing.enrolments,
+      past: earlier.unenrolments,
+      what: 'enrolments',
+    },
+  ];
+  for (const { name, now, before, past, what } of kinds) {
+    const atOnce = percentOf(now, before);
+    results.push({
+      guard: `${name}.percent`,
+      measured: atOnce,
+      limit: limits.percent,
+      held: now > limits.atLeast && exceeds(now, before, limits.percent),
+      text: `${now} of ${before} ${what} at once (limit ${limits.percent} % when more than ${limits.atLeast} go)`,
+    });
+    const within = percentOf(now + past, before + past);
+    results.push({
+      guard: `${name}.window`,
+      measured: within,
+      limit: limits.window.percent,
+      held: now > 0 && exceeds(now + past, before + past, limits.window.percent),
+      text: `${now + past} of ${before + past} ${what} within ${limits.window.days} days (limit ${limits.window.percent} %)`,
+    });
+  }
+  return results;
+}
+
+/** Exact, without the rounding that is shown: a limit of 10 % on 1,000 lets 100 go and holds 101. */
+function exceeds(part: number, whole: number, percent: number): boolean {
+  return part * 100 > percent * whole;
+}
+
+/** Per cent with two decimals; all of nothing is 0 when nothing goes and 100 when something does. */
+function percentOf(part: number, whole: number): number {
+  if (whole === 0) return part === 0 ? 0 : 100;
+  return Math.round((part / whole) * 10_000) / 100;
+}

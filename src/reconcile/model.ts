@@ -1,0 +1,137 @@
+import type { AccountFacts, ChangeType, CourseName } from '../connector/target.ts';
+import type { Hints, PersonRecord } from '../snapshot/record.ts';
+
+/** The words of reconciliation. Everything here is plain data: what goes in, what a plan is made of. */
+
+/** What rosterd believes of one person. */
+export interface Account extends AccountFacts {
+  /** The source that created the account or enabled it last: the denominator of its removal limits. */
+  source: string;
+  enrolments: readonly CourseName[];
+}
+
+/** Where a row was seen first: enough for a person to open the file at the line. */
+export interface RowOrigin {
+  source: string;
+  /** Number of the snapshot that brought the row. */
+  snapshot: number;
+  file: string;
+  line: number;
+}
+
+/** A row as reconciliation sees it. */
+export interface EvidenceRow {
+  source: string;
+  /** `now`: in the snapshot that counts. `gone`: in the one before, and no longer. */
+  state: 'now' | 'gone';
+  /** Null for a quarantined row. */
+  record: PersonRecord | null;
+  hints: Hints;
+  origin: RowOrigin;
+}
+
+/**
+ * All that is known about people who could be one another: rows and accounts connected by an id, a number or an e-mail.
+ * Usually one person.
+ */
+export interface Component {
+  rows: readonly EvidenceRow[];
+  accounts: readonly Account[];
+  /** Keys of this component that the source of the run is answerable for: touched by its difference or left pending. */
+  touched: ReadonlySet<string>;
+  /** Other sources that have unfinished business (a held, blocked or conflicting change) with somebody in here. */
+  pendingElsewhere: readonly string[];
+}
+
+/** The course table's word on one course. */
+export type CourseStatus = 'known' | 'enrolled' | 'vanished' | 'archived';
+export interface CourseEntry extends CourseName {
+  status: CourseStatus;
+}
+
+/** One change of a plan. Its digest covers everything but `rows`: the same change found on another line is the same. */
+export interface Change {
+  type: ChangeType;
+  /** The person after the change, null for course changes. */
+  account: AccountFacts | null;
+  course: CourseName | null;
+  /** Changed fields before and after; null where there was, or is, nothing. */
+  before: Partial<AccountFacts> | null;
+  after: Partial<AccountFacts> | null;
+  emailConfirmed: boolean;
+  /** The rule that led to it, by a short stable name. */
+  rule: string;
+  rows: readonly RowOrigin[];
+}
+
+/** What reconciliation wants a person to know: nothing of this is a change. */
+export interface Note {
+  kind: 'conflict' | 'blocked';
+  /** `conflict`: which one. `blocked`: what kept the removals back. */
+  reason: string;
+  /** A sentence. Names ids and account numbers, never names or e-mails of people. */
+  text: string;
+  account: string | null;
+  rows: readonly RowOrigin[];
+}
+
+/** What one component comes to. */
+export interface Verdict {
+  changes: readonly Change[];
+  notes: readonly Note[];
+  /** Keys that must be looked at again in the next run, whatever it brings. */
+  pending: readonly string[];
+}
+
+/** The rules of one run, as far as people are concerned. */
+export interface PeopleRules {
+  /** The source that this run is about: only it can take anything away. */
+  source: string;
+  /** Sources in the order of the configuration; a source that is not named ranks last. */
+  precedence: readonly string[];
+  inScope(course: CourseName): boolean;
+  /** Why no removal of this snapshot may happen at all (a quarantined row whose person nobody can tell); else null. */
+  blockAll: string | null;
+}
+
+/** Hands out account numbers, in the order of asking. */
+export type NumberIssuer = (kind: AccountFacts['kind']) => string;
+
+/** Order of types in a plan; the design's, with the removals last. */
+export const changeRank: Readonly<Record<ChangeType, number>> = {
+  'course.create': 0,
+  'account.create': 1,
+  'account.enable': 2,
+  'account.update': 3,
+  'enrolment.add': 4,
+  'enrolment.remove': 5,
+  'account.disable': 6,
+  'course.archive': 7,
+};
+
+/** The types that take something away, and that a guard holds. */
+export const removalTypes = ['enrolment.remove', 'account.disable', 'course.archive'] as const satisfies ChangeType[];
+
+/** True for a type that takes something from somebody. */
+export function isRemoval(type: ChangeType): boolean {
+  return (removalTypes as readonly ChangeType[]).includes(type);
+}
+
+/** Keys under which somebody can be found: `n:` number, `i:` id, `e:` e-mail. */
+export function keysOf(who: { number?: string | null; id: string | null; email: string | null }): string[] {
+  const keys: string[] = [];
+  if (who.number) keys.push(`n:${who.number}`);
+  if (who.id) keys.push(`i:${who.id}`);
+  if (who.email) keys.push(`e:${who.email}`);
+  return keys;
+}
+
+/** The one key that a row is paged by: id, else number, else e-mail; null when nobody can tell. */
+export function personKey(who: { number?: string | null; id: string | null; email: string | null }): string | null {
+  return who.id ? `i:${who.id}` : (keysOf(who)[0] ?? null);
+}
+
+/** Keys of an account: its number, id and e-mail. */
+export function keysOfAccount(account: Pick<AccountFacts, 'account' | 'id' | 'email'>): string[] {
+  return keysOf({ number: account.account, id: account.id, email: account.email });
+}

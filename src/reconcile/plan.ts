@@ -1,0 +1,211 @@
+import { createHash } from 'node:crypto';
+import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../connector/target.ts';
+import { gatherComponents } from './component.ts';
+import { type CourseRules, openCourseBook, planCourses } from './courses.ts';
+import type { CourseDifference, Evidence, Touched } from './evidence.ts';
+import { type GuardResult, type Limits, measureGuards } from './guards.ts';
+import {
+  type Change,
+  type CourseEntry,
+  changeRank,
+  isRemoval,
+  keysOfAccount,
+  type Note,
+  type NumberIssuer,
+  personKey,
+  type RowOrigin,
+} from './model.ts';
+import { reconcileComponent } from './person.ts';
+
+/** A change in its place. `rank` and `key` give its position: unique in the plan, and the same for the same change. */
+export interface PlannedChange {
+  rank: number;
+  key: string;
+  type: ChangeType;
+  /** The digested part of the change as JSON, made once: what is approved is what is applied, byte for byte. */
+  body: string;
+  rows: readonly RowOrigin[];
+}
+
+/** Where a plan is put while it is made; the store keeps it, so that a plan of a million changes needs no memory. */
+export interface PlanSink {
+  add(changes: readonly PlannedChange[]): Promise<void>;
+  note(notes: readonly Note[]): Promise<void>;
+  pending(keys: readonly string[]): Promise<void>;
+  /** Everything added so far, by rank and key. */
+  inOrder(): AsyncIterable<readonly PlannedChange[]>;
+}
+
+export interface PlanInput {
+  source: string;
+  evidence: Evidence;
+  touched: Touched;
+  precedence: readonly string[];
+  courseRules: CourseRules;
+  courses: CourseDifference;
+  /** True after the rules changed: courses are judged anew as well. */
+  everything: boolean;
+  blockAll: string | null;
+  limits: Limits;
+  records: { now: number; before: number | null };
+  /** Next free number of each series, by prefix (`950`, `951`): seven digits. */
+  numbers: Readonly<Record<string, number>>;
+  /** The day of the run; only the sliding window looks at it. */
+  today: Date;
+  /** Called now and then with how many people have been looked at. */
+  progress(people: number): void;
+}
+
+/** What a plan comes to. Its changes are in the sink. */
+export interface PlanSummary {
+  /** Hex SHA-256 over the changes in order; of an empty plan too. */
+  digest: string;
+  counts: Partial<Record<ChangeType, number>>;
+  guards: GuardResult[];
+  /** Types whose changes wait for a person. */
+  heldTypes: ChangeType[];
+  conflicts: number;
+  blocked: number;
+  courses: { fresh: CourseName[]; vanished: CourseName[]; entries: CourseEntry[] };
+}
+
+/** Works out the plan. Same roster, snapshots and rules: same plan, byte for byte. */
+export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSummary> {
+  const { evidence } = input;
+  const book = await openCourseBook(evidence, input.courseRules);
+  const counts: Partial<Record<ChangeType, number>> = {};
+  const tally = new Map<string, number>();
+  const issueNumber = numberIssuer(input.numbers);
+  const rules = {
+    source: input.source,
+    precedence: input.precedence,
+    inScope: book.inScope,
+    blockAll: input.blockAll,
+  };
+  let conflicts = 0;
+  let blocked = 0;
+  let people = 0;
+  const done = new Set<string>();
+
+  const put = async (changes: readonly Change[]): Promise<void> => {
+    for (const { type, course } of changes) {
+      counts[type] = (counts[type] ?? 0) + 1;
+      if (course && type === 'enrolment.add') bump(tally, course, 1);
+      if (course && type === 'enrolment.remove') bump(tally, course, -1);
+    }
+    await sink.add(changes.map(placed));
+  };
+
+  for await (const page of input.touched.pages) {
+    const keys = page.filter((key) => !done.has(key));
+    const last = page.at(-1)!;
+    // A component is judged once, at its first key: the others are remembered only as far as they can still come.
+    const changes: Change[] = [];
+    const notes: Note[] = [];
+    const pending: string[] = [];
+    for (const { keys: its, component } of await gatherComponents(keys, input.touched.own, evidence)) {
+      for (const key of its) if (input.touched.own.has(key)) done.add(key);
+      if (input.touched.everybody)
+        for (const row of component.rows) {
+          const key = personKey(row.record ?? row.hints);
+          if (key !== null && key > last) done.add(key);
+        }
+      const verdict = reconcileComponent(component, rules, issueNumber);
+      changes.push(...verdict.changes);
+      notes.push(...verdict.notes);
+      pending.push(...verdict.pending);
+    }
+    conflicts += notes.filter((note) => note.kind === 'conflict').length;
+    blocked += notes.filter((note) => note.kind === 'blocked').length;
+    people += keys.length;
+    await put(changes);
+    if (notes.length) await sink.note(notes);
+    if (pending.length) await sink.pending(pending);
+    input.progress(people);
+  }
+
+  const courses = await planCourses(evidence, input.courseRules, book, input.courses, tally, input.everything);
+  await put(courses.changes);
+  if (courses.open.length) await sink.pending(courses.open.map((key) => `c:${key}`));
+
+  const guards = await guard(input, counts);
+  const heldTypes = guards.some((result) => result.held)
+    ? (Object.keys(counts) as ChangeType[]).filter(isRemoval).sort()
+    : [];
+  const digest = createHash('sha256');
+  for await (const changes of sink.inOrder())
+    for (const change of changes) {
+      digest.update(change.body).update('\n');
+      // What waits must be looked at again by the next run, or a plan that is never approved would be forgotten.
+      if (heldTypes.includes(change.type)) await sink.pending(heldKeys(change));
+    }
+  return {
+    digest: digest.digest('hex'),
+    counts: Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1))),
+    guards,
+    heldTypes,
+    conflicts,
+    blocked,
+    courses: { fresh: courses.fresh, vanished: courses.vanished, entries: courses.entries },
+  };
+}
+
+async function guard(input: PlanInput, counts: Partial<Record<ChangeType, number>>): Promise<GuardResult[]> {
+  const removals = { disables: counts['account.disable'] ?? 0, unenrolments: counts['enrolment.remove'] ?? 0 };
+  // What stands is counted only when something is to go: the count is the one question that grows with the roster.
+  const asks = removals.disables + removals.unenrolments > 0;
+  const since = new Date(input.today.getTime() - input.limits.window.days * 86_400_000);
+  return measureGuards({
+    limits: input.limits,
+    removals,
+    standing: asks ? await input.evidence.standing() : { accounts: 0, enrolments: 0 },
+    earlier: asks ? await input.evidence.removedSince(since) : { disables: 0, unenrolments: 0 },
+    records: input.records,
+  });
+}
+
+/** Puts a change in its place. The key needs no names: an account number, or a short digest of a course. */
+function placed(change: Change): PlannedChange {
+  const { rows, ...body } = change;
+  const parts = [change.account?.account, change.course ? courseDigest(change.course) : undefined];
+  return {
+    rank: changeRank[change.type],
+    key: parts.filter((part) => part !== undefined).join('/'),
+    type: change.type,
+    body: JSON.stringify(body),
+    rows,
+  };
+}
+
+/** Sixteen hex digits for a course, for keys. */
+export function courseDigest(course: CourseName): string {
+  return createHash('sha256').update(courseKey(course)).digest('hex').slice(0, 16);
+}
+
+/** Reads a planned change back. */
+export function changeOf(planned: Pick<PlannedChange, 'body' | 'rows'>): Change {
+  return { ...(JSON.parse(planned.body) as Omit<Change, 'rows'>), rows: planned.rows };
+}
+
+function heldKeys(planned: PlannedChange): string[] {
+  const { account, course } = changeOf(planned);
+  return account ? keysOfAccount(account) : course ? [`c:${courseKey(course)}`] : [];
+}
+
+function bump(tally: Map<string, number>, course: CourseName, by: number): void {
+  tally.set(courseKey(course), (tally.get(courseKey(course)) ?? 0) + by);
+}
+
+/** The two series of account numbers (Corvus): 950 for students, 951 for faculty and staff, seven digits each. */
+export const numberPrefix: Readonly<Record<AccountFacts['kind'], string>> = { student: '950', staff: '951' };
+
+function numberIssuer(next: Readonly<Record<string, number>>): NumberIssuer {
+  const free: Record<string, number> = { ...next };
+  return (kind) => {
+    const prefix = numberPrefix[kind];
+    const number = free[prefix] ?? 1;
+    if (number > 9_999_999) throw new Error(`the ${prefix} numbers are used up`);
+    free[prefix] = number + 1;
+    return `${prefix}${String(number).padStart(7, '0')}`;
+  };
+}
