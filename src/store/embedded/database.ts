@@ -1,0 +1,147 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { Misconfigured } from '../../base/errors.ts';
+
+/** A row as SQLite gives it. */
+export type Row = Record<string, null | number | bigint | string | Uint8Array>;
+
+/** The version of the layout below; a database of a newer one is refused rather than guessed at. */
+const layout = 1;
+
+/**
+ * One SQLite file. WAL, so that exports read beside a running sync; `synchronous = NORMAL`, because what a power cut
+ * can take then (the last commits, never the order of them) is what the protocol repeats anyway.
+ */
+export class Database {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #names = new Map<string, Map<string, number>>();
+  readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = directory;
+    const file = join(directory, 'rosterd.db');
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o750 });
+      this.#db = new DatabaseSync(file);
+      this.#db.exec(`PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+        PRAGMA cache_size = -24000; PRAGMA foreign_keys = OFF;`);
+    } catch (cause) {
+      throw new Misconfigured(`the database ${file} cannot be opened: ${(cause as Error).message}`, {
+        remedy: 'check stateDir and who may write there',
+        cause,
+      });
+    }
+    const found = (this.get('PRAGMA user_version') as { user_version: number }).user_version;
+    if (found > layout)
+      throw new Misconfigured(`the database ${file} was written by a newer rosterd (layout ${found})`, {
+        remedy: 'use that version, or another stateDir',
+      });
+    if (found < layout)
+      this.tx(() => {
+        this.#db.exec(tables);
+        this.#db.exec(`PRAGMA user_version = ${layout}`);
+      });
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+  get(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#prepare(sql).get(...values) as Row | undefined;
+  }
+  all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#prepare(sql).all(...values) as Row[];
+  }
+
+  /** All of it or nothing. */
+  tx<T>(work: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** A small number for a long name that many rows carry. Kept for good, and in memory. */
+  idOf(table: 'source_names' | 'course_names' | 'file_names', name: string): number {
+    const known = this.#names.get(table) ?? new Map<string, number>();
+    this.#names.set(table, known);
+    let id = known.get(name);
+    if (id === undefined) {
+      this.run(`INSERT OR IGNORE INTO ${table} (name) VALUES (?)`, name);
+      id = Number(this.get(`SELECT id FROM ${table} WHERE name = ?`, name)!['id']);
+      known.set(name, id);
+    }
+    return id;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    if (this.#db.isOpen) this.#db.close();
+  }
+}
+
+/** A value of a JSON column. */
+export function parse<T>(value: unknown): T {
+  return JSON.parse(value as string) as T;
+}
+
+const tables = `
+CREATE TABLE source_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE course_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE file_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+CREATE TABLE source_states (source TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (run TEXT PRIMARY KEY, source TEXT NOT NULL, started TEXT NOT NULL, ended TEXT, doc TEXT NOT NULL);
+CREATE INDEX runs_started ON runs (started);
+CREATE INDEX runs_ended ON runs (source, ended);
+CREATE TABLE snapshots (source TEXT, number INTEGER, at TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (source, number));
+CREATE TABLE packs (source TEXT, number INTEGER, kind TEXT, piece INTEGER, bytes BLOB NOT NULL,
+  PRIMARY KEY (source, number, kind, piece)) WITHOUT ROWID;
+
+-- A row lives from snapshot "first" up to, but without, snapshot "last".
+CREATE TABLE rows (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, digest BLOB NOT NULL, first INTEGER NOT NULL,
+  last INTEGER, person TEXT, number TEXT, email TEXT, course INTEGER, file INTEGER NOT NULL, line INTEGER NOT NULL,
+  bad INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX rows_digest ON rows (source, digest);
+CREATE INDEX rows_person ON rows (person, source) WHERE person IS NOT NULL;
+CREATE INDEX rows_email ON rows (email) WHERE email IS NOT NULL;
+CREATE INDEX rows_number ON rows (number) WHERE number IS NOT NULL;
+CREATE INDEX rows_course ON rows (course) WHERE course IS NOT NULL;
+CREATE INDEX rows_bad ON rows (source) WHERE bad = 1;
+
+CREATE TABLE plans (plan TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE changes (plan TEXT, rank INTEGER, key TEXT, type TEXT NOT NULL, body TEXT NOT NULL, origin TEXT NOT NULL,
+  PRIMARY KEY (plan, rank, key)) WITHOUT ROWID;
+CREATE TABLE notes (id INTEGER PRIMARY KEY, plan TEXT NOT NULL, doc TEXT NOT NULL);
+CREATE INDEX notes_plan ON notes (plan);
+CREATE TABLE pending (plan TEXT, key TEXT, PRIMARY KEY (plan, key)) WITHOUT ROWID;
+CREATE TABLE applied (plan TEXT, part TEXT, rank INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (plan, part)) WITHOUT ROWID;
+
+CREATE TABLE accounts (account INTEGER PRIMARY KEY, id TEXT UNIQUE, email TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
+  source INTEGER NOT NULL, doc TEXT NOT NULL);
+CREATE INDEX accounts_standing ON accounts (source, status);
+CREATE TABLE enrolments (account INTEGER, course INTEGER, source INTEGER NOT NULL, PRIMARY KEY (account, course)) WITHOUT ROWID;
+CREATE INDEX enrolments_course ON enrolments (course);
+CREATE INDEX enrolments_source ON enrolments (source);
+CREATE TABLE courses (key TEXT PRIMARY KEY, faculty TEXT NOT NULL, department TEXT NOT NULL, course TEXT NOT NULL,
+  status TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL UNIQUE, target TEXT NOT NULL,
+  plan TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL, answer TEXT, body TEXT NOT NULL);
+CREATE INDEX outbox_status ON outbox (target, status, seq);
+`;

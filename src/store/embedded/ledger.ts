@@ -1,0 +1,121 @@
+import type { Run, Runs, Snapshot, Snapshots, SourceState, SourceStates } from '../port.ts';
+import { type Database, parse } from './database.ts';
+
+/** The documents that are written whole: source states, runs, snapshots with their packs of digests. */
+
+export function sourceStates(db: Database): SourceStates {
+  return {
+    async get(source) {
+      const row = db.get('SELECT doc FROM source_states WHERE source = ?', source);
+      if (row) return parse<SourceState>(row['doc']);
+      return {
+        source,
+        current: null,
+        staging: null,
+        next: 1,
+        rules: null,
+        pending: null,
+        applying: null,
+        held: null,
+      };
+    },
+    async put(state) {
+      db.run('INSERT OR REPLACE INTO source_states (source, doc) VALUES (?, ?)', state.source, JSON.stringify(state));
+    },
+    async all() {
+      return db.all('SELECT doc FROM source_states ORDER BY source').map((row) => parse<SourceState>(row['doc']));
+    },
+  };
+}
+
+export function runs(db: Database): Runs {
+  return {
+    async put(run) {
+      db.run(
+        'INSERT OR REPLACE INTO runs (run, source, started, ended, doc) VALUES (?, ?, ?, ?, ?)',
+        run.run,
+        run.source,
+        run.startedAt,
+        run.endedAt,
+        JSON.stringify(run),
+      );
+    },
+    async get(run) {
+      const row = db.get('SELECT doc FROM runs WHERE run = ?', run);
+      return row ? parse<Run>(row['doc']) : null;
+    },
+    async list({ source, limit }) {
+      return db
+        .all(
+          'SELECT doc FROM runs WHERE ?1 IS NULL OR source = ?1 ORDER BY started DESC, rowid DESC LIMIT ?2',
+          source ?? null,
+          limit,
+        )
+        .map((row) => parse<Run>(row['doc']));
+    },
+  };
+}
+
+const piece = 1024 * 1024;
+
+export function snapshots(db: Database): Snapshots {
+  return {
+    async put(snapshot) {
+      db.run(
+        'INSERT OR REPLACE INTO snapshots (source, number, at, doc) VALUES (?, ?, ?, ?)',
+        snapshot.source,
+        snapshot.number,
+        snapshot.at,
+        JSON.stringify(snapshot),
+      );
+    },
+    async get(source, number) {
+      const row = db.get('SELECT doc FROM snapshots WHERE source = ? AND number = ?', source, number);
+      return row ? parse<Snapshot>(row['doc']) : null;
+    },
+    async list({ source, limit }) {
+      return db
+        .all(
+          'SELECT doc FROM snapshots WHERE ?1 IS NULL OR source = ?1 ORDER BY at DESC, number DESC LIMIT ?2',
+          source ?? null,
+          limit,
+        )
+        .map((row) => parse<Snapshot>(row['doc']));
+    },
+    async putPack(source, number, kind, digests) {
+      db.tx(() => {
+        db.run('DELETE FROM packs WHERE source = ? AND number = ? AND kind = ?', source, number, kind);
+        for (let at = 0, n = 0; at < digests.length; at += piece, n += 1)
+          db.run(
+            'INSERT INTO packs (source, number, kind, piece, bytes) VALUES (?, ?, ?, ?, ?)',
+            source,
+            number,
+            kind,
+            n,
+            digests.subarray(at, at + piece),
+          );
+      });
+    },
+    async pack(source, number, kind) {
+      const size = db.get(
+        'SELECT coalesce(sum(length(bytes)), 0) AS size FROM packs WHERE source = ? AND number = ? AND kind = ?',
+        source,
+        number,
+        kind,
+      )!;
+      const whole = new Uint8Array(Number(size['size']));
+      for (let at = 0, n = 0; at < whole.length; n += 1) {
+        const bytes = db.get(
+          'SELECT bytes FROM packs WHERE source = ? AND number = ? AND kind = ? AND piece = ?',
+          source,
+          number,
+          kind,
+          n,
+        )!['bytes'] as Uint8Array;
+        whole.set(bytes, at);
+        at += bytes.length;
+      }
+      return whole;
+    },
+  };
+}

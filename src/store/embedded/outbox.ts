@@ -1,0 +1,80 @@
+import type { ChangeType, DeliveryItem } from '../../connector/target.ts';
+import type { Outbox, OutboxCounts, OutboxStatus } from '../port.ts';
+import { type Database, parse } from './database.ts';
+
+/** The queue between roster and targets. An item's number in the table is its place in the order. */
+export function outbox(db: Database): Outbox {
+  return {
+    async recover() {
+      return db.run("UPDATE outbox SET status = 'queued' WHERE status = 'processing'");
+    },
+
+    async queued(target, after, limit) {
+      return db
+        .all(
+          `SELECT seq, body, attempts FROM outbox WHERE target = ? AND status = 'queued' AND seq > ? ORDER BY seq LIMIT ?`,
+          target,
+          after,
+          limit,
+        )
+        .map((row) => ({
+          seq: Number(row['seq']),
+          item: parse<DeliveryItem>(row['body']),
+          attempts: Number(row['attempts']),
+        }));
+    },
+
+    async processing(target, items) {
+      db.tx(() => {
+        for (const item of items)
+          db.run("UPDATE outbox SET status = 'processing' WHERE item = ? AND target = ?", item, target);
+      });
+    },
+
+    async settle(target, results) {
+      db.tx(() => {
+        for (const result of results)
+          db.run(
+            'UPDATE outbox SET status = ?, answer = ?, attempts = attempts + 1 WHERE item = ? AND target = ?',
+            result.outcome === 'retry' ? 'queued' : result.outcome,
+            result.answer,
+            result.item,
+            target,
+          );
+      });
+    },
+
+    async counts() {
+      const counts: Record<string, OutboxCounts> = {};
+      for (const row of db.all('SELECT target, status, count(*) AS n FROM outbox GROUP BY target, status')) {
+        const target = row['target'] as string;
+        counts[target] ??= { queued: 0, processing: 0, sent: 0, failed: 0 };
+        counts[target][row['status'] as OutboxStatus] = Number(row['n']);
+      }
+      return counts;
+    },
+
+    async list({ target, status, plan, limit }) {
+      return db
+        .all(
+          `SELECT item, target, plan, type, status, attempts, answer, body FROM outbox
+           WHERE (?1 IS NULL OR target = ?1) AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR plan = ?3)
+           ORDER BY seq LIMIT ?4`,
+          target ?? null,
+          status ?? null,
+          plan ?? null,
+          limit,
+        )
+        .map((row) => ({
+          item: row['item'] as string,
+          target: row['target'] as string,
+          plan: row['plan'] as string,
+          type: row['type'] as ChangeType,
+          status: row['status'] as OutboxStatus,
+          attempts: Number(row['attempts']),
+          answer: row['answer'] as string | null,
+          delivery: parse<DeliveryItem>(row['body']),
+        }));
+    },
+  };
+}

@@ -1,0 +1,218 @@
+import type { SQLInputValue } from 'node:sqlite';
+import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../../connector/target.ts';
+import { deliveryOf, itemId } from '../../outbox/items.ts';
+import type { Account, CourseEntry } from '../../reconcile/model.ts';
+import { changeOf, type PlannedChange } from '../../reconcile/plan.ts';
+import type { Plan, PlanPart, Roster, TargetInterest } from '../port.ts';
+import { type Database, parse, type Row } from './database.ts';
+
+/** The part of an account that no query asks for. */
+type AccountDoc = Pick<AccountFacts, 'firstName' | 'lastName' | 'kind' | 'year' | 'attributes'>;
+
+/** What rosterd believes, and the one place where it changes. */
+export function roster(db: Database): Roster {
+  return {
+    async apply(plan, part, changes, targets) {
+      const last = changes.at(-1);
+      if (!last) return;
+      db.tx(() => {
+        for (const change of changes) applyOne(db, plan, change, targets);
+        db.run(
+          'INSERT OR REPLACE INTO applied (plan, part, rank, key) VALUES (?, ?, ?, ?)',
+          plan.plan,
+          part,
+          last.rank,
+          last.key,
+        );
+      });
+    },
+
+    async applied(plan: string, part: PlanPart) {
+      const row = db.get('SELECT rank, key FROM applied WHERE plan = ? AND part = ?', plan, part);
+      return row ? { rank: Number(row['rank']), key: row['key'] as string } : null;
+    },
+
+    async putCourses(entries) {
+      db.tx(() => {
+        for (const entry of entries) putCourse(db, entry);
+      });
+    },
+
+    async nextNumbers() {
+      const next: Record<string, number> = {};
+      for (const prefix of ['950', '951']) {
+        const from = Number(`${prefix}0000000`);
+        const row = db.get(
+          'SELECT max(account) AS n FROM accounts WHERE account BETWEEN ? AND ?',
+          from,
+          from + 9_999_999,
+        )!;
+        next[prefix] = row['n'] === null ? 1 : Number(row['n']) - from + 1;
+      }
+      return next;
+    },
+
+    async *accounts() {
+      for (const page of pages(db, 'SELECT * FROM accounts WHERE account > ? ORDER BY account LIMIT 1000'))
+        yield* page.map(factsOf);
+    },
+
+    async *enrolments() {
+      const sql = 'SELECT account, id, email FROM accounts WHERE account > ? ORDER BY account LIMIT 1000';
+      for (const page of pages(db, sql))
+        for (const row of page)
+          for (const course of enrolmentsOf(db, row['account'] as number))
+            yield {
+              account: String(row['account']),
+              id: row['id'] as string | null,
+              email: row['email'] as string,
+              ...course,
+            };
+    },
+
+    async *courses() {
+      yield* db.all('SELECT faculty, department, course, status FROM courses ORDER BY key') as unknown as CourseEntry[];
+    },
+
+    async stale(changes) {
+      return changes.filter((planned) => isStale(db, planned)).map((planned) => `${planned.type} ${planned.key}`);
+    },
+  };
+}
+
+/** Pages of account rows; each is read whole, so that no statement stays open while the caller waits. */
+function* pages(db: Database, sql: string): Generator<Row[]> {
+  let after: SQLInputValue = 0;
+  for (;;) {
+    const page = db.all(sql, after);
+    if (!page.length) return;
+    yield page;
+    after = page.at(-1)!['account'] as number;
+  }
+}
+
+/** Accounts with their enrolments. */
+export function accountsWhere(db: Database, where: string, value: SQLInputValue): Account[] {
+  const sql = `SELECT *, (SELECT name FROM source_names WHERE id = source) AS source_name FROM accounts WHERE ${where}`;
+  return db.all(sql, value).map((row) => ({
+    ...factsOf(row),
+    source: row['source_name'] as string,
+    enrolments: enrolmentsOf(db, row['account'] as number),
+  }));
+}
+
+function factsOf(row: Row): AccountFacts {
+  const doc = parse<AccountDoc>(row['doc']);
+  return {
+    account: String(row['account']),
+    id: row['id'] as string | null,
+    email: row['email'] as string,
+    firstName: doc.firstName,
+    lastName: doc.lastName,
+    kind: doc.kind,
+    year: doc.year,
+    status: row['status'] as AccountFacts['status'],
+    attributes: doc.attributes,
+  };
+}
+
+function enrolmentsOf(db: Database, account: number): CourseName[] {
+  return db
+    .all(
+      'SELECT (SELECT name FROM course_names WHERE id = course) AS name FROM enrolments WHERE account = ? ORDER BY name',
+      account,
+    )
+    .map((row) => {
+      const [faculty, department, course] = (row['name'] as string).split('\u001f') as [string, string, string];
+      return { faculty, department, course };
+    });
+}
+
+/** One change: its effect on the roster and its outbox items. Each write is the same when it is repeated. */
+function applyOne(db: Database, plan: Plan, planned: PlannedChange, targets: readonly TargetInterest[]): void {
+  const { type, account, course } = changeOf(planned);
+  const source = db.idOf('source_names', plan.source);
+  if (type === 'course.create') putCourse(db, { ...course!, status: 'enrolled' });
+  else if (type === 'course.archive') putCourse(db, { ...course!, status: 'archived' });
+  else if (type === 'enrolment.add')
+    db.run(
+      'INSERT OR IGNORE INTO enrolments (account, course, source) VALUES (?, ?, ?)',
+      Number(account!.account),
+      db.idOf('course_names', courseKey(course!)),
+      source,
+    );
+  else if (type === 'enrolment.remove')
+    db.run(
+      'DELETE FROM enrolments WHERE account = ? AND course = ?',
+      Number(account!.account),
+      db.idOf('course_names', courseKey(course!)),
+    );
+  else putAccount(db, type, account!, source);
+
+  const interested = targets.filter((target) => target.accepts.includes(type));
+  if (!interested.length) return;
+  for (const { target } of interested) {
+    const item = itemId(plan.plan, planned, target);
+    db.run(
+      `INSERT OR IGNORE INTO outbox (item, target, plan, type, status, attempts, answer, body)
+       VALUES (?, ?, ?, ?, 'queued', 0, NULL, ?)`,
+      item,
+      target,
+      plan.plan,
+      type,
+      JSON.stringify(deliveryOf(item, planned)),
+    );
+  }
+}
+
+function putAccount(db: Database, type: ChangeType, facts: AccountFacts, source: number): void {
+  const { firstName, lastName, kind, year, attributes } = facts;
+  const doc: AccountDoc = { firstName, lastName, kind, year, attributes };
+  const number = Number(facts.account);
+  if (type === 'account.create' || type === 'account.enable')
+    db.run(
+      `INSERT INTO accounts (account, id, email, status, source, doc) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (account) DO UPDATE SET id = excluded.id, email = excluded.email, status = excluded.status,
+       source = excluded.source, doc = excluded.doc`,
+      number,
+      facts.id,
+      facts.email,
+      facts.status,
+      source,
+      JSON.stringify(doc),
+    );
+  else
+    db.run(
+      'UPDATE accounts SET id = ?, email = ?, status = ?, doc = ? WHERE account = ?',
+      facts.id,
+      facts.email,
+      facts.status,
+      JSON.stringify(doc),
+      number,
+    );
+}
+
+function putCourse(db: Database, { faculty, department, course, status }: CourseEntry): void {
+  db.run(
+    'INSERT OR REPLACE INTO courses (key, faculty, department, course, status) VALUES (?, ?, ?, ?, ?)',
+    courseKey({ faculty, department, course }),
+    faculty,
+    department,
+    course,
+    status,
+  );
+}
+
+/** True when a removal no longer finds what it takes away, or the person is not as the plan saw it. */
+function isStale(db: Database, planned: PlannedChange): boolean {
+  const { type, account, course } = changeOf(planned);
+  if (type === 'account.disable')
+    return !db.get("SELECT 1 FROM accounts WHERE account = ? AND status = 'active'", Number(account!.account));
+  if (type === 'enrolment.remove')
+    return !db.get(
+      'SELECT 1 FROM enrolments WHERE account = ? AND course = (SELECT id FROM course_names WHERE name = ?)',
+      Number(account!.account),
+      courseKey(course!),
+    );
+  return false;
+}

@@ -1,0 +1,234 @@
+import { type CourseName, courseKey } from '../../connector/target.ts';
+import type { Evidence } from '../../reconcile/evidence.ts';
+import { type Account, type CourseEntry, type EvidenceRow, personKey } from '../../reconcile/model.ts';
+import type { Hints, PersonRecord, Quarantined } from '../../snapshot/record.ts';
+import type { Rows, Run, SourceState, StoredRow } from '../port.ts';
+import { type Database, parse, type Row } from './database.ts';
+import { accountsWhere } from './roster.ts';
+
+/** Rows of all snapshots, each kept once with the snapshots that it lives in. */
+export function rows(db: Database): Rows {
+  return {
+    async add(source, number, batch) {
+      db.tx(() => {
+        const id = db.idOf('source_names', source);
+        for (const row of batch) insert(db, id, number, row);
+      });
+    },
+
+    async end(source, number, digests) {
+      return db.tx(() => {
+        const id = db.idOf('source_names', source);
+        return Array.from(digests, (digest) => {
+          const row = db.get(
+            `UPDATE rows SET last = ?3 WHERE source = ?1 AND digest = ?2 AND first < ?3 AND (last IS NULL OR last = ?3)
+             RETURNING person, bad, (SELECT name FROM course_names WHERE id = course) AS course`,
+            id,
+            digest,
+            number,
+          );
+          if (!row) throw new Error(`snapshot ${source}-${number}: a row of the snapshot before is not in the store`);
+          return {
+            person: row['person'] as string | null,
+            course: row['course'] as string | null,
+            quarantined: row['bad'] === 1,
+          };
+        });
+      });
+    },
+
+    async discard(source, number) {
+      db.tx(() => {
+        const id = db.idOf('source_names', source);
+        db.run('DELETE FROM rows WHERE source = ? AND first = ?', id, number);
+        db.run('UPDATE rows SET last = NULL WHERE source = ? AND last = ?', id, number);
+        db.run('DELETE FROM packs WHERE source = ? AND number = ?', source, number);
+        db.run('DELETE FROM snapshots WHERE source = ? AND number = ?', source, number);
+      });
+    },
+
+    async quarantined(source, number, limit) {
+      return db
+        .all(
+          `SELECT digest, body, line, (SELECT name FROM file_names WHERE id = file) AS file FROM rows
+           WHERE source = ?1 AND bad = 1 AND first <= ?2 AND (last IS NULL OR last > ?2) ORDER BY file, line LIMIT ?3`,
+          db.idOf('source_names', source),
+          number,
+          limit,
+        )
+        .map((row) => ({
+          ...parse<Quarantined>(row['body']),
+          digest: row['digest'] as Uint8Array,
+          file: row['file'] as string,
+          line: Number(row['line']),
+        }));
+    },
+
+    async personPage(source, number, after, limit) {
+      return db
+        .all(
+          `SELECT DISTINCT person FROM rows WHERE source = ?1 AND person > ?3
+           AND first <= ?2 AND (last IS NULL OR last >= ?2) ORDER BY person LIMIT ?4`,
+          db.idOf('source_names', source),
+          number,
+          after,
+          limit,
+        )
+        .map((row) => row['person'] as string);
+    },
+
+    evidence: (source, number) => evidence(db, source, number),
+  };
+}
+
+function insert(db: Database, source: number, number: number, row: StoredRow): void {
+  const good = 'record' in row.row;
+  const keys: Hints = 'record' in row.row ? row.row.keys : row.row.quarantined.hints;
+  const course = 'record' in row.row ? row.row.keys.course : courseOf(row.row.quarantined.course);
+  db.run(
+    `INSERT INTO rows (source, digest, first, last, person, number, email, course, file, line, bad, body)
+     VALUES (?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    source,
+    row.digest,
+    number,
+    personKey(keys),
+    keys.number,
+    keys.email,
+    course === null ? null : db.idOf('course_names', course),
+    db.idOf('file_names', row.file),
+    row.line,
+    good ? 0 : 1,
+    'record' in row.row ? row.row.record : JSON.stringify(row.row.quarantined),
+  );
+}
+
+function courseOf(course: CourseName | null): string | null {
+  return course ? courseKey(course) : null;
+}
+
+const rowColumns = `id, source, first, last, bad, body, line, (SELECT name FROM file_names WHERE id = file) AS file`;
+
+function evidence(db: Database, source: string, number: number): Evidence {
+  const states = db
+    .all('SELECT doc FROM source_states')
+    .map((row) => parse<SourceState>(row['doc']))
+    .filter((state) => state.source !== source);
+  const names = new Map<number, { name: string; number: number }>();
+  names.set(db.idOf('source_names', source), { name: source, number });
+  for (const state of states)
+    if (state.current !== null)
+      names.set(db.idOf('source_names', state.source), { name: state.source, number: state.current });
+
+  /** The row as evidence, or null when it is in no snapshot that counts here. */
+  const seen = (row: Row): EvidenceRow | null => {
+    const its = names.get(Number(row['source']));
+    const first = Number(row['first']);
+    const last = row['last'] === null ? Number.POSITIVE_INFINITY : Number(row['last']);
+    if (!its || first > its.number) return null;
+    const gone = its.name === source && last === number;
+    if (!gone && last <= its.number) return null;
+    const bad = row['bad'] === 1;
+    const body = parse<PersonRecord | Quarantined>(row['body']);
+    const record = bad ? null : (body as PersonRecord);
+    return {
+      source: its.name,
+      state: gone ? 'gone' : 'now',
+      record,
+      hints: record ?? (body as Quarantined).hints,
+      origin: { source: its.name, snapshot: first, file: row['file'] as string, line: Number(row['line']) },
+    };
+  };
+
+  return {
+    async rows(keys) {
+      const found = new Map<unknown, Row>();
+      const look = (where: string, values: string[]): void => {
+        if (!values.length) return;
+        const sql = `SELECT ${rowColumns} FROM rows WHERE ${where} IN (SELECT value FROM json_each(?))`;
+        for (const row of db.all(sql, JSON.stringify(values))) found.set(row['id'], row);
+      };
+      look(
+        'person',
+        keys.filter((key) => !key.startsWith('e:')),
+      );
+      look('number', withPrefix(keys, 'n:'));
+      look('email', withPrefix(keys, 'e:'));
+      return [...found.values()].map(seen).filter((row) => row !== null);
+    },
+
+    async accounts(keys) {
+      const found = new Map<string, Account>();
+      const look = (column: string, values: string[]): void => {
+        if (!values.length) return;
+        const where = `${column} IN (SELECT value FROM json_each(?))`;
+        for (const account of accountsWhere(db, where, JSON.stringify(values))) found.set(account.account, account);
+      };
+      look('id', withPrefix(keys, 'i:'));
+      look('email', withPrefix(keys, 'e:'));
+      const numbers = withPrefix(keys, 'n:').filter((value) => !found.has(value));
+      if (numbers.length)
+        for (const account of accountsWhere(
+          db,
+          'account IN (SELECT value FROM json_each(?))',
+          JSON.stringify(numbers.map(Number)),
+        ))
+          found.set(account.account, account);
+      return [...found.values()];
+    },
+
+    async pendingElsewhere(keys) {
+      const result = new Map<string, string[]>();
+      for (const state of states) {
+        if (!state.pending) continue;
+        const sql = 'SELECT key FROM pending WHERE plan = ? AND key IN (SELECT value FROM json_each(?))';
+        for (const row of db.all(sql, state.pending, JSON.stringify(keys)))
+          result.set(row['key'] as string, [...(result.get(row['key'] as string) ?? []), state.source]);
+      }
+      return result;
+    },
+
+    async courses() {
+      return db.all('SELECT faculty, department, course, status FROM courses ORDER BY key') as unknown as CourseEntry[];
+    },
+
+    async coursesWithRows(courses) {
+      const alive = new Set<string>();
+      const sql = `SELECT 1 FROM rows WHERE course = (SELECT id FROM course_names WHERE name = ?1) AND source = ?2
+        AND first <= ?3 AND (last IS NULL OR last > ?3) LIMIT 1`;
+      for (const key of courses)
+        for (const [id, its] of names)
+          if (db.get(sql, key, id, its.number)) {
+            alive.add(key);
+            break;
+          }
+      return alive;
+    },
+
+    async enrolmentCounts(courses) {
+      const sql = 'SELECT count(*) AS n FROM enrolments WHERE course = (SELECT id FROM course_names WHERE name = ?)';
+      return new Map(courses.map((key) => [key, Number(db.get(sql, key)!['n'])]));
+    },
+
+    async standing() {
+      const id = db.idOf('source_names', source);
+      const accounts = db.get("SELECT count(*) AS n FROM accounts WHERE source = ? AND status = 'active'", id)!;
+      const enrolments = db.get('SELECT count(*) AS n FROM enrolments WHERE source = ?', id)!;
+      return { accounts: Number(accounts['n']), enrolments: Number(enrolments['n']) };
+    },
+
+    async removedSince(since) {
+      const removed = { disables: 0, unenrolments: 0 };
+      for (const row of db.all('SELECT doc FROM runs WHERE source = ? AND ended >= ?', source, since.toISOString())) {
+        const run = parse<Run>(row['doc']);
+        if (run.dryRun || (run.status !== 'applied' && run.status !== 'held') || run.heldTypes.length) continue;
+        removed.disables += run.changes['account.disable'] ?? 0;
+        removed.unenrolments += run.changes['enrolment.remove'] ?? 0;
+      }
+      return removed;
+    },
+  };
+}
+
+function withPrefix(keys: readonly string[], prefix: string): string[] {
+  return keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+}

@@ -1,0 +1,281 @@
+import type { AccountFacts, ChangeType, CourseName, DeliveryItem, ItemResult } from '../connector/target.ts';
+import type { Evidence } from '../reconcile/evidence.ts';
+import type { GuardResult } from '../reconcile/guards.ts';
+import type { CourseEntry, Note } from '../reconcile/model.ts';
+import type { PlannedChange, PlanSink } from '../reconcile/plan.ts';
+import type { Quarantined } from '../snapshot/record.ts';
+
+/**
+ * The store port. Two adapters keep it, and one conformance suite proves both.
+ *
+ * What a caller may rely on, and no more: a single document (`SourceState`, a run, a snapshot, an outbox item) is
+ * written whole or not at all; everything else may be cut at any instant and is written so that it can be repeated.
+ * The order of writes in `src/run.ts` does the rest. Nothing here needs a transaction over several documents, although
+ * an adapter may use one.
+ */
+export interface Store {
+  readonly kind: string;
+  sources: SourceStates;
+  runs: Runs;
+  snapshots: Snapshots;
+  rows: Rows;
+  plans: Plans;
+  roster: Roster;
+  outbox: Outbox;
+  /**
+   * Takes the one right to change the roster, or null when another process has it. It is given back by `release`, and
+   * by the end of the process, however it ends.
+   */
+  lock(): Promise<Lock | null>;
+  close(): Promise<void>;
+}
+
+export interface Lock {
+  release(): Promise<void>;
+}
+
+/** Where a source stands. One document, and the pivot of every run: what it says is in force. */
+export interface SourceState {
+  source: string;
+  /** Number of the snapshot in force; null before the first. */
+  current: number | null;
+  /** Number of a snapshot that is being written and not in force; a run that finds one throws its rows away. */
+  staging: number | null;
+  /** The next number to give. Numbers are never used twice. */
+  next: number;
+  /** Fingerprint of the rules that the roster was last reconciled with. */
+  rules: string | null;
+  /** Plan whose pending keys are in force. */
+  pending: string | null;
+  /** A plan that is being applied: which part of it. Found after a crash, it is finished first. */
+  applying: { plan: string; part: PlanPart } | null;
+  /** The plan that waits for a person. */
+  held: string | null;
+}
+
+/** The part of a plan that needs nobody, or the part that was held and then approved. */
+export type PlanPart = 'free' | 'held';
+
+export interface SourceStates {
+  get(source: string): Promise<SourceState>;
+  put(state: SourceState): Promise<void>;
+  all(): Promise<SourceState[]>;
+}
+
+export type RunStatus = 'running' | 'applied' | 'planned' | 'unchanged' | 'held' | 'failed' | 'skipped';
+
+/** One execution, from trigger to outcome. Dates are ISO 8601. */
+export interface Run {
+  run: string;
+  source: string;
+  trigger: string;
+  dryRun: boolean;
+  status: RunStatus;
+  startedAt: string;
+  endedAt: string | null;
+  durationMs: number | null;
+  snapshot: { id: string | null; complete: boolean; records: number; quarantined: number };
+  /** The first 100 rows in quarantine, where they stand in the file of this run. */
+  quarantine: { file: string; line: number; column: string | null; reason: string }[];
+  /** Id of the plan in the store; null when no plan was made. */
+  plan: string | null;
+  digest: string | null;
+  changes: Partial<Record<ChangeType, number>>;
+  guards: GuardResult[];
+  heldTypes: ChangeType[];
+  conflicts: number;
+  blocked: number;
+  courses: { new: string[]; vanished: string[] };
+  /** The person's word on what was held. */
+  decision: { verdict: 'approved' | 'rejected'; at: string } | null;
+  error: { kind: string; message: string } | null;
+}
+
+export interface Runs {
+  put(run: Run): Promise<void>;
+  get(run: string): Promise<Run | null>;
+  /** Newest first. */
+  list(filter: { source?: string; limit: number }): Promise<Run[]>;
+}
+
+/** A snapshot: all records of a source at one moment. Immutable once written. */
+export interface Snapshot {
+  source: string;
+  number: number;
+  run: string;
+  at: string;
+  /** Hex SHA-256 of the whole answer, and of how its rows were read. */
+  content: string;
+  reading: string;
+  parts: { name: string; bytes: number; sha256: string; modified: string | null }[];
+  /** Distinct rows that became records, and that did not. */
+  records: number;
+  quarantined: number;
+  added: number;
+  gone: number;
+  /** The snapshot that holds the full pack of digests; this one's delta is against it. */
+  base: number;
+}
+
+/** `sis-students-7`: the id that people see. */
+export function snapshotId(source: string, number: number): string {
+  return `${source}-${number}`;
+}
+
+/** Sorted row digests (16 bytes each): a full set, or what comes and goes against the full set of `base`. */
+export type PackKind = 'full' | 'added' | 'gone';
+
+export interface Snapshots {
+  put(snapshot: Snapshot): Promise<void>;
+  get(source: string, number: number): Promise<Snapshot | null>;
+  /** Newest first. */
+  list(filter: { source?: string; limit: number }): Promise<Snapshot[]>;
+  /** Writes a pack in pieces of at most 1 MiB; the same again replaces it. */
+  putPack(source: string, number: number, kind: PackKind, digests: Uint8Array): Promise<void>;
+  /** The whole pack; empty when there is none. */
+  pack(source: string, number: number, kind: PackKind): Promise<Uint8Array>;
+}
+
+/** A row to keep: decoded once, found by its digest ever after. */
+export interface StoredRow {
+  digest: Uint8Array;
+  file: string;
+  line: number;
+  /** Either a record, as JSON, or why there is none. */
+  row: { record: string; keys: RowKeys } | { quarantined: Quarantined };
+}
+
+/** What a row is found by: see `keysOf`. `course` is a `courseKey`. */
+export interface RowKeys {
+  number: string | null;
+  id: string | null;
+  email: string;
+  course: string;
+}
+
+/** A row that went with a snapshot. */
+export interface GoneRow {
+  /** See `personKey`. */
+  person: string | null;
+  course: string | null;
+  quarantined: boolean;
+}
+
+export interface QuarantinedRow extends Quarantined {
+  digest: Uint8Array;
+  file: string;
+  line: number;
+}
+
+export interface Rows {
+  /** Adds rows that the snapshot `number` brings. Not seen by anyone until that snapshot is in force. */
+  add(source: string, number: number, rows: readonly StoredRow[]): Promise<void>;
+  /** Marks rows that are no longer there from `number` on, and gives them back. */
+  end(source: string, number: number, digests: Iterable<Uint8Array>): Promise<GoneRow[]>;
+  /** Takes back `add` and `end` of a snapshot that never came into force. */
+  discard(source: string, number: number): Promise<void>;
+  /** Quarantined rows in a snapshot, by file and line. */
+  quarantined(source: string, number: number, limit: number): Promise<QuarantinedRow[]>;
+  /** Keys (`personKey`) of rows in the snapshot or ended by it, sorted, after the given one. */
+  personPage(source: string, number: number, after: string, limit: number): Promise<string[]>;
+  /** The evidence for a plan over a staged snapshot of one source and the snapshots in force of all others. */
+  evidence(source: string, number: number): Evidence;
+}
+
+/** A plan as stored; its changes lie beside it. */
+export interface Plan {
+  plan: string;
+  run: string;
+  source: string;
+  snapshot: number;
+  digest: string;
+  heldTypes: ChangeType[];
+  counts: Partial<Record<ChangeType, number>>;
+  /** Entries of the course table to write with it, and with which part. */
+  courseEntries: CourseEntry[];
+  courseEntriesWith: PlanPart;
+}
+
+export interface Plans {
+  /** Where the changes of a plan are put while it is made. Keys of one plan are put once; repeats replace. */
+  sink(plan: string): PlanSink;
+  put(plan: Plan): Promise<void>;
+  get(plan: string): Promise<Plan | null>;
+  /** Throws away a plan that was never in force. */
+  discard(plan: string): Promise<void>;
+  /** Changes of the types given, in order, after a position; at most `limit`. */
+  changes(
+    plan: string,
+    types: readonly ChangeType[],
+    after: PlanPosition | null,
+    limit: number,
+  ): Promise<PlannedChange[]>;
+  notes(plan: string, limit: number): Promise<Note[]>;
+  pendingKeys(plan: string): Promise<string[]>;
+}
+
+export interface PlanPosition {
+  rank: number;
+  key: string;
+}
+
+/** A target that takes changes, as the outbox needs to know it. */
+export interface TargetInterest {
+  target: string;
+  accepts: readonly ChangeType[];
+}
+
+export interface Roster {
+  /**
+   * Applies changes of a plan in order, queues their outbox items, and remembers how far it got. Every effect is keyed
+   * by (plan, position): a repeat after a cut does nothing twice. Roster and outbox move together.
+   */
+  apply(
+    plan: Plan,
+    part: PlanPart,
+    changes: readonly PlannedChange[],
+    targets: readonly TargetInterest[],
+  ): Promise<void>;
+  /** How far `apply` got with a part of a plan. */
+  applied(plan: string, part: PlanPart): Promise<PlanPosition | null>;
+  /** Writes entries of the course table, beside those that changes write. */
+  putCourses(entries: readonly CourseEntry[]): Promise<void>;
+  /** Next free account number of each series. */
+  nextNumbers(): Promise<Record<string, number>>;
+  accounts(): AsyncIterable<AccountFacts>;
+  enrolments(): AsyncIterable<{ account: string; id: string | null; email: string } & CourseName>;
+  courses(): AsyncIterable<CourseEntry>;
+  /** Which of the changes no longer find what they take away; empty when all do. */
+  stale(changes: readonly PlannedChange[]): Promise<string[]>;
+}
+
+export type OutboxStatus = 'queued' | 'processing' | 'sent' | 'failed';
+export type OutboxCounts = Record<OutboxStatus, number>;
+
+/** An item as people look at it. */
+export interface OutboxItem {
+  item: string;
+  target: string;
+  plan: string;
+  type: ChangeType;
+  status: OutboxStatus;
+  attempts: number;
+  answer: string | null;
+  delivery: DeliveryItem;
+}
+
+export interface Outbox {
+  /** Puts items that a dead process left in `processing` back to `queued`. They may be sent twice; they are states. */
+  recover(): Promise<number>;
+  /** The next queued items of a target in order, after a sequence number; marks nothing. */
+  queued(
+    target: string,
+    after: number,
+    limit: number,
+  ): Promise<{ seq: number; item: DeliveryItem; attempts: number }[]>;
+  processing(target: string, items: readonly string[]): Promise<void>;
+  /** Writes what the target said: `sent`, `failed`, or back to `queued` with one attempt more. */
+  settle(target: string, results: readonly ItemResult[]): Promise<void>;
+  counts(): Promise<Record<string, OutboxCounts>>;
+  list(filter: { target?: string; status?: OutboxStatus; plan?: string; limit: number }): Promise<OutboxItem[]>;
+}
