@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import type { CourseName } from '../connector/target.ts';
+import type { CourseRules } from '../reconcile/courses.ts';
+import type { Config } from './config.ts';
+
+/** The rules of the roster as reconciliation wants them. */
+export function courseRules(config: Config): CourseRules {
+  const { departments, courses, newCourses, emptyCourses } = config.roster;
+  const passes = (value: string, { include, exclude }: typeof departments): boolean =>
+    include.some((pattern) => pattern.test(value)) && !exclude.some((pattern) => pattern.test(value));
+  return {
+    matches: ({ department, course }: CourseName) => passes(department, departments) && passes(course, courses),
+    newCourses,
+    emptyCourses,
+  };
+}
+
+/** Changes when somebody's account could come out otherwise although no row changed: then everybody is looked at. */
+export function rulesFingerprint(config: Config): string {
+  const { departments, courses, newCourses, emptyCourses } = config.roster;
+  const patterns = [departments, courses].map(({ include, exclude }) => [include.map(String), exclude.map(String)]);
+  const text = JSON.stringify([1, patterns, newCourses, emptyCourses, config.sources.map((source) => source.name)]);
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}

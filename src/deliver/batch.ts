@@ -1,0 +1,54 @@
+import { courseKey, type DeliveryItem, type ItemResult } from '../connector/target.ts';
+
+/** Whom an item is about: its place in the order. Items of one person never overtake each other. */
+export function personOf(item: DeliveryItem): string {
+  return item.account ? item.account.account : `course ${courseKey(item.course!)}`;
+}
+
+/** What an item writes at the target: two of one subject in one batch would be two truths in one file. */
+function subjectOf(item: DeliveryItem): string {
+  return item.account && item.course ? `${personOf(item)} ${courseKey(item.course)}` : personOf(item);
+}
+
+/**
+ * Takes the next batch from queued items in their order: at most `size`, one a subject, nobody who has to wait, and of
+ * a person whose turn is not yet complete nothing that comes later.
+ */
+export function pickBatch(
+  queued: readonly DeliveryItem[],
+  size: number,
+  waits: (person: string) => boolean,
+): DeliveryItem[] {
+  const batch: DeliveryItem[] = [];
+  const subjects = new Set<string>();
+  const passed = new Set<string>();
+  for (const item of queued) {
+    if (batch.length >= size) break;
+    const person = personOf(item);
+    if (waits(person) || passed.has(person)) continue;
+    if (subjects.has(subjectOf(item))) passed.add(person);
+    else {
+      subjects.add(subjectOf(item));
+      batch.push(item);
+    }
+  }
+  return batch;
+}
+
+/**
+ * Completes what a target said: an item that it did not answer is tried again, and so is what it refused of a person
+ * after something of the same person that has to be tried again, because the refusal may only say that the first one
+ * is missing.
+ */
+export function completeResults(batch: readonly DeliveryItem[], results: readonly ItemResult[]): ItemResult[] {
+  const byItem = new Map(results.map((result) => [result.item, result]));
+  const retried = new Set<string>();
+  return batch.map((item): ItemResult => {
+    const said = byItem.get(item.item) ?? { item: item.item, outcome: 'retry', answer: 'the target did not answer' };
+    const person = personOf(item);
+    if (said.outcome === 'retry') retried.add(person);
+    else if (said.outcome === 'failed' && retried.has(person))
+      return { item: item.item, outcome: 'retry', answer: said.answer };
+    return said;
+  });
+}

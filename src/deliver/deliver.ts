@@ -1,0 +1,171 @@
+import { messageOf, RosterdError } from '../base/errors.ts';
+import { withRetry } from '../base/retry.ts';
+import type { Work } from '../base/work.ts';
+import type { Config, TargetConfig } from '../configure/config.ts';
+import { openHttp } from '../connector/http.ts';
+import type { DeliveryItem, ItemResult, TargetContext, TargetSession } from '../connector/target.ts';
+import type { Store } from '../store/port.ts';
+import { completeResults, personOf, pickBatch } from './batch.ts';
+
+/** How patiently delivery tries again; times in milliseconds. */
+export interface DeliveryPatience {
+  /** For a whole batch that the target could not take. */
+  batch: { retries: number; firstWaitMs: number; longestWaitMs: number };
+  /** For one item: attempts within one delivery, and the first wait, which doubles. */
+  itemAttempts: number;
+  itemFirstWaitMs: number;
+}
+
+/** About two minutes for a target that is away; items that it does not take then stay queued for the next run. */
+export const usualPatience: DeliveryPatience = {
+  batch: { retries: 6, firstWaitMs: 1_000, longestWaitMs: 60_000 },
+  itemAttempts: 6,
+  itemFirstWaitMs: 500,
+};
+
+/** How the delivery to one target ended. `error`: why it stopped before the queue was empty. */
+export interface DeliveryEnd {
+  target: string;
+  sent: number;
+  failed: number;
+  error: { kind: string; message: string } | null;
+}
+
+/** Delivers to all enabled targets side by side until nothing is queued, or a target cannot go on. */
+export async function deliverAll(
+  config: Config,
+  store: Store,
+  work: Work,
+  patience: DeliveryPatience = usualPatience,
+): Promise<DeliveryEnd[]> {
+  await store.outbox.recover();
+  const targets = config.targets.filter((target) => target.enabled);
+  return Promise.all(targets.map((target) => deliverTo(target, config.institution, store, work, patience)));
+}
+
+async function deliverTo(
+  target: TargetConfig,
+  institution: string,
+  store: Store,
+  work: Work,
+  patience: DeliveryPatience,
+): Promise<DeliveryEnd> {
+  const end: DeliveryEnd = { target: target.name, sent: 0, failed: 0, error: null };
+  if (!(await store.outbox.queued(target.name, 0, 1)).length) return end;
+  const { log } = work;
+  const context = targetContext(target, institution, work);
+  const patiently = <T>(attempt: () => Promise<T>): Promise<T> =>
+    withRetry(patience.batch, work.clock, work.abort, attempt, (error, n) =>
+      log.warn(
+        { event: 'delivery.retry', target: target.name, attempt: n, error: error.message },
+        `${target.name}: ${error.message}; trying again`,
+      ),
+    );
+  let session: TargetSession | null = null;
+  try {
+    const open = await patiently(() => target.connector.open(target.settings, context));
+    session = open;
+    await drain(target, store, work, patience, end, (batch) => patiently(() => open.deliver(batch)));
+  } catch (error) {
+    const kind = error instanceof RosterdError ? error.kind : work.abort.aborted ? 'Stopped' : 'Unexpected';
+    end.error = { kind, message: messageOf(error) };
+    log.error(
+      { event: 'delivery.stopped', target: target.name, error: end.error },
+      `${target.name}: ${end.error.message}`,
+    );
+  } finally {
+    await session?.close();
+    await context.http.close();
+  }
+  return end;
+}
+
+/** Batch after batch in the order of the queue. Whoever has to be tried again waits; everybody else goes on. */
+async function drain(
+  target: TargetConfig,
+  store: Store,
+  work: Work,
+  patience: DeliveryPatience,
+  end: DeliveryEnd,
+  send: (batch: DeliveryItem[]) => Promise<ItemResult[]>,
+): Promise<void> {
+  const size = target.connector.batchSize(target.settings);
+  const waiting = new Map<string, { until: number; attempts: number }>();
+  const now = (): number => work.clock.monotonic();
+  const gaveUp = (person: string): boolean => (waiting.get(person)?.attempts ?? 0) >= patience.itemAttempts;
+  const waits = (person: string): boolean => gaveUp(person) || (waiting.get(person)?.until ?? 0) > now();
+  while (!work.signal.aborted) {
+    const batch = await nextBatch(store, target.name, size, waits);
+    if (!batch.length) {
+      const times = [...waiting].filter(([person]) => !gaveUp(person)).map(([, { until }]) => until);
+      const next = Math.min(...times.filter((until) => until > now()));
+      if (!Number.isFinite(next)) break;
+      await work.clock.wait(next - now(), work.signal);
+      continue;
+    }
+    const ids = batch.map((item) => item.item);
+    await store.outbox.processing(target.name, ids);
+    let results: ItemResult[];
+    try {
+      results = completeResults(batch, await send(batch));
+    } catch (error) {
+      await store.outbox.settle(
+        target.name,
+        ids.map((item) => ({ item, outcome: 'retry', answer: messageOf(error) })),
+      );
+      throw error;
+    }
+    await store.outbox.settle(target.name, results);
+    results.forEach((result, at) => {
+      const person = personOf(batch[at]!);
+      if (result.outcome === 'sent') end.sent += 1;
+      if (result.outcome === 'failed') end.failed += 1;
+      if (result.outcome === 'retry') {
+        const attempts = (waiting.get(person)?.attempts ?? 0) + 1;
+        const wait = Math.max(result.delayMs ?? 0, patience.itemFirstWaitMs * 2 ** (attempts - 1));
+        waiting.set(person, { until: now() + wait, attempts });
+      } else if (!results.some((other, n) => other.outcome === 'retry' && personOf(batch[n]!) === person))
+        waiting.delete(person);
+    });
+    work.progress(target.name, `${end.sent.toLocaleString('en')} sent, ${end.failed.toLocaleString('en')} failed`);
+  }
+  const stuck = [...waiting.keys()].filter(gaveUp).length;
+  if (stuck)
+    end.error = {
+      kind: 'Unavailable',
+      message: `${stuck} ${stuck === 1 ? 'person has' : 'people have'} items that ${target.name} did not take after ${patience.itemAttempts} attempts; they stay queued`,
+    };
+}
+
+async function nextBatch(
+  store: Store,
+  target: string,
+  size: number,
+  waits: (person: string) => boolean,
+): Promise<DeliveryItem[]> {
+  let after = 0;
+  for (;;) {
+    const page = await store.outbox.queued(target, after, Math.max(size * 2, 1000));
+    if (!page.length) return [];
+    const batch = pickBatch(
+      page.map((entry) => entry.item),
+      size,
+      waits,
+    );
+    if (batch.length) return batch;
+    after = page.at(-1)!.seq;
+  }
+}
+
+/** What a target connector is handed. */
+export function targetContext(target: TargetConfig, institution: string, work: Work): TargetContext {
+  const { url } = target.settings as { url: string };
+  return {
+    target: target.name,
+    institution,
+    http: openHttp(url, work.abort),
+    signal: work.abort,
+    clock: work.clock,
+    log: work.log,
+  };
+}

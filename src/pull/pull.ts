@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { withRetry } from '../base/retry.ts';
+import type { Work } from '../base/work.ts';
+import type { SourceConfig } from '../configure/config.ts';
+import type { Answer, SourceContext } from '../connector/source.ts';
+import type { Format } from '../snapshot/formats/index.ts';
+import type { Snapshot } from '../store/port.ts';
+
+/** A pull is tried four times within about a minute; what lasts longer is the next run's business. */
+export const pullRetry = { retries: 3, firstWaitMs: 2_000, longestWaitMs: 30_000 };
+
+/**
+ * Asks the source for one whole answer. Null when there is rightly nothing new. The answer's spool directory lives
+ * until the answer is closed.
+ */
+export async function pull(
+  source: SourceConfig,
+  format: Format,
+  last: Snapshot | null,
+  stateDir: string,
+  work: Work,
+): Promise<Answer | null> {
+  const spoolDir = mkdtempSync(join(stateDir, 'spool-'));
+  const drop = (): void => rmSync(spoolDir, { recursive: true, force: true });
+  try {
+    const answer = await withRetry(
+      pullRetry,
+      work.clock,
+      work.signal,
+      () => source.connector.pull(source.settings, sourceContext(source, format, last, spoolDir, work)),
+      (error, attempt) =>
+        work.log.warn(
+          { event: 'pull.retry', source: source.name, attempt, error: error.message },
+          `${source.name}: attempt ${attempt} failed: ${error.message}`,
+        ),
+    );
+    if (!answer) {
+      drop();
+      return null;
+    }
+    return {
+      content: answer.content,
+      parts: answer.parts,
+      scan: (sink) => answer.scan(sink),
+      decode: (places) => answer.decode(places),
+      accepted: () => answer.accepted(),
+      async close() {
+        await answer.close();
+        drop();
+      },
+    };
+  } catch (error) {
+    drop();
+    throw error;
+  }
+}
+
+/** What a source connector is handed. */
+export function sourceContext(
+  source: SourceConfig,
+  format: Format,
+  last: Snapshot | null,
+  spoolDir: string,
+  work: Work,
+): SourceContext {
+  return {
+    source: source.name,
+    spoolDir,
+    columns: format.columns,
+    last: last?.parts ?? null,
+    signal: work.signal,
+    clock: work.clock,
+    log: work.log,
+    progress: (text) => work.progress(source.name, text),
+  };
+}

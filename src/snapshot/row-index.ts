@@ -1,0 +1,186 @@
+import { hash } from 'node:crypto';
+import type { Part, RowPlace, RowSink } from '../connector/source.ts';
+
+/**
+ * The rows of one answer as digests, and where each lies: about 40 bytes a row, whatever the row says. A digest is the
+ * first 16 bytes of SHA-256 over the row's bytes, mixed with a seed for how those bytes are read (columns, delimiter,
+ * format), so that the same bytes under another header are another row. 16 bytes, because two rows with one digest would
+ * be one person forgotten; a fast hash without a proof against that was refused.
+ */
+export class RowIndex implements RowSink {
+  readonly #seeds: Uint32Array[];
+  #words: Uint32Array;
+  #offsets: Float64Array;
+  #lengths: Uint32Array;
+  #lines: Uint32Array;
+  #parts: Uint16Array;
+  #count = 0;
+  /** Row numbers sorted by digest, one for each distinct digest; made by `sort`. */
+  #order: Uint32Array = new Uint32Array(0);
+
+  /** `reading`: fingerprint of the format. Room is taken by the size of the answer; pages never used cost no memory. */
+  constructor(parts: readonly Part[], reading: string) {
+    const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+    const room = Math.ceil(bytes / 32) + 1024;
+    this.#words = new Uint32Array(room * 4);
+    this.#offsets = new Float64Array(room);
+    this.#lengths = new Uint32Array(room);
+    this.#lines = new Uint32Array(room);
+    this.#parts = new Uint16Array(room);
+    this.#seeds = parts.map((part) => wordsOf(hash('sha256', `${reading}\n${part.layout}`, 'binary')));
+  }
+
+  row(bytes: Uint8Array, start: number, end: number, part: number, offset: number, line: number): void {
+    const at = this.#count;
+    if (at === this.#offsets.length) this.#grow();
+    // A string of 16 characters is the cheapest form to get a digest out of the native side: no buffer per row.
+    const digest = hash('sha256', bytes.subarray(start, end), 'binary');
+    const seed = this.#seeds[part]!;
+    const words = this.#words;
+    for (let word = 0, from = 0; word < 4; word += 1, from += 4)
+      words[at * 4 + word] =
+        (seed[word]! ^
+          ((digest.charCodeAt(from) << 24) |
+            (digest.charCodeAt(from + 1) << 16) |
+            (digest.charCodeAt(from + 2) << 8) |
+            digest.charCodeAt(from + 3))) >>>
+        0;
+    this.#offsets[at] = offset;
+    this.#lengths[at] = end - start;
+    this.#lines[at] = line;
+    this.#parts[at] = part;
+    this.#count = at + 1;
+  }
+
+  /** Rows seen, repeats included. */
+  get seen(): number {
+    return this.#count;
+  }
+
+  /** Distinct rows, after `sort`. */
+  get distinct(): number {
+    return this.#order.length;
+  }
+
+  /** Sorts by digest and drops repeats, keeping the row that came first. Radix over the first 32 bits, then ties. */
+  sort(): void {
+    const count = this.#count;
+    const words = this.#words;
+    let from = new Uint32Array(count);
+    let to = new Uint32Array(count);
+    for (let row = 0; row < count; row += 1) from[row] = row;
+    for (const shift of [0, 16]) {
+      const starts = new Uint32Array(65_537);
+      for (let row = 0; row < count; row += 1) starts[((words[row * 4]! >>> shift) & 0xffff) + 1]! += 1;
+      for (let digit = 1; digit <= 65_536; digit += 1) starts[digit]! += starts[digit - 1]!;
+      for (let at = 0; at < count; at += 1) {
+        const row = from[at]!;
+        const digit = (words[row * 4]! >>> shift) & 0xffff;
+        to[starts[digit]!] = row;
+        starts[digit]! += 1;
+      }
+      [from, to] = [to, from];
+    }
+    for (let at = 1; at < count; at += 1) {
+      const row = from[at]!;
+      let into = at;
+      while (into > 0 && this.#compare(from[into - 1]!, row) > 0) {
+        from[into] = from[into - 1]!;
+        into -= 1;
+      }
+      from[into] = row;
+    }
+    let kept = 0;
+    for (let at = 0; at < count; at += 1)
+      if (kept === 0 || this.#differs(from[kept - 1]!, from[at]!)) {
+        from[kept] = from[at]!;
+        kept += 1;
+      }
+    this.#order = from.subarray(0, kept);
+  }
+
+  /** Word `word` of the digest at place `at` of the order. */
+  word(at: number, word: number): number {
+    return this.#words[this.#order[at]! * 4 + word]!;
+  }
+
+  /** Row number at place `at` of the order: rows are numbered as they came. */
+  rowAt(at: number): number {
+    return this.#order[at]!;
+  }
+
+  /** The digest of a row, by its number. */
+  digest(row: number): Uint8Array {
+    const bytes = new Uint8Array(16);
+    const view = new DataView(bytes.buffer);
+    for (let word = 0; word < 4; word += 1) view.setUint32(word * 4, this.#words[row * 4 + word]!);
+    return bytes;
+  }
+
+  place(row: number): RowPlace {
+    return {
+      part: this.#parts[row]!,
+      offset: this.#offsets[row]!,
+      length: this.#lengths[row]!,
+      line: this.#lines[row]!,
+    };
+  }
+
+  /** The row number of a digest, or -1. */
+  find(digest: Uint8Array): number {
+    const wanted = new DataView(digest.buffer, digest.byteOffset, 16);
+    let low = 0;
+    let high = this.#order.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      let difference = 0;
+      for (let word = 0; word < 4 && difference === 0; word += 1)
+        difference = this.word(middle, word) - wanted.getUint32(word * 4);
+      if (difference === 0) return this.#order[middle]!;
+      if (difference < 0) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  /** All distinct digests in order, packed. */
+  pack(): Uint8Array {
+    const bytes = new Uint8Array(this.#order.length * 16);
+    const view = new DataView(bytes.buffer);
+    for (let at = 0; at < this.#order.length; at += 1)
+      for (let word = 0; word < 4; word += 1) view.setUint32(at * 16 + word * 4, this.word(at, word));
+    return bytes;
+  }
+
+  #compare(a: number, b: number): number {
+    for (let word = 0; word < 4; word += 1) {
+      const difference = this.#words[a * 4 + word]! - this.#words[b * 4 + word]!;
+      if (difference) return difference;
+    }
+    return a - b;
+  }
+
+  #differs(a: number, b: number): boolean {
+    for (let word = 0; word < 4; word += 1) if (this.#words[a * 4 + word] !== this.#words[b * 4 + word]) return true;
+    return false;
+  }
+
+  #grow(): void {
+    const room = this.#offsets.length * 2;
+    const larger = <T extends Uint32Array | Float64Array | Uint16Array>(next: T, old: T): T => {
+      next.set(old);
+      return next;
+    };
+    this.#words = larger(new Uint32Array(room * 4), this.#words);
+    this.#offsets = larger(new Float64Array(room), this.#offsets);
+    this.#lengths = larger(new Uint32Array(room), this.#lengths);
+    this.#lines = larger(new Uint32Array(room), this.#lines);
+    this.#parts = larger(new Uint16Array(room), this.#parts);
+  }
+}
+
+function wordsOf(digest: string): Uint32Array {
+  const words = new Uint32Array(4);
+  for (let at = 0; at < 16; at += 1) words[at >> 2] = (words[at >> 2]! << 8) | digest.charCodeAt(at);
+  return words;
+}

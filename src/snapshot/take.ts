@@ -1,0 +1,244 @@
+import type { Work } from '../base/work.ts';
+import type { Answer } from '../connector/source.ts';
+import { type CourseName, courseKey } from '../connector/target.ts';
+import type { CourseDifference } from '../reconcile/evidence.ts';
+import { personKey } from '../reconcile/model.ts';
+import {
+  type QuarantinedRow,
+  type Snapshot,
+  type SourceState,
+  type Store,
+  type StoredRow,
+  snapshotId,
+} from '../store/port.ts';
+import type { Format } from './formats/index.ts';
+import { applyDelta, compare, type Difference, digestBytes, digestsOf } from './pack.ts';
+import type { Normaliser } from './record.ts';
+import { RowIndex } from './row-index.ts';
+
+/** A snapshot as the next steps need it, written down but not yet in force. */
+export interface Taken {
+  snapshot: Snapshot;
+  /** The one in force until now. */
+  before: Snapshot | null;
+  /** False: the answer said nothing new, and `snapshot` is the one in force already. */
+  staged: boolean;
+  /** Person keys of rows that came or went; null when there are too many to name. */
+  touched: ReadonlySet<string> | null;
+  courses: CourseDifference;
+  quarantine: QuarantinedRow[];
+  /** Why nothing at all may be removed on this snapshot's word; else null. */
+  blockAll: string | null;
+}
+
+/** More touched people than this are not listed: everybody is looked at instead. */
+const mostTouched = 300_000;
+/** Rows decoded and stored at a time. */
+const batchSize = 2000;
+/** A new full pack is written when the delta to the last full one is larger than this share of it. */
+const largestDelta = 0.1;
+/** Quarantined rows kept at hand; above this many nothing is removed anyway. */
+const mostQuarantined = 10_000;
+
+/**
+ * Turns a complete answer into a snapshot: the same bytes are recognised first; else rows are compared by digest, and
+ * only rows in the difference are decoded and stored. `state` is updated and saved before the first row is written, so
+ * that a crash leaves nothing that the next run would mistake for truth.
+ */
+export async function takeSnapshot(
+  store: Store,
+  state: SourceState,
+  run: string,
+  answer: Answer,
+  format: Format,
+  work: Work,
+): Promise<Taken> {
+  const before = state.current === null ? null : await store.snapshots.get(state.source, state.current);
+  const none = { added: [], gone: [] };
+  if (before?.content === answer.content && before.reading === format.fingerprint)
+    return finish(store, before, before, false, new Set(), none, null);
+
+  const index = new RowIndex(answer.parts, format.fingerprint);
+  await answer.scan(index);
+  work.signal.throwIfAborted();
+  index.sort();
+  work.progress(state.source, `${index.seen.toLocaleString('en')} rows read, comparing`);
+  const packs = await packsOf(store, before);
+  const difference = compare(index, packs.set);
+
+  const number = state.next;
+  Object.assign(state, { staging: number, next: number + 1 });
+  await store.sources.put(state);
+  const added = await storeAdded(store, state.source, number, answer, format, index, difference, work);
+  const gone = await endGone(store, state.source, number, difference.gonePack, work);
+  const snapshot: Snapshot = {
+    source: state.source,
+    number,
+    run,
+    at: work.clock.now().toISOString(),
+    content: answer.content,
+    reading: format.fingerprint,
+    parts: answer.parts.map(({ name, bytes, sha256, modified }) => ({ name, bytes, sha256, modified })),
+    records: (before?.records ?? 0) + added.records - gone.records,
+    quarantined: (before?.quarantined ?? 0) + added.quarantined - gone.quarantined,
+    added: difference.added.length,
+    gone: difference.gonePack.length / digestBytes,
+    base: await storePack(store, state.source, number, index, before, packs.base, difference),
+  };
+  await store.snapshots.put(snapshot);
+
+  const touched = new Set<string>();
+  for (const key of [...added.people, ...gone.people]) {
+    if (touched.size >= mostTouched) break;
+    touched.add(key);
+  }
+  const overflow = touched.size >= mostTouched;
+  const courses = { added: [...added.courses.values()], gone: [...gone.courses] };
+  return finish(store, snapshot, before, true, overflow ? null : touched, courses, index);
+}
+
+async function finish(
+  store: Store,
+  snapshot: Snapshot,
+  before: Snapshot | null,
+  staged: boolean,
+  touched: Taken['touched'],
+  courses: { added: readonly CourseName[]; gone: readonly string[] },
+  index: RowIndex | null,
+): Promise<Taken> {
+  const quarantine = await store.rows.quarantined(snapshot.source, snapshot.number, mostQuarantined);
+  for (const row of quarantine) {
+    // A row that was broken before stands on another line today; people look into today's file.
+    const place = index?.find(row.digest) ?? -1;
+    if (place >= 0) row.line = index!.place(place).line;
+  }
+  quarantine.sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line));
+  const unknown = quarantine.filter((row) => personKey(row.hints) === null);
+  return {
+    snapshot,
+    before,
+    staged,
+    touched,
+    quarantine,
+    blockAll: unknown.length
+      ? `snapshot ${snapshotId(snapshot.source, snapshot.number)} has ${unknown.length} quarantined row${unknown.length === 1 ? '' : 's'} that could be anybody (${unknown[0]!.file} line ${unknown[0]!.line})`
+      : null,
+    courses: {
+      ...courses,
+      doubt: {
+        any: quarantine.some((row) => row.course === null),
+        courses: new Set(quarantine.flatMap((row) => (row.course ? [courseKey(row.course)] : []))),
+      },
+    },
+  };
+}
+
+/** The digests of the snapshot in force, and of its base. */
+async function packsOf(store: Store, before: Snapshot | null): Promise<{ base: Uint8Array; set: Uint8Array }> {
+  if (!before) return { base: new Uint8Array(0), set: new Uint8Array(0) };
+  const base = await store.snapshots.pack(before.source, before.base, 'full');
+  if (before.base === before.number) return { base, set: base };
+  const added = await store.snapshots.pack(before.source, before.number, 'added');
+  const gone = await store.snapshots.pack(before.source, before.number, 'gone');
+  return { base, set: applyDelta(base, added, gone) };
+}
+
+/** Writes the digests: as a delta to the last full pack while that is small, else in full. Returns the base's number. */
+async function storePack(
+  store: Store,
+  source: string,
+  number: number,
+  index: RowIndex,
+  before: Snapshot | null,
+  base: Uint8Array,
+  difference: Difference,
+): Promise<number> {
+  if (before && base.length) {
+    const delta = before.base === before.number ? difference : compare(index, base);
+    if (delta.addedPack.length + delta.gonePack.length <= base.length * largestDelta) {
+      await store.snapshots.putPack(source, number, 'added', delta.addedPack);
+      await store.snapshots.putPack(source, number, 'gone', delta.gonePack);
+      return before.base;
+    }
+  }
+  await store.snapshots.putPack(source, number, 'full', index.pack());
+  return number;
+}
+
+async function storeAdded(
+  store: Store,
+  source: string,
+  number: number,
+  answer: Answer,
+  format: Format,
+  index: RowIndex,
+  difference: Difference,
+  work: Work,
+) {
+  const result = { records: 0, quarantined: 0, people: new Set<string>(), courses: new Map<string, CourseName>() };
+  const normalisers: Normaliser[] = answer.parts.map((part) => format.normaliser(part.columns));
+  for (let at = 0; at < difference.added.length; at += batchSize) {
+    work.signal.throwIfAborted();
+    const numbers = difference.added.subarray(at, at + batchSize);
+    const places = Array.from(numbers, (row) => index.place(row));
+    const decoded = await answer.decode(places);
+    const rows = decoded.map((row, n): StoredRow => {
+      const place = places[n]!;
+      const normalised =
+        'cells' in row
+          ? normalisers[place.part]!(row.cells)
+          : {
+              quarantined: {
+                reason: row.broken,
+                column: row.column === null ? null : `column ${row.column}`,
+                hints: { number: null, id: null, email: null },
+                course: null,
+              },
+            };
+      const base = { digest: index.digest(numbers[n]!), file: answer.parts[place.part]!.name, line: place.line };
+      if ('quarantined' in normalised) {
+        result.quarantined += 1;
+        note(result.people, personKey(normalised.quarantined.hints));
+        return { ...base, row: normalised };
+      }
+      const { record } = normalised;
+      const course = courseKey(record);
+      result.records += 1;
+      note(result.people, personKey(record));
+      if (!result.courses.has(course))
+        result.courses.set(course, { faculty: record.faculty, department: record.department, course: record.course });
+      const keys = { number: record.number, id: record.id, email: record.email, course };
+      return { ...base, row: { record: JSON.stringify(record), keys } };
+    });
+    await store.rows.add(source, number, rows);
+    if (difference.added.length > batchSize)
+      work.progress(
+        source,
+        `${Math.min(at + batchSize, difference.added.length).toLocaleString('en')} of ${difference.added.length.toLocaleString('en')} new rows read`,
+      );
+  }
+  return result;
+}
+
+async function endGone(store: Store, source: string, number: number, gone: Uint8Array, work: Work) {
+  const result = { records: 0, quarantined: 0, people: new Set<string>(), courses: new Set<string>() };
+  for (let at = 0; at < gone.length; at += batchSize * digestBytes) {
+    work.signal.throwIfAborted();
+    for (const row of await store.rows.end(
+      source,
+      number,
+      digestsOf(gone.subarray(at, at + batchSize * digestBytes)),
+    )) {
+      if (row.quarantined) result.quarantined += 1;
+      else result.records += 1;
+      note(result.people, row.person);
+      if (row.course) result.courses.add(row.course);
+    }
+  }
+  return result;
+}
+
+/** Adds while there is room: one more than fits is enough to know that there are too many. */
+function note(people: Set<string>, key: string | null): void {
+  if (key !== null && people.size < mostTouched) people.add(key);
+}
