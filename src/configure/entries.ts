@@ -1,0 +1,144 @@
+import type { z } from 'zod';
+import type { SourceConnector } from '../connector/source.ts';
+import type { TargetConnector } from '../connector/target.ts';
+import type { FormatConfig, Registry, RemovalLimits, SourceConfig, TargetConfig } from './config.ts';
+import { check, type Finding } from './explain.ts';
+import { hint } from './nearest.ts';
+import type { Path } from './problems.ts';
+import { namePattern, sourceSchema, targetSchema, type WrittenGuards } from './schema.ts';
+
+/** One source or target: the keys that all have by the schema of the house, the others by the connector's own. */
+
+export type Report = (finding: Finding) => void;
+
+/** Reads one source; undefined when something was reported. */
+export function readSource(
+  name: string,
+  written: unknown,
+  registry: Registry,
+  limits: RemovalLimits,
+  report: Report,
+): SourceConfig | undefined {
+  const entry = readEntry('source', name, written, sourceSchema, registry, report);
+  const format = readFormat(['sources', name], written, entry?.common, report);
+  if (entry?.common === undefined || entry.connector === undefined || format === undefined) return undefined;
+  const { enabled, dryRun, schedule, role, guards } = entry.common;
+  const { connector, settings } = entry;
+  return { name, connector, enabled, dryRun, schedule, role, limits: limitsOver(limits, guards), format, settings };
+}
+
+/** Reads one target; undefined when something was reported. */
+export function readTarget(
+  name: string,
+  written: unknown,
+  registry: Registry,
+  report: Report,
+): TargetConfig | undefined {
+  const entry = readEntry('target', name, written, targetSchema, registry, report);
+  if (entry?.common === undefined || entry.connector === undefined) return undefined;
+  return { name, connector: entry.connector, enabled: entry.common.enabled, settings: entry.settings };
+}
+
+/** Limits with some of their numbers replaced. */
+export function limitsOver(limits: RemovalLimits, guards: WrittenGuards | undefined): RemovalLimits {
+  const { percent, atLeast, window } = guards?.removals ?? {};
+  return {
+    percent: percent ?? limits.percent,
+    atLeast: atLeast ?? limits.atLeast,
+    window: { days: window?.days ?? limits.window.days, percent: window?.percent ?? limits.window.percent },
+  };
+}
+
+interface Entry<C, K> {
+  common: C | undefined;
+  connector: K | undefined;
+  settings: unknown;
+}
+
+interface Connectors {
+  source: SourceConnector;
+  target: TargetConnector;
+}
+
+function readEntry<D extends keyof Connectors, S extends z.ZodObject>(
+  direction: D,
+  name: string,
+  written: unknown,
+  commonSchema: S,
+  registry: Registry,
+  report: Report,
+): Entry<z.output<S>, Connectors[D]> | undefined {
+  const path = [`${direction}s`, name];
+  if (!namePattern.test(name))
+    report({
+      path,
+      part: 'key',
+      message: `the name of a ${direction} has small letters, digits and "-", and starts with a letter or a digit`,
+      remedy: null,
+    });
+  const found = connectorOf(direction, path, written, registry, report);
+  if (!isMap(written)) return undefined;
+  const { connector } = found;
+  const schemas = connector === undefined ? [commonSchema] : [commonSchema, connector.settings];
+  const isCommon = ([key]: [string, unknown]): boolean => Object.hasOwn(commonSchema.shape, key);
+  const entries = Object.entries(written);
+  const common = check(commonSchema, Object.fromEntries(entries.filter(isCommon)), path, schemas);
+  // A kind that is missing or unknown has been reported in better words already.
+  const kindPath = (finding: Finding): boolean => finding.path.length === 3 && finding.path[2] === 'kind';
+  if ('findings' in common) for (const finding of common.findings) if (!kindPath(finding)) report(finding);
+  const rest = Object.fromEntries(entries.filter((entry) => !isCommon(entry)));
+  const settings = connector === undefined ? undefined : check(connector.settings, rest, path, schemas);
+  if (settings && 'findings' in settings) settings.findings.forEach(report);
+  return {
+    common: 'data' in common ? common.data : undefined,
+    connector,
+    settings: settings && 'data' in settings ? settings.data : undefined,
+  };
+}
+
+function connectorOf<D extends keyof Connectors>(
+  direction: D,
+  path: Path,
+  written: unknown,
+  registry: Registry,
+  report: Report,
+): { connector: Connectors[D] | undefined } {
+  const nothing = { connector: undefined };
+  const refuse = (message: string, remedy: string | null, at: Path = [...path, 'kind']): typeof nothing => {
+    report({ path: at, part: 'value', message, remedy });
+    return nothing;
+  };
+  if (!isMap(written)) return refuse('expected a map of keys', `it begins with a kind`, path);
+  const connectors = registry[`${direction}s`] as readonly Connectors[D][];
+  const kinds = connectors.map(({ kind }) => kind);
+  const kind = written['kind'];
+  const list = `known kinds: ${kinds.join(', ')}`;
+  if (kind === undefined) return refuse('required, and missing', list);
+  if (typeof kind !== 'string') return refuse(`expected the kind of the ${direction} as text`, list);
+  const connector = connectors.find((each) => each.kind === kind);
+  if (connector !== undefined) return { connector };
+  const other = direction === 'source' ? 'target' : 'source';
+  if (registry[`${other}s`].some((each) => each.kind === kind))
+    return refuse(`${kind} is a kind of ${other}, not of ${direction}`, list);
+  const near = hint(kind, kinds, 'kind');
+  return refuse(`unknown kind ${JSON.stringify(kind)}`, near?.startsWith('did') ? `${near} ${list}` : list);
+}
+
+function readFormat(
+  path: Path,
+  written: unknown,
+  common: z.output<typeof sourceSchema> | undefined,
+  report: Report,
+): FormatConfig | undefined {
+  if (!isMap(written)) return undefined;
+  const message = 'rows become records by a format or by a map';
+  const [format, map] = [Object.hasOwn(written, 'format'), Object.hasOwn(written, 'map')];
+  if (format && map) report({ path: [...path, 'map'], part: 'key', message, remedy: 'give one of the two' });
+  if (!format && !map)
+    report({ path, part: 'key', message, remedy: 'add format: unitu, or a map: of canonical field to column' });
+  return format === map ? undefined : (common?.format ?? common?.map);
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

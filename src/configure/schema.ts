@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import type { FormatConfig } from './config.ts';
+import { cronProblem } from './cron.ts';
+import { mapSchema } from './map.ts';
+
+/** What is fixed in the file, whatever connectors there are. Connectors bring the other keys of sources and targets. */
+
+const flag = (fallback: boolean, text: string) => z.boolean().default(fallback).describe(text);
+
+/** A regular expression over a whole name. Names are NFC, so the pattern has to be, too. */
+const pattern = z
+  .string()
+  .transform((written, context) => {
+    const text = written.normalize('NFC');
+    try {
+      // Alone first: `a)|(b` would close the group that is put around it below.
+      new RegExp(text, 'iu');
+      return new RegExp(`^(?:${text})$`, 'iu');
+    } catch (error) {
+      const reason = (error as Error).message
+        .replace(/^Invalid regular expression: /, '')
+        .replace(/^.*\/[a-z]*: /su, '');
+      context.addIssue({ code: 'custom', message: `not a regular expression: ${reason}` });
+      return z.NEVER;
+    }
+  })
+  .describe('a regular expression that matches whole names, without case');
+
+const scope = (what: string) =>
+  z
+    .strictObject({
+      include: z.array(pattern).prefault(['.*']),
+      exclude: z.array(pattern).default([]),
+    })
+    .prefault({})
+    .describe(`which ${what} are provisioned; exclude wins over include`);
+
+const percent = z.number().min(0).max(100);
+const many = z.number().int().min(0);
+const days = z.number().int().min(1).max(366);
+
+/** Numbers of `guards.removals` as written: everything may be left out. */
+const guards = z
+  .strictObject({
+    removals: z
+      .strictObject({
+        percent: percent.optional().describe('removals of one run, in per cent of what stood before'),
+        atLeast: many.optional().describe('the per-cent limit of one run holds only over this many removals'),
+        window: z
+          .strictObject({ days: days.optional(), percent: percent.optional() })
+          .optional()
+          .describe('removals within so many days'),
+      })
+      .optional(),
+  })
+  .describe('limits on removals; disables and un-enrolments are counted apart');
+
+export type WrittenGuards = z.output<typeof guards>;
+
+const schedule = z
+  .string()
+  .superRefine((text, context) => {
+    const problem = cronProblem(text);
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  })
+  .nullable()
+  .default(null)
+  .describe('cron of five fields: minute, hour, day of month, month, day of week; without one: only on demand');
+
+const format = z
+  .union([
+    z.literal('unitu').transform((): FormatConfig => ({ kind: 'unitu' })),
+    z.strictObject({ map: mapSchema }).transform(({ map }): FormatConfig => ({ kind: 'map', fields: map })),
+  ])
+  .describe('how rows become records: a named format, or a map');
+
+/** Keys of every source. */
+export const sourceSchema = z.strictObject({
+  kind: z.string(),
+  enabled: flag(true, 'false: never runs'),
+  dryRun: flag(false, 'true: runs end with a plan, nothing is applied'),
+  schedule,
+  role: z
+    .enum(['authoritative'], {
+      error: ({ input }) =>
+        input === 'directory' ? 'this version has no directory sources; the only role is authoritative' : undefined,
+    })
+    .default('authoritative')
+    .describe('authoritative sources say who exists'),
+  guards: guards.optional(),
+  format: format.optional(),
+  map: mapSchema.transform((fields): FormatConfig => ({ kind: 'map', fields })).optional(),
+});
+
+/** Keys of every target. */
+export const targetSchema = z.strictObject({
+  kind: z.string(),
+  enabled: flag(true, 'false: nothing is sent; changes wait in the queue'),
+});
+
+/** Names of sources and targets: they occur in commands, log fields and file names. */
+export const namePattern = /^[a-z0-9][a-z0-9-]*$/;
+
+/** The top of the file. Sources and targets are read entry by entry, by the schema of their kind. */
+export const fileSchema = z.strictObject({
+  version: z.literal(1).describe('the version of this format'),
+  institution: z.string().trim().min(1).max(200).describe('the institution, as targets and logs shall name it'),
+  stateDir: z.string().min(1).default('/var/lib/rosterd').describe('a directory that rosterd keeps its state in'),
+  store: z
+    .strictObject({
+      kind: z.literal('embedded', {
+        error: ({ input }) =>
+          input === 'mongodb' ? 'this version has no mongodb store: only embedded is available' : undefined,
+      }),
+    })
+    .default({ kind: 'embedded' })
+    .describe('where rosterd keeps what it knows'),
+  control: z
+    .strictObject({
+      socket: z.string().min(1).optional().describe('path of the local socket; default: control.sock in stateDir'),
+    })
+    .default({}),
+  roster: z
+    .strictObject({
+      departments: scope('departments'),
+      courses: scope('courses'),
+      newCourses: z
+        .enum(['report', 'provision'])
+        .default('report')
+        .describe('provision: a new course in a known department is provisioned, with its people'),
+      emptyCourses: z
+        .enum(['keep', 'archive'])
+        .default('keep')
+        .describe('archive: a course without people is archived'),
+    })
+    .prefault({}),
+  guards: guards.optional(),
+  sources: z.record(z.string(), z.unknown()).describe('name → source, in the order of precedence'),
+  targets: z.record(z.string(), z.unknown()).default({}).describe('name → target'),
+});
+
+export type WrittenFile = z.output<typeof fileSchema>;
