@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
 /**
@@ -67,9 +67,12 @@ export async function startStub(declaration: StubDeclaration, port = 0): Promise
     return undefined;
   };
 
+  // A request that a rule has answered already is no other rule's business.
+  const faulted = new WeakSet<FastifyRequest>();
   server.addHook('preHandler', async (request, reply) => {
     const fault = faultFor(request.method, request.url, 'before');
     if (!fault) return;
+    if (fault.status !== undefined) faulted.add(request);
     if (fault.delayMs) await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
     if (fault.reset) {
       reply.hijack();
@@ -79,7 +82,7 @@ export async function startStub(declaration: StubDeclaration, port = 0): Promise
     }
   });
   server.addHook('onSend', async (request, reply, payload) => {
-    const fault = faultFor(request.method, request.url, 'after');
+    const fault = faulted.has(request) ? undefined : faultFor(request.method, request.url, 'after');
     if (!fault) return payload;
     if (fault.delayMs) await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
     if (fault.reset) {

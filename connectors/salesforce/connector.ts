@@ -1,0 +1,30 @@
+import type { TargetConnector } from '../../src/connector/target.ts';
+import { openClient } from './client.ts';
+import { deliver } from './deliver.ts';
+import { probeOrg } from './probe.ts';
+import { type SalesforceSettings, settings } from './schema.ts';
+
+/** Salesforce: people and enrolments as records of two objects, upserted by external ids of rosterd's own. */
+export const salesforce: TargetConnector<SalesforceSettings> = {
+  kind: 'salesforce',
+  direction: 'target',
+  description: 'Salesforce: people and enrolments by collections upsert (REST API, client credentials)',
+  settings,
+  accepts: [
+    'account.create',
+    'account.enable',
+    'account.update',
+    'enrolment.add',
+    'enrolment.remove',
+    'account.disable',
+  ],
+  batchSize: (chosen) => chosen.batch,
+  async open(chosen, context) {
+    const client = openClient(chosen, context);
+    return {
+      deliver: (items) => deliver(chosen, client, items),
+      async close() {},
+    };
+  },
+  probe: (chosen, context) => probeOrg(chosen, openClient(chosen, context)),
+};

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+import { judge } from '../../../../connectors/peoplesoft/answer.ts';
+import { settings } from '../../../../connectors/peoplesoft/schema.ts';
+
+const rule = (success: object = {}) =>
+  settings.parse({ url: 'https://campus.example.edu', auth: { bearer: { env: 'NOT_READ' } }, success }).success;
+const answer = (status: number, text = '', headers: Record<string, string> = {}) => ({ status, text, headers });
+
+/** The error that a gateway was seen to send with status 200 (Integration Broker book, handlers/onerror). */
+const ibResponse = `<?xml version="1.0"?>
+<IBResponse type="error">
+  <DefaultTitle>Integration Broker Response</DefaultTitle>
+  <StatusCode>20</StatusCode>
+  <MessageSet>158</MessageSet>
+  <MessageID>10001</MessageID>
+  <DefaultMessage>you had an error mate! (-1,-1) CHG_IB_UTEST.syncUTest.OnExecute &lt;960&gt;</DefaultMessage>
+  <MessageParameters></MessageParameters>
+</IBResponse>`;
+
+/** The documented answer of a component interface (PeopleTools, Receiving Responses). */
+const errorWarning = `<SOAP-ENV:Envelope><SOAP-ENV:Body><USER_PROFILE>
+ <Error-Warning><Message><Type>Error</Type><MessageSetNumber>91</MessageSetNumber><MessageNumber>49</MessageNumber>
+  <MessageText>Row already exists with the specified keys. {USER_PROFILE} (91,49)</MessageText></Message></Error-Warning>
+</USER_PROFILE></SOAP-ENV:Body></SOAP-ENV:Envelope>`;
+
+const fault = (code: string) =>
+  `<soap:Envelope><soap:Body><soap:Fault><faultcode>soap:${code}</faultcode><faultstring>no such row</faultstring></soap:Fault></soap:Body></soap:Envelope>`;
+
+describe('an answer with status 200', () => {
+  test.each([
+    ['nothing', ''],
+    ['a JSON answer', '{"RSTR_PERSON":{"notification":"1","errors":[]}}'],
+    ['an error key that holds nothing', '{"error":null,"fault":"","errors":{},"result":{"error":false}}'],
+    ['a warning', '{"messages":[{"type":"Warning","text":"check the address"}]}'],
+    ['an XML answer', '<?xml version="1.0"?><RESULT><notification>1</notification></RESULT>'],
+  ])('and %s is success', (_what, text) => {
+    expect(judge(answer(200, text, { transactionid: '0b74' }), rule())).toEqual({
+      meaning: 'done',
+      words: 'HTTP 200 (transaction 0b74)',
+    });
+  });
+
+  test.each([
+    ['IBResponse', ibResponse, 'you had an error mate! (-1,-1) CHG_IB_UTEST.syncUTest.OnExecute <960> (158,10001)'],
+    ['Error-Warning', errorWarning, 'Row already exists with the specified keys. {USER_PROFILE} (91,49)'],
+    ['SOAP Fault', fault('Server'), 'no such row'],
+    [
+      'SOAP-to-CI notification',
+      '<r><notification>0</notification><detail><transaction><type>Error</type><messagetext>bad key</messagetext></transaction></detail></r>',
+      'bad key',
+    ],
+    ['JSON errors, deep', '{"a":{"b":[{"errors":[{"MessageText":"bad"},{"MessageText":"worse"}]}]}}', 'bad; worse'],
+    ['JSON message of type error', '{"messages":[{"Type":"Error","text":"bad"}]}', 'bad'],
+    ['JSON notification 0', '{"R":{"notification":0,"detail":"bad"}}', 'bad'],
+  ])('and a %s is a refusal in its own words', (_what, text, words) => {
+    expect(judge(answer(200, text), rule())).toEqual({ meaning: 'refused', words: `HTTP 200: ${words}` });
+  });
+
+  test.each([
+    ['a page', '<!DOCTYPE html><html><head><style>p{}</style></head><body><h1>Sign in</h1></body></html>', {}],
+    ['a piece of a page', '<div>Sign in</div>', { 'content-type': 'text/html; charset=utf-8' }],
+    ['a bare text', 'Sign in', {}],
+  ])('and %s is a login that is missing', (_what, text, headers) => {
+    expect(judge(answer(200, text, headers), rule())).toEqual({
+      meaning: 'denied',
+      words: 'HTTP 200: a page, not an answer: Sign in',
+    });
+  });
+});
+
+describe('other answers', () => {
+  test.each([
+    [202, '', 'done'],
+    [206, '', 'refused'],
+    [302, '', 'denied'],
+    [400, '{"errors":[{"MessageText":"bad"}]}', 'refused'],
+    [401, fault('Client'), 'denied'],
+    [403, '', 'denied'],
+    [404, '', 'missing'],
+    [409, '', 'refused'],
+    [429, '', 'later'],
+    [500, '', 'later'],
+    [500, ibResponse, 'later'],
+    [500, fault('Server'), 'later'],
+    [500, fault('Client'), 'refused'],
+    [503, '<html>Down</html>', 'later'],
+  ])('%i %s: %s', (status, text, meaning) => {
+    expect(judge(answer(status, text), rule()).meaning).toBe(meaning);
+  });
+});
+
+describe("a site's own rule", () => {
+  test('can count other statuses as success, and fewer', () => {
+    expect(judge(answer(409, '{"errors":["there already"]}'), rule({ status: [200, 409] })).meaning).toBe('done');
+    expect(judge(answer(202), rule({ status: [200, 409] })).meaning).toBe('refused');
+  });
+
+  test('can name other keys of errors', () => {
+    const body = '{"RETURN":{"Exc_Details":["bad"]}}';
+    expect(judge(answer(200, body), rule()).meaning).toBe('done');
+    expect(judge(answer(200, body), rule({ errorKeys: ['EXC_DETAILS'] })).meaning).toBe('refused');
+  });
+
+  test('can take a plain text for success', () => {
+    expect(judge(answer(200, 'OK 17'), rule({ text: '^OK' })).meaning).toBe('done');
+    expect(judge(answer(200, 'Sign in'), rule({ text: '^OK' })).meaning).toBe('denied');
+  });
+});
