@@ -1,0 +1,112 @@
+#!/usr/bin/env node
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { approve, reject } from './operate/approve.ts';
+import { checkConfig } from './operate/check.ts';
+import { demo } from './operate/demo.ts';
+import { type Exportable, exportable, exportRoster } from './operate/export.ts';
+import { listRuns, showRun } from './operate/runs.ts';
+import { exit } from './operate/session.ts';
+import { serveStubs } from './operate/stubs.ts';
+import { sync } from './operate/sync.ts';
+
+/** Arguments only: every command is one function of `operate/` that gives an exit status. */
+const program = new Command('rosterd')
+  .description('Keeps a campus in step: pulls who studies and who works where, delivers the smallest safe set of changes.')
+  .version('0.1.0')
+  .showHelpAfterError()
+  .addHelpText(
+    'after',
+    '\nResults go to standard output (tables on a terminal, JSON when piped), logs to standard error.' +
+      '\nExit status: 0 done, 1 something failed, 2 usage or configuration, 3 something is held.',
+  );
+
+const withConfig = (name: string, text: string): Command =>
+  program
+    .command(name)
+    .description(text)
+    .requiredOption('-c, --config <file>', 'the configuration, YAML')
+    .option('--json', 'JSON even on a terminal', false);
+
+program
+  .command('demo')
+  .description('see it work without a server or a configuration: two days of a sample university, three target stubs')
+  .option('--json', 'JSON instead of text', false)
+  .option('--keep <dir>', 'keep configuration, drops and state in this directory, to go on with')
+  .action(act(demo));
+
+withConfig('check', 'validate a configuration; exits with 2 and every problem with its line')
+  .option('--connect', 'log in everywhere and say what would be read', false)
+  .action(act(checkConfig));
+
+withConfig('sync', 'one run of the named or all enabled sources, then delivery')
+  .option('--source <name>', 'only this source; may be given again', (name: string, names: string[] = []) => [
+    ...names,
+    name,
+  ])
+  .option('--dry-run', 'work out and show the plan, change nothing', false)
+  .option('--no-deliver', 'apply, but leave the changes in the outbox')
+  .action(act(sync));
+
+program
+  .command('stubs')
+  .description('stand-ins of the targets on 127.0.0.1, for trying things out')
+  .option('--canvas-port <n>', 'port; left out: a free one', port)
+  .option('--salesforce-port <n>', 'port; left out: a free one', port)
+  .option('--peoplesoft-port <n>', 'port; left out: a free one', port)
+  .option('--json', 'JSON even on a terminal', false)
+  .action(
+    act(({ canvasPort, salesforcePort, peoplesoftPort, json }) =>
+      serveStubs({
+        ports: { canvas: canvasPort ?? 0, salesforce: salesforcePort ?? 0, peoplesoft: peoplesoftPort ?? 0 },
+        json,
+      }),
+    ),
+  );
+
+withConfig('export', 'the roster as NDJSON, one object a line')
+  .addArgument(program.createArgument('<what>', 'what to export').choices(exportable))
+  .action((what: Exportable, options) => end(exportRoster(what, options)));
+
+withConfig('runs', 'the newest runs')
+  .option('--source <name>', 'only runs of this source')
+  .addOption(new Option('--limit <n>', 'how many').argParser(count).default(20))
+  .action(act(listRuns));
+
+withConfig('show', 'one run with every change of its plan')
+  .argument('<run>')
+  .option('--limit <n>', 'how many changes on a terminal (200); JSON has all', count)
+  .action((run: string, options) => end(showRun(run, options)));
+
+withConfig('approve', 'apply what a run holds back: exactly the plan with that digest')
+  .argument('<run>')
+  .requiredOption('--digest <digest>', 'the digest that `show` prints')
+  .option('--no-deliver', 'apply, but leave the changes in the outbox')
+  .action((run: string, options) => end(approve(run, options)));
+
+withConfig('reject', 'put away what a run holds back; the next run looks at it again')
+  .argument('<run>')
+  .action((run: string, options) => end(reject(run, options)));
+
+program.exitOverride((error) => process.exit(error.exitCode === 0 ? exit.done : exit.usage));
+await program.parseAsync();
+
+// biome-ignore lint/suspicious/noExplicitAny: commander hands over what the options above declare
+function act(command: (options: any) => Promise<number>): (options: unknown) => Promise<void> {
+  return (options) => end(command(options));
+}
+
+/** The exit status is set, not forced: what is still on its way to a slow pipe must get there. */
+async function end(status: Promise<number>): Promise<void> {
+  process.exitCode = await status;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535');
+  return value;
+}
+
+function count(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('a whole number from 1');
+  return Number(text);
+}

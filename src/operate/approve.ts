@@ -1,0 +1,111 @@
+import { Misconfigured, Rejected } from '../base/errors.ts';
+import { courseKey } from '../connector/target.ts';
+import { deliverAll } from '../deliver/deliver.ts';
+import { typesOf } from '../outbox/apply.ts';
+import { keysOfAccount } from '../reconcile/model.ts';
+import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
+import { enforceHeld, finishInterrupted } from '../run/force.ts';
+import type { Rosterd } from '../run/rosterd.ts';
+import type { Plan, PlanPosition, Run } from '../store/port.ts';
+import { printRun, runJson } from './report.ts';
+import { findRun } from './runs.ts';
+import { exit, type Session, withLock, withSession } from './session.ts';
+
+/** `approve RUN --digest D`: applies exactly the held part of that plan, once, and delivers. */
+export async function approve(
+  id: string,
+  options: { config: string; digest: string; deliver: boolean; json: boolean },
+): Promise<number> {
+  return withSession(options, async (session) => {
+    const { rosterd } = session;
+    const { run, failed } = await withLock(rosterd, async () => {
+      const { run, plan } = await heldPlan(rosterd, id);
+      if (options.digest !== plan.digest)
+        throw new Misconfigured(`the plan of run ${id} has the digest ${plan.digest}, not ${options.digest}`, {
+          remedy: `look at it with rosterd show ${id}, and approve what you saw`,
+        });
+      await refuseStale(rosterd, plan);
+      const state = await rosterd.store.sources.get(plan.source);
+      run.decision = { verdict: 'approved', at: rosterd.work.clock.now().toISOString() };
+      await rosterd.store.runs.put(run);
+      await enforceHeld(rosterd, state, plan, run);
+      const ends = options.deliver ? await deliverAll(rosterd.config, rosterd.store, rosterd.work) : [];
+      return { run, failed: ends.some((end) => end.error || end.failed) };
+    });
+    tell(session, run);
+    return failed ? exit.failed : exit.done;
+  });
+}
+
+/** `reject RUN`: the plan is put away. Its people stay as they are, and are looked at again in the next run. */
+export async function reject(id: string, options: { config: string; json: boolean }): Promise<number> {
+  return withSession(options, async (session) => {
+    const { rosterd } = session;
+    const run = await withLock(rosterd, async () => {
+      const { run, plan } = await heldPlan(rosterd, id);
+      const state = await rosterd.store.sources.get(plan.source);
+      run.decision = { verdict: 'rejected', at: rosterd.work.clock.now().toISOString() };
+      await rosterd.store.runs.put(run);
+      state.held = null;
+      await rosterd.store.sources.put(state);
+      return run;
+    });
+    tell(session, run);
+    return exit.done;
+  });
+}
+
+function tell({ screen }: Session, run: Run): void {
+  if (screen.human) printRun(screen, run);
+  else screen.json(runJson(run));
+}
+
+/** The plan of a run, as long as it is the one that waits. Throws `Misconfigured` with the reason otherwise. */
+async function heldPlan(rosterd: Rosterd, id: string): Promise<{ run: Run; plan: Plan }> {
+  const named = await findRun(rosterd, id);
+  await finishInterrupted(rosterd, named.source);
+  const run = await findRun(rosterd, id);
+  const state = await rosterd.store.sources.get(run.source);
+  const plan = run.plan ? await rosterd.store.plans.get(run.plan) : null;
+  if (plan && state.held === plan.plan) return { run, plan };
+  const reason = run.decision
+    ? `was ${run.decision.verdict} at ${run.decision.at}`
+    : run.dryRun
+      ? 'was a dry run'
+      : run.heldTypes.length
+        ? 'was replaced by a newer snapshot'
+        : 'holds nothing back';
+  const waiting = state.held ? ` (${state.held} waits)` : '';
+  throw new Misconfigured(`run ${id} ${reason}${waiting}`, { remedy: 'rosterd runs lists what waits' });
+}
+
+/**
+ * Refuses a plan whose removals are no longer what the person saw: what it takes away is gone already, or another
+ * source has come to hold it since. Exactly that plan, or none of it.
+ */
+async function refuseStale({ store }: Rosterd, plan: Plan): Promise<void> {
+  const evidence = store.rows.evidence(plan.source, plan.snapshot);
+  for (let after: PlanPosition | null = null; ; ) {
+    const page: PlannedChange[] = await store.plans.changes(plan.plan, typesOf(plan, 'held'), after, 500);
+    if (!page.length) return;
+    const stale = await store.roster.stale(page);
+    for (const change of page.map(changeOf)) {
+      if (!change.account || change.rule === 'left-scope') continue;
+      const rows = await evidence.rows(keysOfAccount(change.account));
+      const wanted = rows.some(
+        (row) =>
+          row.source !== plan.source &&
+          row.record !== null &&
+          (!change.course || courseKey(row.record) === courseKey(change.course)),
+      );
+      if (wanted) stale.push(`${change.type} ${change.account.account}`);
+    }
+    if (stale.length)
+      throw new Rejected(
+        `the plan of run ${plan.run} is out of date: ${stale.slice(0, 3).join(', ')}${stale.length > 3 ? ` and ${stale.length - 3} more` : ''} changed since`,
+        { remedy: `run rosterd sync --source ${plan.source} for a new plan` },
+      );
+    const { rank, key } = page.at(-1)!;
+    after = { rank, key };
+  }
+}

@@ -1,0 +1,103 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import pc from 'picocolors';
+import { systemClock } from '../base/clock.ts';
+import { messageOf, RosterdError } from '../base/errors.ts';
+import { silentLog } from '../base/log.ts';
+import type { Config } from '../configure/config.ts';
+import { ConfigErrors } from '../configure/problems.ts';
+import { readConfig } from '../daemon.ts';
+import { targetContext } from '../deliver/deliver.ts';
+import { sourceContext } from '../pull/pull.ts';
+import { formatOf } from '../snapshot/formats/index.ts';
+import { openScreen, type Screen } from './screen.ts';
+import { exit, guarded, stopSignals } from './session.ts';
+
+/** What `check` found at one end. */
+interface Finding {
+  name: string;
+  kind: string;
+  direction: 'source' | 'target';
+  enabled: boolean;
+  /** What a login showed; empty without `--connect`. */
+  found: string[];
+  error: { kind: string; message: string } | null;
+}
+
+/** `check`: proves a configuration; with `connect` logs in everywhere and says what it would read. Changes nothing. */
+export async function checkConfig(options: { config: string; connect: boolean; json: boolean }): Promise<number> {
+  return guarded(async () => {
+    const screen = openScreen(options.json);
+    let config: Config;
+    try {
+      config = readConfig(options.config);
+    } catch (error) {
+      if (screen.human || !(error instanceof ConfigErrors)) throw error;
+      screen.json({ ok: false, file: options.config, problems: error.problems });
+      throw error;
+    }
+    const findings = await lookAt(config, options.connect);
+    const failed = findings.some((finding) => finding.error);
+    if (screen.human) tell(screen, config, findings, options.connect);
+    else screen.json({ ok: !failed, file: config.file, connected: options.connect, findings });
+    if (!failed) return exit.done;
+    return findings.some((finding) => finding.error?.kind === 'Misconfigured') ? exit.usage : exit.failed;
+  });
+}
+
+async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
+  const signals = stopSignals();
+  const work = { clock: systemClock, log: silentLog, ...signals, progress: () => {} };
+  const probe = async (
+    entry: { name: string; enabled: boolean },
+    connector: { kind: string; direction: Finding['direction'] },
+    look: () => Promise<string[]>,
+  ): Promise<Finding> => {
+    const finding = { ...entry, kind: connector.kind, direction: connector.direction, found: [], error: null };
+    if (!connect || !entry.enabled) return finding;
+    try {
+      return { ...finding, found: await look() };
+    } catch (error) {
+      const kind = error instanceof RosterdError ? error.kind : 'Unexpected';
+      return { ...finding, error: { kind, message: messageOf(error) } };
+    }
+  };
+  try {
+    const sources = config.sources.map((source) =>
+      probe({ name: source.name, enabled: source.enabled }, source.connector, async () => {
+        mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });
+        const spool = mkdtempSync(join(config.stateDir, 'spool-'));
+        try {
+          const context = sourceContext(source, formatOf(source.format), null, spool, work);
+          return await source.connector.probe(source.settings, context);
+        } finally {
+          rmSync(spool, { recursive: true, force: true });
+        }
+      }),
+    );
+    const targets = config.targets.map((target) =>
+      probe({ name: target.name, enabled: target.enabled }, target.connector, async () => {
+        const context = targetContext(target, config.institution, work);
+        try {
+          return await target.connector.probe(target.settings, context);
+        } finally {
+          await context.http.close();
+        }
+      }),
+    );
+    return await Promise.all([...sources, ...targets]);
+  } finally {
+    signals.release();
+  }
+}
+
+function tell(screen: Screen, config: Config, findings: readonly Finding[], connect: boolean): void {
+  screen.say(`${pc.green('valid')}  ${config.file}`);
+  for (const { name, kind, direction, enabled, found, error } of findings) {
+    const mark = error ? pc.red('failed') : enabled ? pc.green('ok') : pc.dim('disabled');
+    screen.say(`  ${mark}  ${direction} ${pc.bold(name)} (${kind})`);
+    for (const line of found) screen.say(`        ${line}`);
+    if (error) screen.say(pc.red(`        ${error.kind}: ${error.message}`));
+  }
+  if (!connect) screen.say(pc.dim('  nothing was connected to; --connect logs in everywhere'));
+}

@@ -1,0 +1,34 @@
+import type { Rosterd } from '../run/rosterd.ts';
+import { exit, withSession } from './session.ts';
+
+/** What `export` can give. */
+export const exportable = ['accounts', 'enrolments', 'courses'] as const;
+export type Exportable = (typeof exportable)[number];
+
+/** `export`: the roster as NDJSON, one object a line, always; it waits for whoever reads it. */
+export async function exportRoster(what: Exportable, options: { config: string }): Promise<number> {
+  return withSession({ ...options, json: true }, async ({ rosterd }) => {
+    let lines: string[] = [];
+    for await (const one of linesOf(what, rosterd)) {
+      lines.push(JSON.stringify(one));
+      if (lines.length >= 500) {
+        await write(`${lines.join('\n')}\n`);
+        lines = [];
+      }
+    }
+    if (lines.length) await write(`${lines.join('\n')}\n`);
+    return exit.done;
+  });
+}
+
+function linesOf(what: Exportable, { store }: Rosterd): AsyncIterable<unknown> {
+  return { accounts: store.roster.accounts, enrolments: store.roster.enrolments, courses: store.roster.courses }[
+    what
+  ]();
+}
+
+function write(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+}

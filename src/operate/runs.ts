@@ -1,0 +1,129 @@
+import pc from 'picocolors';
+import { Misconfigured } from '../base/errors.ts';
+import { courseTitle } from '../connector/target.ts';
+import type { Change } from '../reconcile/model.ts';
+import { changeOf } from '../reconcile/plan.ts';
+import type { Rosterd } from '../run/rosterd.ts';
+import type { Plan, PlanPosition, Run } from '../store/port.ts';
+import { printRun, runJson, statusText } from './report.ts';
+import { type Screen, table } from './screen.ts';
+import { exit, withSession } from './session.ts';
+
+/** `runs`: the newest runs, newest first. */
+export async function listRuns(options: {
+  config: string;
+  source?: string;
+  limit: number;
+  json: boolean;
+}): Promise<number> {
+  return withSession(options, async ({ rosterd, screen }) => {
+    const runs = await rosterd.store.runs.list({
+      limit: options.limit,
+      ...(options.source === undefined ? {} : { source: options.source }),
+    });
+    if (!screen.human) for (const run of runs) screen.json(runJson(run));
+    else if (!runs.length) screen.say('no runs yet');
+    else
+      screen.say(
+        table(
+          ['run', 'started', 'status', 'records', 'changes'],
+          runs.map((run) => [
+            run.run,
+            run.startedAt.slice(0, 19).replace('T', ' '),
+            statusText(run.status) + (run.decision ? ` (${run.decision.verdict})` : ''),
+            run.snapshot.records,
+            Object.values(run.changes).reduce((sum, count) => sum + count, 0),
+          ]),
+        ),
+      );
+    return exit.done;
+  });
+}
+
+/** `show RUN`: the run, every change of its plan with before and after, and everything that was kept back. */
+export async function showRun(id: string, options: { config: string; limit?: number; json: boolean }): Promise<number> {
+  return withSession(options, async ({ rosterd, screen }) => {
+    const run = await findRun(rosterd, id);
+    const plan = run.plan ? await rosterd.store.plans.get(run.plan) : null;
+    const notes = plan ? await rosterd.store.plans.notes(plan.plan, 10_000) : [];
+    if (!screen.human) {
+      // Written piece by piece: a first load has more changes than one string can hold.
+      const out = (text: string): boolean => process.stdout.write(text);
+      out(`${JSON.stringify({ ...(runJson(run) as object), notes }).slice(0, -1)},"changes":[`);
+      let first = true;
+      for await (const change of changesOf(rosterd, plan)) {
+        out(`${first ? '' : ','}${JSON.stringify({ ...change, held: run.heldTypes.includes(change.type) })}`);
+        first = false;
+      }
+      out(']}\n');
+      return exit.done;
+    }
+    printRun(screen, run);
+    for (const note of notes) screen.say(`  ${pc.yellow(note.kind)} ${note.reason}: ${note.text}${where(note.rows)}`);
+    await printChanges(rosterd, screen, run, plan, options.limit ?? 200);
+    return exit.done;
+  });
+}
+
+async function printChanges(
+  rosterd: Rosterd,
+  screen: Screen,
+  run: Run,
+  plan: Plan | null,
+  limit: number,
+): Promise<void> {
+  let shown = 0;
+  for await (const change of changesOf(rosterd, plan)) {
+    if (shown === limit) {
+      screen.say(pc.dim(`  … more: rosterd show ${run.run} --limit N, or --json for all`));
+      return;
+    }
+    shown += 1;
+    screen.say(changeLine(change, run.heldTypes.includes(change.type)));
+  }
+}
+
+/** A change on one line: what, whom, from what to what, by which rule. */
+function changeLine(change: Change, held: boolean): string {
+  const who = change.account ? `${change.account.account} ${change.account.id ?? change.account.email}` : '';
+  const what = change.course ? courseTitle(change.course) : '';
+  const fields = change.before
+    ? Object.keys(change.after ?? {})
+        .map((field) => `${field}: ${text(change.before, field)} → ${text(change.after, field)}`)
+        .join(', ')
+    : '';
+  const mark = held ? pc.yellow('waits ') : '      ';
+  return `  ${mark}${change.type.padEnd(16)} ${[who, what, fields].filter(Boolean).join('  ')}  ${pc.dim(change.rule + where(change.rows))}`;
+}
+
+function text(fields: object | null, name: string): string {
+  return JSON.stringify((fields as Record<string, unknown> | null)?.[name] ?? null);
+}
+
+function where(rows: Change['rows']): string {
+  const row = rows[0];
+  return row ? ` (${row.file.split('/').at(-1)}:${row.line})` : '';
+}
+
+/** The run of that id. Throws `Misconfigured` when there is none: a typing error, not a failure. */
+export async function findRun(rosterd: Rosterd, id: string): Promise<Run> {
+  const run = await rosterd.store.runs.get(id);
+  if (!run) throw new Misconfigured(`there is no run ${id}`, { remedy: 'rosterd runs lists them' });
+  return run;
+}
+
+/** Every change of a plan in order; none without a plan. */
+export async function* changesOf(rosterd: Rosterd, plan: Plan | null): AsyncGenerator<Change> {
+  if (!plan) return;
+  for (let after: PlanPosition | null = null; ; ) {
+    const page = await rosterd.store.plans.changes(plan.plan, typesIn(plan), after, 500);
+    if (!page.length) return;
+    for (const planned of page) yield changeOf(planned);
+    const { rank, key } = page.at(-1)!;
+    after = { rank, key };
+  }
+}
+
+function typesIn(plan: Plan) {
+  return Object.keys(plan.counts) as (keyof Plan['counts'])[];
+}

@@ -1,0 +1,78 @@
+import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
+import { type Log, openLog } from '../base/log.ts';
+import { openRosterd, readConfig } from '../daemon.ts';
+import type { Rosterd } from '../run/rosterd.ts';
+import { openProgress, openScreen, type Screen } from './screen.ts';
+
+/** Exit statuses of every command. */
+export const exit = { done: 0, failed: 1, usage: 2, held: 3 } as const;
+
+/** What a command works with. */
+export interface Session {
+  rosterd: Rosterd;
+  screen: Screen;
+}
+
+/** Signals of a command: the first SIGINT or SIGTERM asks to stop after the batch in hand, the second stops at once. */
+export function stopSignals(): { signal: AbortSignal; abort: AbortSignal; release(): void } {
+  const soft = new AbortController();
+  const hard = new AbortController();
+  const onSignal = (name: NodeJS.Signals): void => {
+    (soft.signal.aborted ? hard : soft).abort(new Unavailable(`stopped by ${name}`));
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return {
+    signal: soft.signal,
+    abort: hard.signal,
+    release: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
+  };
+}
+
+/** Opens a configuration and its store, does the work, closes everything, and says how it went as an exit status. */
+export async function withSession(
+  options: { config: string; json: boolean },
+  work: (session: Session) => Promise<number>,
+): Promise<number> {
+  return guarded(async () => {
+    const config = readConfig(options.config);
+    const signals = stopSignals();
+    const progress = openProgress();
+    const rosterd = openRosterd(config, { log: logFor(), ...signals, progress: progress.report });
+    try {
+      return await work({ rosterd, screen: openScreen(options.json) });
+    } finally {
+      progress.done();
+      signals.release();
+      await rosterd.close();
+    }
+  });
+}
+
+/** Runs a command; what it throws becomes a line on standard error and an exit status. */
+export async function guarded(command: () => Promise<number>): Promise<number> {
+  try {
+    return await command();
+  } catch (error) {
+    process.stderr.write(`rosterd: ${messageOf(error)}\n`);
+    return error instanceof Misconfigured ? exit.usage : exit.failed;
+  }
+}
+
+/** A person at a terminal sees results and what went wrong; a service or a pipe gets every outcome as JSON. */
+export function logFor(): Log {
+  return openLog(process.stderr.isTTY ? { level: process.env['ROSTERD_LOG_LEVEL'] ?? 'warn' } : {});
+}
+
+/** Takes the right to change the roster, or says who could not. */
+export async function withLock<T>(rosterd: Rosterd, work: () => Promise<T>): Promise<T> {
+  const lock = await rosterd.store.lock();
+  if (!lock)
+    throw new Unavailable(`another rosterd is at work on ${rosterd.config.stateDir}`, {
+      remedy: 'try again when it is done',
+    });
+  try {
+    return await work();
+  } finally {
+    await lock.release();
+  }
+}

@@ -1,0 +1,87 @@
+import pc from 'picocolors';
+import type { SourceConfig } from '../configure/config.ts';
+import { type DeliveryEnd, deliverAll } from '../deliver/deliver.ts';
+import type { Rosterd } from '../run/rosterd.ts';
+import { runOnce } from '../run.ts';
+import { selectSources } from '../schedule/select.ts';
+import type { OutboxCounts, Run } from '../store/port.ts';
+import { printRun, runJson } from './report.ts';
+import { type Screen, table } from './screen.ts';
+import { exit, withLock, withSession } from './session.ts';
+
+export interface SyncOptions {
+  config: string;
+  source?: string[];
+  dryRun: boolean;
+  deliver: boolean;
+  json: boolean;
+}
+
+/** What one sync came to. */
+export interface SyncResult {
+  runs: Run[];
+  outbox: Record<string, OutboxCounts>;
+  deliveries: DeliveryEnd[];
+}
+
+/** `sync`: one run of the named or all enabled sources, then delivery until nothing is left that can be delivered. */
+export async function sync(options: SyncOptions): Promise<number> {
+  return withSession(options, async ({ rosterd, screen }) => {
+    const sources = selectSources(rosterd.config, options.source ?? []);
+    const result = await syncOnce(rosterd, sources, { dryRun: options.dryRun, deliver: options.deliver });
+    if (screen.human) printSync(screen, result);
+    else screen.json(syncJson(result));
+    return exitOf(result);
+  });
+}
+
+/** The sync itself, for the command and the demo. */
+export async function syncOnce(
+  rosterd: Rosterd,
+  sources: readonly SourceConfig[],
+  { dryRun, deliver }: { dryRun: boolean; deliver: boolean },
+): Promise<SyncResult> {
+  return withLock(rosterd, async () => {
+    const runs: Run[] = [];
+    for (const source of sources) {
+      if (rosterd.work.signal.aborted) break;
+      runs.push(await runOnce(rosterd, source, { trigger: 'cli', dryRun: dryRun || source.dryRun }));
+    }
+    const deliveries = deliver && !dryRun ? await deliverAll(rosterd.config, rosterd.store, rosterd.work) : [];
+    return { runs, outbox: await outboxCounts(rosterd), deliveries };
+  });
+}
+
+/** Counts of every configured target, also of one that nothing was ever queued for. */
+async function outboxCounts({ config, store }: Rosterd): Promise<Record<string, OutboxCounts>> {
+  const counts = await store.outbox.counts();
+  for (const { name } of config.targets) counts[name] ??= { queued: 0, processing: 0, sent: 0, failed: 0 };
+  return counts;
+}
+
+/** The object that `sync --json` prints; scripts hold on to it. */
+export function syncJson({ runs, outbox, deliveries }: SyncResult): unknown {
+  const errors = deliveries.filter((end) => end.error).map(({ target, error }) => ({ target, error }));
+  return { runs: runs.map(runJson), outbox, deliveryErrors: errors };
+}
+
+/** 1 when something failed, else 3 when something is held, else 0. */
+export function exitOf({ runs, outbox, deliveries }: SyncResult): number {
+  const failedRun = runs.some((run) => run.status === 'failed' || run.status === 'running');
+  const failedItem = Object.values(outbox).some((counts) => counts.failed > 0);
+  if (failedRun || failedItem || deliveries.some((end) => end.error)) return exit.failed;
+  return runs.some((run) => run.status === 'held') ? exit.held : exit.done;
+}
+
+export function printSync(screen: Screen, { runs, outbox, deliveries }: SyncResult): void {
+  for (const run of runs) printRun(screen, run);
+  const targets = Object.entries(outbox);
+  if (targets.length)
+    screen.say(
+      `\n${table(
+        ['target', 'sent', 'queued', 'failed'],
+        targets.map(([target, { queued, processing, sent, failed }]) => [target, sent, queued + processing, failed]),
+      )}`,
+    );
+  for (const { target, error } of deliveries) if (error) screen.say(pc.red(`  ${target}: ${error.message}`));
+}

@@ -1,0 +1,74 @@
+import type { SourceConfig } from '../configure/config.ts';
+import { courseRules, rulesFingerprint } from '../configure/rules.ts';
+import { courseTitle } from '../connector/target.ts';
+import { makePlan } from '../reconcile/plan.ts';
+import type { Taken } from '../snapshot/take.ts';
+import type { Plan, Run, SourceState } from '../store/port.ts';
+import { touchedPeople } from '../store/touched.ts';
+import type { Rosterd } from './rosterd.ts';
+
+/**
+ * Works out the plan of a run and stores it; null when there is nothing to look at: the same bytes, the same rules, and
+ * nobody left pending. Nothing that it writes counts before `putInForce`.
+ */
+export async function planRun(
+  { config, store, work }: Rosterd,
+  source: SourceConfig,
+  state: SourceState,
+  run: Run,
+  taken: Taken,
+): Promise<Plan | null> {
+  const { snapshot, before } = taken;
+  const left = state.pending ? await store.plans.pendingKeys(state.pending) : [];
+  const rulesChanged = state.rules !== null && state.rules !== rulesFingerprint(config);
+  if (!taken.staged && !left.length && !rulesChanged) return null;
+
+  const people = left.filter((key) => !key.startsWith('c:'));
+  const openCourses = left.filter((key) => key.startsWith('c:')).map((key) => key.slice(2));
+  const sink = store.plans.sink(run.run);
+  const summary = await makePlan(
+    {
+      source: source.name,
+      evidence: store.rows.evidence(source.name, snapshot.number),
+      touched: touchedPeople(store, source.name, snapshot.number, taken.touched, people, rulesChanged),
+      precedence: config.sources.map((one) => one.name),
+      courseRules: courseRules(config),
+      courses: { ...taken.courses, gone: [...new Set([...taken.courses.gone, ...openCourses])] },
+      everything: rulesChanged,
+      blockAll: taken.blockAll,
+      limits: source.limits,
+      records: { now: snapshot.records, before: before?.records ?? null },
+      numbers: await store.roster.nextNumbers(),
+      today: work.clock.now(),
+      progress: (count) => work.progress(source.name, `${count.toLocaleString('en')} people looked at`),
+    },
+    sink,
+  );
+  const refused = summary.guards.some((guard) => guard.guard === 'empty-snapshot' && guard.held);
+  // The snapshot stays out of force, so whom the last one left pending is still pending.
+  if (refused) await sink.pending(left);
+  const plan: Plan = {
+    plan: run.run,
+    run: run.run,
+    source: source.name,
+    snapshot: snapshot.number,
+    digest: summary.digest,
+    heldTypes: summary.heldTypes,
+    counts: summary.counts,
+    courseEntries: summary.courses.entries,
+    courseEntriesWith: refused ? 'held' : 'free',
+  };
+  await store.plans.put(plan);
+  run.plan = plan.plan;
+  run.digest = summary.digest;
+  run.changes = summary.counts;
+  run.guards = summary.guards;
+  run.heldTypes = summary.heldTypes;
+  run.conflicts = summary.conflicts;
+  run.blocked = summary.blocked;
+  run.courses = {
+    new: summary.courses.fresh.map(courseTitle),
+    vanished: summary.courses.vanished.map(courseTitle),
+  };
+  return plan;
+}
