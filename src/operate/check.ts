@@ -66,7 +66,7 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
     const sources = config.sources.map((source) =>
       probe({ name: source.name, enabled: source.enabled }, source.connector, async () => {
         mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });
-        const spool = mkdtempSync(join(config.stateDir, 'spool-'));
+        const spool = mkdtempSync(join(config.stateDir, 'probe-'));
         try {
           const context = sourceContext(source, formatOf(source.format), null, spool, work);
           return await source.connector.probe(source.settings, context);

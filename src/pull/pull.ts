@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { withRetry } from '../base/retry.ts';
 import type { Work } from '../base/work.ts';
@@ -21,6 +21,9 @@ export async function pull(
   stateDir: string,
   work: Work,
 ): Promise<Answer | null> {
+  // The caller holds the lock, so a spool directory that is there already is a dead process's.
+  for (const name of readdirSync(stateDir))
+    if (name.startsWith('spool-')) rmSync(join(stateDir, name), { recursive: true, force: true });
   const spoolDir = mkdtempSync(join(stateDir, 'spool-'));
   const drop = (): void => rmSync(spoolDir, { recursive: true, force: true });
   try {

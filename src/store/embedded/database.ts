@@ -18,6 +18,7 @@ export class Database {
   readonly #statements = new Map<string, StatementSync>();
   readonly #names = new Map<string, Map<string, number>>();
   readonly directory: string;
+  #rowsIndexed = false;
 
   constructor(directory: string) {
     this.directory = directory;
@@ -26,7 +27,7 @@ export class Database {
       mkdirSync(directory, { recursive: true, mode: 0o750 });
       this.#db = new DatabaseSync(file);
       this.#db.exec(`PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-        PRAGMA cache_size = -24000; PRAGMA foreign_keys = OFF;`);
+        PRAGMA cache_size = -24000; PRAGMA wal_autocheckpoint = 16000;`);
     } catch (cause) {
       throw new Misconfigured(`the database ${file} cannot be opened: ${(cause as Error).message}`, {
         remedy: 'check stateDir and who may write there',
@@ -43,6 +44,24 @@ export class Database {
         this.#db.exec(tables);
         this.#db.exec(`PRAGMA user_version = ${layout}`);
       });
+    this.indexRows();
+  }
+
+  /**
+   * Before rows are written into an empty table: a million keys in random order cost minutes one by one, and seconds
+   * when the index is made at the end. A crash in between is mended by `indexRows` at the next start.
+   */
+  unindexRowsWhenEmpty(): void {
+    if (!this.#rowsIndexed || this.get('SELECT 1 FROM rows LIMIT 1')) return;
+    for (const name of Object.keys(rowIndexes)) this.#db.exec(`DROP INDEX IF EXISTS ${name}`);
+    this.#rowsIndexed = false;
+  }
+
+  /** Before rows are looked up. */
+  indexRows(): void {
+    if (this.#rowsIndexed) return;
+    for (const [name, on] of Object.entries(rowIndexes)) this.#db.exec(`CREATE INDEX IF NOT EXISTS ${name} ON ${on}`);
+    this.#rowsIndexed = true;
   }
 
   #prepare(sql: string): StatementSync {
@@ -95,10 +114,28 @@ export class Database {
   }
 }
 
+/**
+ * Lets the process see to signals, sockets and timers. SQLite works while everybody waits, and a promise that is kept
+ * already does not change that: whoever is called batch after batch takes a breath first.
+ */
+export function breath(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** A value of a JSON column. */
 export function parse<T>(value: unknown): T {
   return JSON.parse(value as string) as T;
 }
+
+/** The indexes of `rows`: by themselves, because a first load is written without them. */
+const rowIndexes: Readonly<Record<string, string>> = {
+  rows_digest: 'rows (source, digest)',
+  rows_person: 'rows (person, source) WHERE person IS NOT NULL',
+  rows_email: 'rows (email) WHERE email IS NOT NULL',
+  rows_number: 'rows (number) WHERE number IS NOT NULL',
+  rows_course: 'rows (course) WHERE course IS NOT NULL',
+  rows_bad: 'rows (source) WHERE bad = 1',
+};
 
 const tables = `
 CREATE TABLE source_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -117,13 +154,6 @@ CREATE TABLE packs (source TEXT, number INTEGER, kind TEXT, piece INTEGER, bytes
 CREATE TABLE rows (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, digest BLOB NOT NULL, first INTEGER NOT NULL,
   last INTEGER, person TEXT, number TEXT, email TEXT, course INTEGER, file INTEGER NOT NULL, line INTEGER NOT NULL,
   bad INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE INDEX rows_digest ON rows (source, digest);
-CREATE INDEX rows_person ON rows (person, source) WHERE person IS NOT NULL;
-CREATE INDEX rows_email ON rows (email) WHERE email IS NOT NULL;
-CREATE INDEX rows_number ON rows (number) WHERE number IS NOT NULL;
-CREATE INDEX rows_course ON rows (course) WHERE course IS NOT NULL;
-CREATE INDEX rows_bad ON rows (source) WHERE bad = 1;
-
 CREATE TABLE plans (plan TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE changes (plan TEXT, rank INTEGER, key TEXT, type TEXT NOT NULL, body TEXT NOT NULL, origin TEXT NOT NULL,
   PRIMARY KEY (plan, rank, key)) WITHOUT ROWID;

@@ -2,7 +2,7 @@ import type { ChangeType } from '../../connector/target.ts';
 import type { Note, RowOrigin } from '../../reconcile/model.ts';
 import type { PlannedChange, PlanSink } from '../../reconcile/plan.ts';
 import type { Plan, PlanPosition, Plans } from '../port.ts';
-import { type Database, parse, type Row } from './database.ts';
+import { breath, type Database, parse, type Row } from './database.ts';
 
 const pageSize = 1000;
 
@@ -42,6 +42,7 @@ export function plans(db: Database): Plans {
       });
     },
     async changes(plan, types, after, limit) {
+      await breath();
       return changes(plan, types, after, limit);
     },
     async notes(plan, limit) {
@@ -85,6 +86,7 @@ function sink(db: Database, plan: string, page: (after: PlanPosition | null) => 
     async *inOrder() {
       let after: PlanPosition | null = null;
       for (;;) {
+        await breath();
         const batch: PlannedChange[] = page(after);
         if (!batch.length) return;
         yield batch;

@@ -4,7 +4,7 @@ import { deliveryOf, itemId } from '../../outbox/items.ts';
 import type { Account, CourseEntry } from '../../reconcile/model.ts';
 import { changeOf, type PlannedChange } from '../../reconcile/plan.ts';
 import type { Plan, PlanPart, Roster, TargetInterest } from '../port.ts';
-import { type Database, parse, type Row } from './database.ts';
+import { breath, type Database, parse, type Row } from './database.ts';
 
 /** The part of an account that no query asks for. */
 type AccountDoc = Pick<AccountFacts, 'firstName' | 'lastName' | 'kind' | 'year' | 'attributes'>;
@@ -15,6 +15,7 @@ export function roster(db: Database): Roster {
     async apply(plan, part, changes, targets) {
       const last = changes.at(-1);
       if (!last) return;
+      await breath();
       db.tx(() => {
         for (const change of changes) applyOne(db, plan, change, targets);
         db.run(

@@ -3,13 +3,15 @@ import type { Evidence } from '../../reconcile/evidence.ts';
 import { type Account, type CourseEntry, type EvidenceRow, personKey } from '../../reconcile/model.ts';
 import type { Hints, PersonRecord, Quarantined } from '../../snapshot/record.ts';
 import type { Rows, Run, SourceState, StoredRow } from '../port.ts';
-import { type Database, parse, type Row } from './database.ts';
+import { breath, type Database, parse, type Row } from './database.ts';
 import { accountsWhere } from './roster.ts';
 
 /** Rows of all snapshots, each kept once with the snapshots that it lives in. */
 export function rows(db: Database): Rows {
   return {
     async add(source, number, batch) {
+      await breath();
+      db.unindexRowsWhenEmpty();
       db.tx(() => {
         const id = db.idOf('source_names', source);
         for (const row of batch) insert(db, id, number, row);
@@ -17,6 +19,8 @@ export function rows(db: Database): Rows {
     },
 
     async end(source, number, digests) {
+      await breath();
+      db.indexRows();
       return db.tx(() => {
         const id = db.idOf('source_names', source);
         return Array.from(digests, (digest) => {
@@ -38,6 +42,7 @@ export function rows(db: Database): Rows {
     },
 
     async discard(source, number) {
+      db.indexRows();
       db.tx(() => {
         const id = db.idOf('source_names', source);
         db.run('DELETE FROM rows WHERE source = ? AND first = ?', id, number);
@@ -48,6 +53,7 @@ export function rows(db: Database): Rows {
     },
 
     async quarantined(source, number, limit) {
+      db.indexRows();
       return db
         .all(
           `SELECT digest, body, line, (SELECT name FROM file_names WHERE id = file) AS file FROM rows
@@ -65,6 +71,7 @@ export function rows(db: Database): Rows {
     },
 
     async personPage(source, number, after, limit) {
+      db.indexRows();
       return db
         .all(
           `SELECT DISTINCT person FROM rows WHERE source = ?1 AND person > ?3
@@ -77,7 +84,10 @@ export function rows(db: Database): Rows {
         .map((row) => row['person'] as string);
     },
 
-    evidence: (source, number) => evidence(db, source, number),
+    evidence(source, number) {
+      db.indexRows();
+      return evidence(db, source, number);
+    },
   };
 }
 
@@ -141,6 +151,7 @@ function evidence(db: Database, source: string, number: number): Evidence {
 
   return {
     async rows(keys) {
+      await breath();
       const found = new Map<unknown, Row>();
       const look = (where: string, values: string[]): void => {
         if (!values.length) return;
