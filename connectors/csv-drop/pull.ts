@@ -1,0 +1,290 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Incomplete } from '../../src/base/errors.ts';
+import type { Answer, Part, SourceContext } from '../../src/connector/source.ts';
+import { type Choice, choose, noFile, settled } from './choose.ts';
+import { cellsOfRecord, decodePlaces, readExactly } from './decode.ts';
+import { type Entry, type Folder, type Held, localFolder, timeOf } from './folder.ts';
+import { cutLine, type Header, headBytes, readHeader } from './header.ts';
+import { scanRows, type Verdict } from './scan.ts';
+import type { CsvDropSettings } from './schema.ts';
+import { sftpFolder } from './sftp.ts';
+import { digestOf, transcode } from './transcode.ts';
+
+/** One file of an answer. */
+interface Source {
+  entry: Entry;
+  held: Held;
+  header: Header;
+  part: Part;
+  /** The file as UTF-8: itself, or a copy made when rows are first wanted (an unchanged file never gets that far). */
+  text(): Promise<Held>;
+  close(): Promise<void>;
+}
+
+function openFolder(settings: CsvDropSettings, context: SourceContext): Promise<Folder> {
+  if (settings.from.kind === 'file') return Promise.resolve(localFolder(settings.from.path));
+  return sftpFolder(settings.from, settings, context);
+}
+
+/** Pulls: choose, wait until it settles, hold the bytes, prove the header. Rows are read when they are asked for. */
+export async function pull(settings: CsvDropSettings, context: SourceContext): Promise<Answer | null> {
+  const sources: Source[] = [];
+  const folder = await openFolder(settings, context);
+  try {
+    const choice = await settled(folder, settings, context);
+    if (choice === null) return null;
+    warnWhenOlder(choice, settings, context);
+    for (const entry of choice.entries) sources.push(await take(folder, entry, sources.length, settings, context));
+    return answerOf(choice, sources, settings, context);
+  } catch (error) {
+    for (const source of sources) await source.close();
+    throw error;
+  } finally {
+    // an SFTP connection is not kept idle while people decide about a plan; archiving makes a new one
+    await folder.close();
+  }
+}
+
+/** The newest file may be older than the last one read: somebody took that one away. Guards decide; people should know. */
+function warnWhenOlder(choice: Choice, settings: CsvDropSettings, context: SourceContext): void {
+  const read = context.last
+    ?.map((part) => part.modified ?? '')
+    .sort()
+    .at(-1);
+  const now = choice.entries[0]!;
+  if (settings.pick !== 'newest' || !read || timeOf(now) >= read) return;
+  const fields = { event: 'drop.older', file: now.name, modified: timeOf(now), lastModified: read };
+  context.log.warn(fields, 'the newest file is older than the one that was read last');
+}
+
+/** Logs in, looks, and says what a pull would read. */
+export async function probe(settings: CsvDropSettings, context: SourceContext): Promise<string[]> {
+  const folder = await openFolder(settings, context);
+  try {
+    const choice = await choose(folder, settings);
+    if (choice.entries.length === 0) throw noFile(folder, settings, choice);
+    const count = choice.entries.length + choice.older.length;
+    const said = [
+      `${count} ${count === 1 ? 'file matches' : 'files match'} ${settings.files} in ${folder.label || '/'}`,
+    ];
+    if (choice.unmarked.length > 0) said.push(`${choice.unmarked.length} more not marked as whole (${settings.done})`);
+    for (const entry of choice.entries) {
+      const name = `${folder.label}/${entry.name}`;
+      const head = await folder.head(entry, headBytes(settings.maxRowBytes));
+      const { columns } = readHeader(name, head, head.length === entry.bytes, headerRules(settings, context));
+      said.push(
+        `would read ${entry.name} (${entry.bytes.toLocaleString('en')} bytes, modified ${timeOf(entry)}); columns: ${columns.join(', ')}`,
+      );
+    }
+    return said;
+  } finally {
+    await folder.close();
+  }
+}
+
+const headerRules = (settings: CsvDropSettings, context: SourceContext) => ({
+  delimiter: settings.delimiter,
+  encoding: settings.encoding,
+  maxRowBytes: settings.maxRowBytes,
+  openEndAllowed: openEndAllowed(settings),
+  columns: context.columns,
+});
+
+/** A marker says that the upload has ended, so a missing last line end is the exporter's habit. */
+const openEndAllowed = (settings: CsvDropSettings): boolean =>
+  settings.finalNewline === 'optional' || settings.done !== undefined;
+
+/** Holds one file, digests it and proves its header. */
+async function take(
+  folder: Folder,
+  entry: Entry,
+  index: number,
+  settings: CsvDropSettings,
+  context: SourceContext,
+): Promise<Source> {
+  const { signal } = context;
+  const name = `${folder.label}/${entry.name}`;
+  if (entry.bytes > settings.maxFileSize)
+    throw new Incomplete(`${name} has ${entry.bytes} bytes, more than maxFileSize allows (${settings.maxFileSize})`, {
+      remedy: 'raise maxFileSize when the export has really grown so much',
+    });
+  const report = (what: string) => (done: number) =>
+    context.progress(`${mega(done)} of ${mega(entry.bytes)} MB of ${entry.name} ${what}`);
+  const spool = join(context.spoolDir, `part-${index}`);
+  const held = await folder.hold(entry, `${spool}.raw`, report('fetched'));
+  let text: Promise<Held> | undefined;
+  const source = {
+    text: () => (text ??= settings.encoding === 'utf-8' ? Promise.resolve(held) : copy()),
+    close: async () => {
+      await held.handle.close().catch(() => {});
+      const made = await text?.catch(() => undefined);
+      if (made && made !== held) await made.handle.close().catch(() => {});
+      await rm(`${spool}.raw`, { force: true }).catch(() => {});
+      await rm(`${spool}.utf8`, { force: true }).catch(() => {});
+    },
+  };
+  const copy = async (): Promise<Held> => {
+    const handle = await open(`${spool}.utf8`, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600);
+    try {
+      const bytes = await transcode(
+        { handle: held.handle, name, bytes: held.bytes },
+        settings.encoding,
+        handle,
+        signal,
+      );
+      await held.check();
+      return { handle, bytes, check: held.check };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  };
+  try {
+    const head = await readExactly(held.handle, name, 0, Math.min(held.bytes, headBytes(settings.maxRowBytes)));
+    const header = readHeader(name, head, head.length === held.bytes, headerRules(settings, context));
+    const sha256 = await digestOf(held.handle, name, held.bytes, signal, report('read'));
+    await held.check();
+    const part: Part = {
+      name,
+      bytes: held.bytes,
+      sha256,
+      modified: timeOf(entry),
+      columns: header.columns,
+      layout: JSON.stringify({ delimiter: settings.delimiter, columns: header.columns }),
+    };
+    return { entry, held, header, part, ...source };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+function answerOf(
+  choice: Choice,
+  sources: readonly Source[],
+  settings: CsvDropSettings,
+  context: SourceContext,
+): Answer {
+  const { signal } = context;
+  const parts = sources.map((source) => source.part);
+  return {
+    // names are left out: the same bytes dropped again under another name are nothing new
+    content: createHash('sha256')
+      .update(JSON.stringify([settings.encoding, settings.maxRowBytes, parts.map((p) => [p.sha256, p.layout]).sort()]))
+      .digest('hex'),
+    parts,
+
+    async scan(sink) {
+      let rows = 0;
+      for (const [part, source] of sources.entries()) {
+        const { name } = source.part;
+        const { handle, bytes, check } = await source.text();
+        const options = {
+          name,
+          part,
+          bytes,
+          offset: source.header.offset,
+          line: source.header.line,
+          delimiter: settings.delimiter,
+          maxRowBytes: settings.maxRowBytes,
+          rowsLeft: settings.maxRows - rows,
+          judgeOpenEnd: (row: Buffer, line: number, verdict: Verdict) =>
+            judgeOpenEnd(source, settings, row, line, verdict),
+          signal,
+        };
+        rows += await scanRows(handle, options, sink);
+        await check();
+      }
+    },
+
+    async decode(places) {
+      const touched = new Set<Held>();
+      const rows = await decodePlaces(
+        places,
+        async (index) => {
+          const source = sources[index]!;
+          const text = await source.text();
+          touched.add(text);
+          const columns = source.header.columns.length;
+          return {
+            handle: text.handle,
+            shape: {
+              name: source.part.name,
+              delimiter: settings.delimiter,
+              columns,
+              maxRowBytes: settings.maxRowBytes,
+            },
+          };
+        },
+        signal,
+      );
+      for (const { check } of touched) await check();
+      return rows;
+    },
+
+    async accepted() {
+      if (settings.archive !== undefined) await archive(choice, settings, settings.archive, context);
+    },
+
+    async close() {
+      for (const source of sources) await source.close();
+    },
+  };
+}
+
+/** A last line without a line end is believed only where none is written as a rule, and only when it is a whole row. */
+function judgeOpenEnd(source: Source, settings: CsvDropSettings, row: Buffer, line: number, verdict: Verdict): void {
+  const { name, columns } = source.part;
+  if (!openEndAllowed(settings)) throw cutLine(name, line);
+  const cells = verdict === 'whole' ? cellsOfRecord(row, settings.delimiter) : null;
+  if (cells?.length === columns.length) return;
+  throw new Incomplete(`the file ends in the middle of line ${line}: its last line is not a whole row`, {
+    remedy: 'have the exporter write the file again',
+    where: { file: name, line },
+  });
+}
+
+/**
+ * Moves what was read out of the drop folder, and with `pick: newest` the older files before it: left behind, one of
+ * them would be the newest next time, and the roster would go back in time. A file that is not in the state that was
+ * read stays where it is: it has news that nobody has seen.
+ */
+async function archive(
+  choice: Choice,
+  settings: CsvDropSettings,
+  target: string,
+  context: SourceContext,
+): Promise<void> {
+  const folder = await openFolder(settings, context);
+  try {
+    const states = new Map((await folder.list(() => true)).map((entry) => [entry.name, entry.state]));
+    const stamp = context.clock
+      .now()
+      .toISOString()
+      .replace(/[-:]|\.\d+/g, '');
+    for (const entry of [...choice.older.toReversed(), ...choice.entries]) {
+      if (states.get(entry.name) !== entry.state) {
+        context.log.info({ event: 'drop.kept', file: entry.name }, 'not archived: the file changed after it was read');
+        continue;
+      }
+      const marker = settings.done === undefined ? undefined : `${entry.name}${settings.done}`;
+      await folder.move(entry.name, target, freeNames(`${stamp}-${entry.name}`));
+      // the marker goes last: a file without one is never read, a marker without its file means nothing
+      if (marker !== undefined && states.has(marker))
+        await folder.move(marker, target, freeNames(`${stamp}-${marker}`));
+    }
+  } finally {
+    await folder.close();
+  }
+}
+
+/** The name itself, then numbered ones. */
+function* freeNames(name: string): Generator<string> {
+  yield name;
+  for (let number = 2; number < 1000; number++) yield name.replace(/(\.[^.]*)?$/, `-${number}$1`);
+}
+
+const mega = (bytes: number): string => (bytes / 2 ** 20).toFixed(bytes < 2 ** 20 * 10 ? 1 : 0);
