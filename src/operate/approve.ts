@@ -19,16 +19,7 @@ export async function approve(
   return withSession(options, async (session) => {
     const { rosterd } = session;
     const { run, failed } = await withLock(rosterd, async () => {
-      const { run, plan } = await heldPlan(rosterd, id);
-      if (options.digest !== plan.digest)
-        throw new Misconfigured(`the plan of run ${id} has the digest ${plan.digest}, not ${options.digest}`, {
-          remedy: `look at it with rosterd show ${id}, and approve what you saw`,
-        });
-      await refuseStale(rosterd, plan);
-      const state = await rosterd.store.sources.get(plan.source);
-      run.decision = { verdict: 'approved', at: rosterd.work.clock.now().toISOString() };
-      await rosterd.store.runs.put(run);
-      await enforceHeld(rosterd, state, plan, run);
+      const run = await approveHeld(rosterd, id, options.digest);
       const ends = options.deliver ? await deliverAll(rosterd.config, rosterd.store, rosterd.work) : [];
       return { run, failed: ends.some((end) => end.error || end.failed) };
     });
@@ -41,22 +32,39 @@ export async function approve(
 export async function reject(id: string, options: { config: string; json: boolean }): Promise<number> {
   return withSession(options, async (session) => {
     const { rosterd } = session;
-    const run = await withLock(rosterd, async () => {
-      const { run, plan } = await heldPlan(rosterd, id);
-      const state = await rosterd.store.sources.get(plan.source);
-      run.decision = { verdict: 'rejected', at: rosterd.work.clock.now().toISOString() };
-      await rosterd.store.runs.put(run);
-      state.held = null;
-      await rosterd.store.sources.put(state);
-      return run;
-    });
+    const run = await withLock(rosterd, () => rejectHeld(rosterd, id));
     tell(session, run);
     return exit.done;
   });
 }
 
-function tell({ screen }: Session, run: Run): void {
-  if (screen.human) printRun(screen, run);
+/** The approval itself. Throws `Misconfigured` when that plan does not wait or has another digest. */
+export async function approveHeld(rosterd: Rosterd, id: string, digest: string): Promise<Run> {
+  const { run, plan } = await heldPlan(rosterd, id);
+  if (digest !== plan.digest)
+    throw new Misconfigured(`the plan of run ${id} has the digest ${plan.digest}, not ${digest}`, {
+      remedy: `look at it with rosterd show ${id}, and approve what you saw`,
+    });
+  await refuseStale(rosterd, plan);
+  const state = await rosterd.store.sources.get(plan.source);
+  run.decision = { verdict: 'approved', at: rosterd.work.clock.now().toISOString() };
+  await rosterd.store.runs.put(run);
+  return enforceHeld(rosterd, state, plan, run);
+}
+
+/** The rejection itself. Throws `Misconfigured` when that plan does not wait. */
+export async function rejectHeld(rosterd: Rosterd, id: string): Promise<Run> {
+  const { run, plan } = await heldPlan(rosterd, id);
+  const state = await rosterd.store.sources.get(plan.source);
+  run.decision = { verdict: 'rejected', at: rosterd.work.clock.now().toISOString() };
+  await rosterd.store.runs.put(run);
+  state.held = null;
+  await rosterd.store.sources.put(state);
+  return run;
+}
+
+function tell({ rosterd, screen }: Session, run: Run): void {
+  if (screen.human) printRun(screen, run, rosterd.config.file);
   else screen.json(runJson(run));
 }
 

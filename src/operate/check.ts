@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import pc from 'picocolors';
+
 import { systemClock } from '../base/clock.ts';
 import { messageOf, RosterdError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
@@ -10,7 +10,7 @@ import { readConfig } from '../daemon.ts';
 import { targetContext } from '../deliver/deliver.ts';
 import { sourceContext } from '../pull/pull.ts';
 import { formatOf } from '../snapshot/formats/index.ts';
-import { openScreen, type Screen } from './screen.ts';
+import { openScreen, paint, type Screen } from './screen.ts';
 import { exit, guarded, stopSignals } from './session.ts';
 
 /** What `check` found at one end. */
@@ -92,12 +92,12 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
 }
 
 function tell(screen: Screen, config: Config, findings: readonly Finding[], connect: boolean): void {
-  screen.say(`${pc.green('valid')}  ${config.file}`);
+  screen.say(`${paint.green('valid')}  ${config.file}`);
   for (const { name, kind, direction, enabled, found, error } of findings) {
-    const mark = error ? pc.red('failed') : enabled ? pc.green('ok') : pc.dim('disabled');
-    screen.say(`  ${mark}  ${direction} ${pc.bold(name)} (${kind})`);
+    const mark = error ? paint.red('failed') : enabled ? paint.green('ok') : paint.dim('disabled');
+    screen.say(`  ${mark}  ${direction} ${paint.bold(name)} (${kind})`);
     for (const line of found) screen.say(`        ${line}`);
-    if (error) screen.say(pc.red(`        ${error.kind}: ${error.message}`));
+    if (error) screen.say(paint.red(`        ${error.kind}: ${error.message}`));
   }
-  if (!connect) screen.say(pc.dim('  nothing was connected to; --connect logs in everywhere'));
+  if (!connect) screen.say(paint.dim('  nothing was connected to; --connect logs in everywhere'));
 }

@@ -1,3 +1,62 @@
-export async function demo(): Promise<number> {
-  return 0;
+import { messageOf } from '../base/errors.ts';
+import { openLog, silentLog } from '../base/log.ts';
+import type { Stub } from '../connector/stub.ts';
+import { openRosterd, readConfig, startStubs } from '../daemon.ts';
+import { type Stage, setStage, writeConfig } from './demo/stage.ts';
+import { demoJson, type Played, playAct, story } from './demo/story.ts';
+import { announce, printDay, printEnd, printOpening } from './demo/tell.ts';
+import { openProgress, openScreen } from './screen.ts';
+import { exit, guarded, stopSignals } from './session.ts';
+
+/**
+ * `demo`: the whole way of a record without a server or a configuration. Three stubs, a drop folder and a state directory
+ * are set up, and the drops of the sample come in one after the other. Exit status 0: everything went as told, also that
+ * the cut file of day 3 is held.
+ */
+export async function demo(options: { json: boolean; keep?: string }): Promise<number> {
+  return guarded(async () => {
+    const stage = setStage(options.keep);
+    const stubs: Stub[] = [];
+    try {
+      stubs.push(...(await startStubs({})));
+      writeConfig(stage, stubs);
+      return await play(stage, stubs, options.json);
+    } finally {
+      await Promise.all(stubs.map((stub) => stub.close()));
+      stage.clear();
+    }
+  });
+}
+
+async function play(stage: Stage, stubs: readonly Stub[], json: boolean): Promise<number> {
+  const screen = openScreen(json);
+  const progress = openProgress();
+  const signals = stopSignals();
+  // The demo tells its own story; the log would tell it again.
+  const log = process.env['ROSTERD_LOG_LEVEL'] === undefined ? silentLog : openLog();
+  const rosterd = openRosterd(readConfig(stage.config), { log, ...signals, progress: progress.report });
+  const days: Played[] = [];
+  try {
+    if (!json) printOpening(screen, stubs);
+    for (const act of story()) {
+      announce(json ? null : screen, act);
+      stage.deliver(act.drop);
+      const played = await playAct(rosterd, stubs, act, days.at(-1));
+      progress.done();
+      // Half a day says nothing.
+      if (signals.signal.aborted) break;
+      days.push(played);
+      if (!json) printDay(screen, played);
+      if (played.problems.length) break;
+    }
+  } finally {
+    progress.done();
+    signals.release();
+    await rosterd.close();
+  }
+  const problems = days.flatMap((day) => day.problems);
+  if (signals.signal.aborted) problems.push(messageOf(signals.signal.reason));
+  if (json) screen.json(demoJson(days, problems));
+  else printEnd(screen, stage, stubs, days, problems);
+  return problems.length ? exit.failed : exit.done;
 }

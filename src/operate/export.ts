@@ -12,7 +12,7 @@ export async function exportRoster(what: Exportable, options: { config: string }
     for await (const one of linesOf(what, rosterd)) {
       lines.push(JSON.stringify(one));
       if (lines.length >= 500) {
-        await write(`${lines.join('\n')}\n`);
+        if (!(await write(`${lines.join('\n')}\n`))) return exit.done;
         lines = [];
       }
     }
@@ -27,8 +27,12 @@ function linesOf(what: Exportable, { store }: Rosterd): AsyncIterable<unknown> {
   ]();
 }
 
-function write(text: string): Promise<void> {
+/** Waits until it is taken; false when nobody reads any more, which is no failure. */
+function write(text: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+    process.stdout.write(text, (error: NodeJS.ErrnoException | null | undefined) => {
+      if (error && error.code !== 'EPIPE') reject(error);
+      else resolve(!error);
+    });
   });
 }

@@ -1,7 +1,6 @@
-import pc from 'picocolors';
-import { changeTypes } from '../connector/target.ts';
+import { type ChangeType, changeTypes } from '../connector/target.ts';
 import type { Run } from '../store/port.ts';
-import { type Screen, table } from './screen.ts';
+import { paint, type Screen, table } from './screen.ts';
 
 /** A run as `sync --json`, `runs` and `show` print it; the design's shape, with more keys behind. */
 export function runJson(run: Run): unknown {
@@ -28,12 +27,12 @@ export function runJson(run: Run): unknown {
 }
 
 const colours: Partial<Record<Run['status'], (text: string) => string>> = {
-  applied: pc.green,
-  unchanged: pc.green,
-  planned: pc.cyan,
-  held: pc.yellow,
-  failed: pc.red,
-  skipped: pc.dim,
+  applied: paint.green,
+  unchanged: paint.green,
+  planned: paint.cyan,
+  held: paint.yellow,
+  failed: paint.red,
+  skipped: paint.dim,
 };
 
 /** A status in its colour. */
@@ -42,63 +41,107 @@ export function statusText(status: Run['status']): string {
 }
 
 /** A run for a person: what came, what changes, what waits, what could not be read. */
-export function printRun(screen: Screen, run: Run): void {
+export function printRun(screen: Screen, run: Run, configFile = 'FILE'): void {
   const { records, quarantined, id } = run.snapshot;
-  screen.say(`\n${pc.bold(run.source)}  ${statusText(run.status)}${run.dryRun ? pc.dim('  dry run') : ''}`);
+  screen.say(`\n${paint.bold(run.source)}  ${statusText(run.status)}${run.dryRun ? paint.dim('  dry run') : ''}`);
   screen.say(
-    pc.dim(`  run ${run.run}${id ? `, snapshot ${id}` : ''}${run.durationMs === null ? '' : `, ${run.durationMs} ms`}`),
+    paint.dim(
+      `  run ${run.run}${id ? `, snapshot ${id}` : ''}${run.durationMs === null ? '' : `, ${count(run.durationMs)} ms`}`,
+    ),
   );
-  if (run.error) screen.say(pc.red(`  ${run.error.kind}: ${run.error.message}`));
+  if (run.error) screen.say(paint.red(`  ${run.error.kind}: ${run.error.message}`));
   if (run.snapshot.complete)
-    screen.say(`  ${records.toLocaleString('en')} records, ${quarantined.toLocaleString('en')} rows in quarantine`);
+    screen.say(`  ${numberOf(records, 'record')}, ${numberOf(quarantined, 'row')} in quarantine`);
   printChanges(screen, run);
   printGuards(screen, run);
-  if (run.conflicts || run.blocked)
-    screen.say(
-      pc.yellow(
-        `  ${run.conflicts} in conflict, ${run.blocked} with removals kept back by doubt: rosterd show ${run.run}`,
-      ),
-    );
+  printDoubt(screen, run);
+  printDecision(screen, run, configFile);
   printList(screen, 'new courses', run.courses.new);
   printList(screen, 'vanished courses', run.courses.vanished);
-  if (run.quarantine.length)
-    screen.say(
-      `  quarantine\n${table(
-        ['file', 'line', 'column', 'reason'],
-        run.quarantine.slice(0, 20).map((row) => [fileName(row.file), row.line, row.column ?? '', row.reason]),
-      )}`,
-    );
-  if (run.snapshot.quarantined > 20) screen.say(pc.dim(`  … ${run.snapshot.quarantined} rows in all`));
+  printQuarantine(screen, run);
 }
+
+/** What a change type means, for those who see it for the first time. */
+const meanings: Readonly<Record<ChangeType, string>> = {
+  'course.create': 'a new course',
+  'account.create': 'somebody new',
+  'account.enable': 'somebody is back, with the old account',
+  'account.update': 'another name, e-mail address, id or year',
+  'enrolment.add': 'somebody joins a course',
+  'enrolment.remove': 'somebody leaves a course',
+  'account.disable': 'somebody is gone; disabled, never deleted',
+  'course.archive': 'nobody is in the course any more',
+};
 
 function printChanges(screen: Screen, run: Run): void {
   const rows = changeTypes
     .filter((type) => run.changes[type])
-    .map((type) => [type, run.changes[type]!, run.heldTypes.includes(type) ? pc.yellow('waits') : '']);
-  if (rows.length) screen.say(table(['change', 'count', ''], rows));
+    .map((type) => [
+      type,
+      run.changes[type]!,
+      run.heldTypes.includes(type) ? paint.yellow('waits for a person') : paint.dim(meanings[type]),
+    ]);
+  if (rows.length) screen.say(`\n${table(['change', 'count', ''], rows)}`);
 }
 
 function printGuards(screen: Screen, run: Run): void {
-  for (const guard of run.guards) {
-    const mark = guard.held ? pc.yellow('held  ') : pc.green('passed');
-    screen.say(`  ${mark} ${guard.guard}: ${guard.text}`);
-  }
-  if (!run.decision && run.heldTypes.length && run.status === 'held')
-    screen.say(
-      pc.yellow(
-        `  look: rosterd show ${run.run}\n  then: rosterd approve ${run.run} --digest ${run.digest}   or: rosterd reject ${run.run}`,
-      ),
-    );
+  // A limit that nothing came near is no news.
+  const measured = run.guards.filter((guard) => guard.held || (guard.measured > 0 && guard.guard !== 'empty-snapshot'));
+  if (run.guards.length) screen.say();
+  if (run.guards.length && !measured.length)
+    screen.say(`  ${paint.green('passed')}  all guards: nothing is taken from anybody`);
+  for (const guard of measured)
+    screen.say(`  ${guard.held ? paint.yellow('held  ') : paint.green('passed')}  ${guard.text}`);
+}
+
+function printDoubt(screen: Screen, run: Run): void {
+  const say = (text: string): void => screen.say(`  ${paint.yellow('doubt ')}  ${text}`);
+  if (run.conflicts) say(`${people(run.conflicts)} in conflict: not touched until the source is clear`);
+  if (run.blocked) say(`${people(run.blocked)} may have left, but the rows are unclear: nothing is taken`);
+}
+
+function printDecision(screen: Screen, run: Run, configFile: string): void {
   if (run.decision) screen.say(`  ${run.decision.verdict} at ${run.decision.at}`);
+  else if (run.heldTypes.length && run.status === 'held') {
+    screen.say(`\n  ${paint.yellow('what waits needs a person:')}`);
+    const on = `-c ${configFile}`;
+    screen.say(`    rosterd show ${run.run} ${on}`);
+    screen.say(`    rosterd approve ${run.run} ${on} \\\n      --digest ${run.digest}`);
+    screen.say(`    rosterd reject ${run.run} ${on}`);
+  }
 }
 
 function printList(screen: Screen, title: string, names: readonly string[]): void {
   if (!names.length) return;
-  screen.say(`  ${title} (${names.length})`);
-  for (const name of names.slice(0, 10)) screen.say(pc.dim(`    ${name}`));
-  if (names.length > 10) screen.say(pc.dim(`    … and ${names.length - 10} more`));
+  screen.say(`\n  ${paint.bold(title)} (${count(names.length)})`);
+  for (const name of names.slice(0, 10)) screen.say(`    ${name}`);
+  if (names.length > 10) screen.say(paint.dim(`    … and ${count(names.length - 10)} more`));
+}
+
+function printQuarantine(screen: Screen, { quarantine, snapshot }: Run): void {
+  if (!quarantine.length) return;
+  const shown = quarantine.slice(0, 20);
+  screen.say(
+    `\n${table(
+      ['quarantine', 'line', 'column', 'reason'],
+      shown.map((row) => [fileName(row.file), String(row.line), row.column ?? '', row.reason]),
+    )}`,
+  );
+  if (snapshot.quarantined > shown.length) screen.say(paint.dim(`  … ${count(snapshot.quarantined)} rows in all`));
 }
 
 function fileName(path: string): string {
   return path.split('/').at(-1) ?? path;
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en');
+}
+
+function numberOf(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+}
+
+function people(value: number): string {
+  return value === 1 ? 'one person' : `${count(value)} people`;
 }

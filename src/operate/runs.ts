@@ -1,4 +1,3 @@
-import pc from 'picocolors';
 import { Misconfigured } from '../base/errors.ts';
 import { courseTitle } from '../connector/target.ts';
 import type { Change } from '../reconcile/model.ts';
@@ -6,7 +5,7 @@ import { changeOf } from '../reconcile/plan.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import type { Plan, PlanPosition, Run } from '../store/port.ts';
 import { printRun, runJson, statusText } from './report.ts';
-import { type Screen, table } from './screen.ts';
+import { paint, type Screen, table } from './screen.ts';
 import { exit, withSession } from './session.ts';
 
 /** `runs`: the newest runs, newest first. */
@@ -58,8 +57,9 @@ export async function showRun(id: string, options: { config: string; limit?: num
       out(']}\n');
       return exit.done;
     }
-    printRun(screen, run);
-    for (const note of notes) screen.say(`  ${pc.yellow(note.kind)} ${note.reason}: ${note.text}${where(note.rows)}`);
+    printRun(screen, run, rosterd.config.file);
+    for (const note of notes)
+      screen.say(`  ${paint.yellow(note.kind)} ${note.reason}: ${note.text}${where(note.rows)}`);
     await printChanges(rosterd, screen, run, plan, options.limit ?? 200);
     return exit.done;
   });
@@ -75,7 +75,7 @@ async function printChanges(
   let shown = 0;
   for await (const change of changesOf(rosterd, plan)) {
     if (shown === limit) {
-      screen.say(pc.dim(`  … more: rosterd show ${run.run} --limit N, or --json for all`));
+      screen.say(paint.dim(`  … more: rosterd show ${run.run} --limit N, or --json for all`));
       return;
     }
     shown += 1;
@@ -92,8 +92,8 @@ function changeLine(change: Change, held: boolean): string {
         .map((field) => `${field}: ${text(change.before, field)} → ${text(change.after, field)}`)
         .join(', ')
     : '';
-  const mark = held ? pc.yellow('waits ') : '      ';
-  return `  ${mark}${change.type.padEnd(16)} ${[who, what, fields].filter(Boolean).join('  ')}  ${pc.dim(change.rule + where(change.rows))}`;
+  const mark = held ? paint.yellow('waits ') : '      ';
+  return `  ${mark}${change.type.padEnd(16)} ${[who, what, fields].filter(Boolean).join('  ')}  ${paint.dim(change.rule + where(change.rows))}`;
 }
 
 function text(fields: object | null, name: string): string {

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import pc from 'picocolors';
 
@@ -23,18 +24,62 @@ export function openScreen(json: boolean): Screen {
   };
 }
 
-/** A table with a head; numbers are set flush right. */
-export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
-  const drawn = new Table({
-    head: head.map((title) => pc.bold(title)),
+const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
+
+/** Colours for standard output: on a terminal only, unless the environment says otherwise. */
+export const paint = pc.createColors(
+  !NO_COLOR && (!!FORCE_COLOR || (process.stdout.isTTY === true && TERM !== 'dumb')),
+);
+
+/** Columns that text for people may take. */
+export function screenWidth(): number {
+  return process.stdout.columns || 80;
+}
+
+type Cell = string | number;
+
+/**
+ * A table with a head. Counts get separators; columns of counts, of other digits and of gaps are set flush right. When
+ * it is wider than the screen, its last column is wrapped.
+ */
+export function table(head: readonly string[], rows: readonly (readonly Cell[])[], width = screenWidth()): string {
+  const drawn = draw(head, rows, null);
+  const over = Math.max(...drawn.map((line) => stripVTControlCharacters(line).length)) - width;
+  if (over <= 0) return drawn.join('\n');
+  const last = head.length - 1;
+  const longest = Math.max(
+    head[last]!.length,
+    ...rows.map((row) => stripVTControlCharacters(shown(row[last]!)).length),
+  );
+  return longest <= narrowest ? drawn.join('\n') : draw(head, rows, Math.max(longest - over, narrowest)).join('\n');
+}
+
+/** A column is not wrapped to less: text in syllables is worse than lines that the terminal breaks. */
+const narrowest = 16;
+
+function draw(head: readonly string[], rows: readonly (readonly Cell[])[], lastWidth: number | null): string[] {
+  const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => isNumeric(row[column]!)));
+  const table = new Table({
+    head: head.map((title) => paint.bold(title)),
     colAligns: numeric.map((is) => (is ? 'right' : 'left')),
-    style: { head: [], border: [] },
+    colWidths: lastWidth === null ? [] : [...Array<null>(head.length - 1).fill(null), lastWidth],
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     chars: plainBorders,
     wordWrap: true,
   });
-  for (const row of rows) drawn.push(row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en') : cell)));
-  return drawn.toString();
+  for (const row of rows) table.push(row.map(shown));
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd());
+}
+
+function shown(cell: Cell): string {
+  return typeof cell === 'number' ? cell.toLocaleString('en') : cell;
+}
+
+function isNumeric(cell: Cell): boolean {
+  return typeof cell === 'number' || /^(\d+|–|)$/.test(cell);
 }
 
 const plainBorders = {
@@ -61,18 +106,26 @@ export interface Progress {
   done(): void;
 }
 
+/** What somebody said is shown for so long after the last word: three targets at work share the line. */
+const freshMs = 2_000;
+
 /** On a terminal a line that is rewritten; elsewhere nothing, because a log full of percentages helps nobody. */
 export function openProgress(): Progress {
   if (!process.stderr.isTTY) return { report: () => {}, done: () => {} };
+  const said = new Map<string, { text: string; at: number }>();
   let last = 0;
   return {
     report(who, text) {
-      if (performance.now() - last < 80) return;
-      last = performance.now();
-      const width = (process.stderr.columns ?? 80) - 1;
-      process.stderr.write(`\r\u001b[K${pc.dim(`${who}: ${text}`.slice(0, width))}`);
+      const now = performance.now();
+      said.set(who, { text, at: now });
+      if (now - last < 80) return;
+      last = now;
+      const fresh = [...said].filter(([, { at }]) => now - at < freshMs).map(([name, { text }]) => `${name}: ${text}`);
+      const width = (process.stderr.columns || 80) - 1;
+      process.stderr.write(`\r\u001b[K${pc.dim(fresh.join('  ').slice(0, width))}`);
     },
     done() {
+      said.clear();
       process.stderr.write('\r\u001b[K');
     },
   };

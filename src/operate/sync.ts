@@ -1,4 +1,3 @@
-import pc from 'picocolors';
 import type { SourceConfig } from '../configure/config.ts';
 import { type DeliveryEnd, deliverAll } from '../deliver/deliver.ts';
 import type { Rosterd } from '../run/rosterd.ts';
@@ -6,9 +5,10 @@ import { runOnce } from '../run.ts';
 import { selectSources } from '../schedule/select.ts';
 import type { OutboxCounts, Run } from '../store/port.ts';
 import { printRun, runJson } from './report.ts';
-import { type Screen, table } from './screen.ts';
+import { paint, type Screen, table } from './screen.ts';
 import { exit, withLock, withSession } from './session.ts';
 
+/** What `sync` was asked for. */
 export interface SyncOptions {
   config: string;
   source?: string[];
@@ -29,7 +29,7 @@ export async function sync(options: SyncOptions): Promise<number> {
   return withSession(options, async ({ rosterd, screen }) => {
     const sources = selectSources(rosterd.config, options.source ?? []);
     const result = await syncOnce(rosterd, sources, { dryRun: options.dryRun, deliver: options.deliver });
-    if (screen.human) printSync(screen, result);
+    if (screen.human) printSync(screen, result, rosterd.config.file);
     else screen.json(syncJson(result));
     return exitOf(result);
   });
@@ -73,8 +73,8 @@ export function exitOf({ runs, deliveries }: SyncResult): number {
   return runs.some((run) => run.status === 'held') ? exit.held : exit.done;
 }
 
-export function printSync(screen: Screen, { runs, outbox, deliveries }: SyncResult): void {
-  for (const run of runs) printRun(screen, run);
+function printSync(screen: Screen, { runs, outbox, deliveries }: SyncResult, configFile: string): void {
+  for (const run of runs) printRun(screen, run, configFile);
   const targets = Object.entries(outbox);
   if (targets.length)
     screen.say(
@@ -83,5 +83,5 @@ export function printSync(screen: Screen, { runs, outbox, deliveries }: SyncResu
         targets.map(([target, { queued, processing, sent, failed }]) => [target, sent, queued + processing, failed]),
       )}`,
     );
-  for (const { target, error } of deliveries) if (error) screen.say(pc.red(`  ${target}: ${error.message}`));
+  for (const { target, error } of deliveries) if (error) screen.say(paint.red(`  ${target}: ${error.message}`));
 }
