@@ -1,6 +1,7 @@
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
 
+/** Where outcomes are written; see `openLog`. */
 export type Log = Logger;
 
 /**

@@ -24,19 +24,24 @@ export async function withRetry<T>(
   attempt: () => Promise<T>,
   onRetry: (error: Unavailable, attempt: number) => void = () => {},
 ): Promise<T> {
+  const again = (error: Error): error is Unavailable =>
+    error instanceof Unavailable && (error.delayMs ?? 0) <= policy.longestWaitMs;
   return pRetry(attempt, {
     retries: policy.retries,
-    minTimeout: policy.firstWaitMs,
-    maxTimeout: policy.longestWaitMs,
-    factor: 2,
-    randomize: true,
+    // the waits are ours, below: on the clock that was passed in, and one for each retry
+    minTimeout: 0,
     signal,
-    shouldRetry: ({ error }) =>
-      error instanceof Unavailable && (error.delayMs === undefined || error.delayMs <= policy.longestWaitMs),
+    shouldRetry: ({ error }) => again(error),
     onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
-      if (!(error instanceof Unavailable) || retriesLeft === 0) return;
+      signal.throwIfAborted();
+      if (!again(error) || retriesLeft === 0) return;
       onRetry(error, attemptNumber);
-      if (error.delayMs !== undefined && error.delayMs <= policy.longestWaitMs) await clock.wait(error.delayMs, signal);
+      await clock.wait(error.delayMs ?? backOff(policy, attemptNumber), signal);
     },
   });
+}
+
+/** Doubles with each attempt; spread over twice its length, so that many waiters do not come back together. */
+function backOff({ firstWaitMs, longestWaitMs }: RetryPolicy, attempt: number): number {
+  return Math.min(longestWaitMs, Math.round(firstWaitMs * 2 ** (attempt - 1) * (1 + Math.random())));
 }

@@ -23,7 +23,10 @@ export async function applyPlan(
   const types = typesOf(plan, part);
   const total = types.reduce((sum, type) => sum + (plan.counts[type] ?? 0), 0);
   let done = 0;
-  for (let after = await store.roster.applied(plan.plan, part); total > 0; ) {
+  let after = await store.roster.applied(plan.plan, part);
+  // Before the first change, and never again: `vanished` would otherwise replace the `archived` of a change.
+  if (after === null && plan.courseEntriesWith === part) await store.roster.putCourses(plan.courseEntries);
+  while (total > 0) {
     work.signal.throwIfAborted();
     const changes = await store.plans.changes(plan.plan, types, after, batchSize);
     if (!changes.length) break;
@@ -33,5 +36,4 @@ export async function applyPlan(
     done += changes.length;
     work.progress(plan.source, `${done.toLocaleString('en')} of ${total.toLocaleString('en')} changes applied`);
   }
-  if (plan.courseEntriesWith === part) await store.roster.putCourses(plan.courseEntries);
 }

@@ -15,6 +15,7 @@ export interface Removals {
   unenrolments: number;
 }
 
+/** What one guard measured, also when it lets the plan pass. */
 export interface GuardResult {
   guard: string;
   /** Per cent of what stood before; for `empty-snapshot` the number of records. */
@@ -25,6 +26,7 @@ export interface GuardResult {
   text: string;
 }
 
+/** What the guards of a plan look at. */
 export interface GuardInput {
   limits: Limits;
   removals: Removals;
@@ -53,17 +55,23 @@ export function measureGuards(input: GuardInput): GuardResult[] {
       held: records.now === 0 && removals.disables + removals.unenrolments > 0,
       text:
         records.now === 0
-          ? `the snapshot is empty, the one before has ${records.before} records`
-          : `${records.now} records, ${records.before} before`,
+          ? `the snapshot is empty, the one before has ${shown(records.before)} records`
+          : `${shown(records.now)} records, ${shown(records.before)} before`,
     });
   const kinds = [
-    { name: 'disables', now: removals.disables, before: standing.accounts, past: earlier.disables, what: 'accounts' },
+    {
+      name: 'disables',
+      now: removals.disables,
+      before: standing.accounts,
+      past: earlier.disables,
+      what: 'accounts disabled',
+    },
     {
       name: 'unenrolments',
       now: removals.unenrolments,
       before: standing.enrolments,
       past: earlier.unenrolments,
-      what: 'enrolments',
+      what: 'enrolments ended',
     },
   ];
   for (const { name, now, before, past, what } of kinds) {
@@ -73,7 +81,7 @@ export function measureGuards(input: GuardInput): GuardResult[] {
       measured: atOnce,
       limit: limits.percent,
       held: now > limits.atLeast && exceeds(now, before, limits.percent),
-      text: `${now} of ${before} ${what} at once (limit ${limits.percent} % when more than ${limits.atLeast} go)`,
+      text: `${shown(now)} of ${shown(before)} ${what} at once (limit ${limits.percent} % when over ${limits.atLeast})`,
     });
     const within = percentOf(now + past, before + past);
     results.push({
@@ -81,11 +89,13 @@ export function measureGuards(input: GuardInput): GuardResult[] {
       measured: within,
       limit: limits.window.percent,
       held: now > 0 && exceeds(now + past, before + past, limits.window.percent),
-      text: `${now + past} of ${before + past} ${what} within ${limits.window.days} days (limit ${limits.window.percent} %)`,
+      text: `${shown(now + past)} of ${shown(before + past)} ${what} within ${limits.window.days} days (limit ${limits.window.percent} %)`,
     });
   }
   return results;
 }
+
+const shown = (count: number): string => count.toLocaleString('en');
 
 /** Exact, without the rounding that is shown: a limit of 10 % on 1,000 lets 100 go and holds 101. */
 function exceeds(part: number, whole: number, percent: number): boolean {

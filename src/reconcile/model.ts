@@ -45,6 +45,7 @@ export interface Component {
 
 /** The course table's word on one course. */
 export type CourseStatus = 'known' | 'enrolled' | 'vanished' | 'archived';
+/** A course and what the course table says of it. */
 export interface CourseEntry extends CourseName {
   status: CourseStatus;
 }
@@ -129,6 +130,19 @@ export function keysOf(who: { number?: string | null; id: string | null; email: 
 /** The one key that a row is paged by: id, else number, else e-mail; null when nobody can tell. */
 export function personKey(who: { number?: string | null; id: string | null; email: string | null }): string | null {
   return who.id ? `i:${who.id}` : (keysOf(who)[0] ?? null);
+}
+
+/**
+ * A pending key of a source that only waits for another one. It is looked at again like any other, but it holds nobody
+ * up: two sources that waited for each other would wait for ever.
+ */
+export function waitingKey(key: string): string {
+  return `w:${key}`;
+}
+
+/** The key that a pending key is about. */
+export function keyOfPending(pending: string): string {
+  return pending.startsWith('w:') ? pending.slice(2) : pending;
 }
 
 /** Keys of an account: its number, id and e-mail. */

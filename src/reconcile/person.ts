@@ -12,6 +12,7 @@ import {
   type PeopleRules,
   type RowOrigin,
   type Verdict,
+  waitingKey,
 } from './model.ts';
 
 /**
@@ -46,7 +47,9 @@ export function reconcileComponent(component: Component, rules: PeopleRules, iss
 
   const doubt = removals.length ? doubtAbout(component, persons, rules) : null;
   if (!doubt) return { changes: [...changes, ...removals], notes, pending: [...pending] };
-  for (const change of removals) for (const key of keysOfAccount(change.account!)) pending.add(key);
+  const waits = doubt.reason === 'pending-elsewhere';
+  for (const change of removals)
+    for (const key of keysOfAccount(change.account!)) pending.add(waits ? waitingKey(key) : key);
   notes.push({
     kind: 'blocked',
     reason: doubt.reason,
@@ -145,6 +148,14 @@ function match(person: Person, accounts: readonly Account[], email: string): Per
       reason: 'email-taken',
       text: `the new e-mail of account ${person.account.account} belongs to account ${byEmail.account}`,
     };
+  // An address that only a lower source says counts here too: its row may be all that is left of the other person.
+  const emails = new Set(person.rows.map((row) => row.record.email));
+  const other = accounts.find((account) => emails.has(account.email) && account !== person.account);
+  if (other)
+    return {
+      reason: 'email-of-another-account',
+      text: `a row of ${person.id ? `id ${person.id}` : 'one e-mail'} has the e-mail of account ${other.account}`,
+    };
   return null;
 }
 
@@ -167,7 +178,8 @@ function disagreement(person: Person): Person['conflict'] {
 const personFields = ['email', 'firstName', 'lastName', 'kind', 'year', 'attributes'] as const;
 
 function same(a: unknown, b: unknown): boolean {
-  return a === b || (typeof a === 'object' && stable(a) === stable(b));
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return a === b;
+  return stable(a) === stable(b);
 }
 
 function stable(value: unknown): string {
@@ -323,13 +335,15 @@ function doubtAbout(
   const quarantined = component.rows.filter((row) => row.state === 'now' && row.record === null);
   if (quarantined.length)
     return { reason: 'quarantine', text: 'a row about this person is in quarantine', rows: origins(quarantined) };
+  if (rules.blockAll) return { reason: 'quarantine-unknown', text: rules.blockAll, rows: [] };
+  // Last, because it alone is no business of this source's own: see `waitingKey`.
   if (component.pendingElsewhere.length)
     return {
       reason: 'pending-elsewhere',
       text: `${component.pendingElsewhere.join(', ')} has unfinished changes of this person`,
       rows: [],
     };
-  return rules.blockAll ? { reason: 'quarantine-unknown', text: rules.blockAll, rows: [] } : null;
+  return null;
 }
 
 function conflictNote(person: Person): Note {

@@ -14,6 +14,7 @@ import {
   type NumberIssuer,
   personKey,
   type RowOrigin,
+  waitingKey,
 } from './model.ts';
 import { reconcileComponent } from './person.ts';
 
@@ -36,6 +37,7 @@ export interface PlanSink {
   inOrder(): AsyncIterable<readonly PlannedChange[]>;
 }
 
+/** Everything that a plan follows from; the same input gives the same plan. */
 export interface PlanInput {
   source: string;
   evidence: Evidence;
@@ -86,6 +88,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   let blocked = 0;
   let people = 0;
   const done = new Set<string>();
+  const emptied = input.records.now === 0 && (input.records.before ?? 0) > 0;
 
   const put = async (changes: readonly Change[]): Promise<void> => {
     for (const { type, course } of changes) {
@@ -111,7 +114,11 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
           if (key !== null && key > last) done.add(key);
         }
       const verdict = reconcileComponent(component, rules, issueNumber);
-      changes.push(...verdict.changes);
+      for (const change of verdict.changes) {
+        // What follows from an empty snapshot beside removals waits until it is in force, for it may never be.
+        if (!emptied || isRemoval(change.type)) changes.push(change);
+        else pending.push(...keysOfAccount(change.account!).map(waitingKey));
+      }
       notes.push(...verdict.notes);
       pending.push(...verdict.pending);
     }
@@ -124,14 +131,21 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     input.progress(people);
   }
 
-  const courses = await planCourses(evidence, input.courseRules, book, input.courses, tally, input.everything);
+  const guards = await guard(input, counts);
+  const refused = guards.some((result) => result.guard === 'empty-snapshot' && result.held);
+  // A refused snapshot says nothing of courses either; the removals of people are all that can be approved of it.
+  const difference = refused ? { ...input.courses, added: [], gone: [] } : input.courses;
+  const all = input.everything && !refused;
+  const courses = await planCourses(evidence, input.courseRules, book, difference, tally, all);
   await put(courses.changes);
   if (courses.open.length) await sink.pending(courses.open.map((key) => `c:${key}`));
 
-  const guards = await guard(input, counts);
-  const heldTypes = guards.some((result) => result.held)
-    ? (Object.keys(counts) as ChangeType[]).filter(isRemoval).sort()
-    : [];
+  const waits = guards.some((result) => result.held);
+  const heldTypes = waits ? (Object.keys(counts) as ChangeType[]).filter(isRemoval).sort() : [];
+  // A course whose people are held back is reported as vanished, and stays in the table until they are settled:
+  // with the whole file back tomorrow it would otherwise come as new.
+  const entries = waits ? courses.entries.filter((entry) => entry.status !== 'vanished') : courses.entries;
+  if (waits) await sink.pending(courses.vanished.map((course) => `c:${courseKey(course)}`));
   const digest = createHash('sha256');
   for await (const changes of sink.inOrder())
     for (const change of changes) {
@@ -146,7 +160,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     heldTypes,
     conflicts,
     blocked,
-    courses: { fresh: courses.fresh, vanished: courses.vanished, entries: courses.entries },
+    courses: { fresh: courses.fresh, vanished: courses.vanished, entries },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { SourceConfig } from '../configure/config.ts';
 import { courseRules, rulesFingerprint } from '../configure/rules.ts';
 import { courseTitle } from '../connector/target.ts';
+import { keyOfPending } from '../reconcile/model.ts';
 import { makePlan } from '../reconcile/plan.ts';
 import type { Taken } from '../snapshot/take.ts';
 import type { Plan, Run, SourceState } from '../store/port.ts';
@@ -23,7 +24,7 @@ export async function planRun(
   const rulesChanged = state.rules !== null && state.rules !== rulesFingerprint(config);
   if (!taken.staged && !left.length && !rulesChanged) return null;
 
-  const people = left.filter((key) => !key.startsWith('c:'));
+  const people = left.filter((key) => !key.startsWith('c:')).map(keyOfPending);
   const openCourses = left.filter((key) => key.startsWith('c:')).map((key) => key.slice(2));
   const sink = store.plans.sink(run.run);
   const summary = await makePlan(
@@ -40,7 +41,10 @@ export async function planRun(
       records: { now: snapshot.records, before: before?.records ?? null },
       numbers: await store.roster.nextNumbers(),
       today: work.clock.now(),
-      progress: (count) => work.progress(source.name, `${count.toLocaleString('en')} people looked at`),
+      progress: (count) => {
+        work.signal.throwIfAborted();
+        work.progress(source.name, `${count.toLocaleString('en')} people looked at`);
+      },
     },
     sink,
   );

@@ -31,6 +31,7 @@ export interface Quarantined {
   course: CourseName | null;
 }
 
+/** What became of a row. */
 export type Normalised = { record: PersonRecord } | { quarantined: Quarantined };
 
 /** Turns the cells of one row (in the order of the columns it was made for) into a record, or says why it cannot. */

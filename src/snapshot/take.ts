@@ -1,3 +1,4 @@
+import { Incomplete } from '../base/errors.ts';
 import type { Work } from '../base/work.ts';
 import type { Answer } from '../connector/source.ts';
 import { type CourseName, courseKey } from '../connector/target.ts';
@@ -71,6 +72,9 @@ export async function takeSnapshot(
   await store.sources.put(state);
   const added = await storeAdded(store, state.source, number, answer, format, index, difference, work);
   const gone = await endGone(store, state.source, number, difference.gonePack, work);
+  const records = (before?.records ?? 0) + added.records - gone.records;
+  const quarantined = (before?.quarantined ?? 0) + added.quarantined - gone.quarantined;
+  if (quarantined > 0 && records === 0) throw await unreadable(store, state.source, number, quarantined);
   const snapshot: Snapshot = {
     source: state.source,
     number,
@@ -79,8 +83,8 @@ export async function takeSnapshot(
     content: answer.content,
     reading: format.fingerprint,
     parts: answer.parts.map(({ name, bytes, sha256, modified }) => ({ name, bytes, sha256, modified })),
-    records: (before?.records ?? 0) + added.records - gone.records,
-    quarantined: (before?.quarantined ?? 0) + added.quarantined - gone.quarantined,
+    records,
+    quarantined,
     added: difference.added.length,
     gone: difference.gonePack.length / digestBytes,
     base: await storePack(store, state.source, number, index, before, packs.base, difference),
@@ -97,6 +101,17 @@ export async function takeSnapshot(
   return finish(store, snapshot, before, true, overflow ? null : touched, courses, index);
 }
 
+/** Rows, and not one of them a record: the file is not what the format takes it for. A success it must never be. */
+async function unreadable(store: Store, source: string, number: number, count: number): Promise<Incomplete> {
+  const [first] = await store.rows.quarantined(source, number, 1);
+  const { file, line, column, reason } = first!;
+  const what = count === 1 ? 'the only row cannot be read' : `none of the ${count} rows can be read`;
+  return new Incomplete(`${what}; the first one: ${column ? `${column}: ` : ''}${reason}`, {
+    remedy: 'look whether the export or the format of this source has changed',
+    where: { file, line },
+  });
+}
+
 async function finish(
   store: Store,
   snapshot: Snapshot,
@@ -108,9 +123,11 @@ async function finish(
 ): Promise<Taken> {
   const quarantine = await store.rows.quarantined(snapshot.source, snapshot.number, mostQuarantined);
   for (const row of quarantine) {
-    // A row that was broken before stands on another line today; people look into today's file.
+    // A row that was broken before stands elsewhere today; people look into today's file.
     const place = index?.find(row.digest) ?? -1;
-    if (place >= 0) row.line = index!.place(place).line;
+    if (place < 0) continue;
+    const { part, line } = index!.place(place);
+    Object.assign(row, { file: snapshot.parts[part]!.name, line });
   }
   quarantine.sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line));
   const unknown = quarantine.filter((row) => personKey(row.hints) === null);

@@ -30,6 +30,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** The right to change the roster, while it is held. */
 export interface Lock {
   release(): Promise<void>;
 }
@@ -56,12 +57,14 @@ export interface SourceState {
 /** The part of a plan that needs nobody, or the part that was held and then approved. */
 export type PlanPart = 'free' | 'held';
 
+/** The pivots, one for each source. A source that was never seen has the state of one that has nothing. */
 export interface SourceStates {
   get(source: string): Promise<SourceState>;
   put(state: SourceState): Promise<void>;
   all(): Promise<SourceState[]>;
 }
 
+/** How a run stands or ended; `held` means that a part of its plan waits. */
 export type RunStatus = 'running' | 'applied' | 'planned' | 'unchanged' | 'held' | 'failed' | 'skipped';
 
 /** One execution, from trigger to outcome. Dates are ISO 8601. */
@@ -91,6 +94,7 @@ export interface Run {
   error: { kind: string; message: string } | null;
 }
 
+/** Every run, newest first. */
 export interface Runs {
   put(run: Run): Promise<void>;
   get(run: string): Promise<Run | null>;
@@ -125,6 +129,7 @@ export function snapshotId(source: string, number: number): string {
 /** Sorted row digests (16 bytes each): a full set, or what comes and goes against the full set of `base`. */
 export type PackKind = 'full' | 'added' | 'gone';
 
+/** Snapshots and their digests. */
 export interface Snapshots {
   put(snapshot: Snapshot): Promise<void>;
   get(source: string, number: number): Promise<Snapshot | null>;
@@ -161,12 +166,14 @@ export interface GoneRow {
   quarantined: boolean;
 }
 
+/** A row that became no record, and where it stands. */
 export interface QuarantinedRow extends Quarantined {
   digest: Uint8Array;
   file: string;
   line: number;
 }
 
+/** The rows of every source, each with the snapshots that it was in. */
 export interface Rows {
   /** Adds rows that the snapshot `number` brings. Not seen by anyone until that snapshot is in force. */
   add(source: string, number: number, rows: readonly StoredRow[]): Promise<void>;
@@ -196,6 +203,7 @@ export interface Plan {
   courseEntriesWith: PlanPart;
 }
 
+/** Plans, each with its changes, its notes and its pending keys. */
 export interface Plans {
   /** Where the changes of a plan are put while it is made. Keys of one plan are put once; repeats replace. */
   sink(plan: string): PlanSink;
@@ -214,6 +222,7 @@ export interface Plans {
   pendingKeys(plan: string): Promise<string[]>;
 }
 
+/** A place in the order of a plan. */
 export interface PlanPosition {
   rank: number;
   key: string;
@@ -225,6 +234,7 @@ export interface TargetInterest {
   accepts: readonly ChangeType[];
 }
 
+/** What rosterd believes: accounts, enrolments, courses. */
 export interface Roster {
   /**
    * Applies changes of a plan in order, queues their outbox items, and remembers how far it got. Every effect is keyed
@@ -249,7 +259,9 @@ export interface Roster {
   stale(changes: readonly PlannedChange[]): Promise<string[]>;
 }
 
+/** Where an item stands on its way. */
 export type OutboxStatus = 'queued' | 'processing' | 'sent' | 'failed';
+/** How many items of a target stand where. */
 export type OutboxCounts = Record<OutboxStatus, number>;
 
 /** An item as people look at it. */
@@ -264,6 +276,7 @@ export interface OutboxItem {
   delivery: DeliveryItem;
 }
 
+/** Changes on their way to targets, each target in its own order. */
 export interface Outbox {
   /** Puts items that a dead process left in `processing` back to `queued`. They may be sent twice; they are states. */
   recover(): Promise<number>;

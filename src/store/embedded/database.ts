@@ -34,13 +34,17 @@ export class Database {
         cause,
       });
     }
-    const found = (this.get('PRAGMA user_version') as { user_version: number }).user_version;
-    if (found > layout)
+    const found = this.#layout();
+    if (found > layout) {
+      this.close();
       throw new Misconfigured(`the database ${file} was written by a newer rosterd (layout ${found})`, {
         remedy: 'use that version, or another stateDir',
       });
+    }
     if (found < layout)
       this.tx(() => {
+        // Another process that opened the same new file may have been first.
+        if (this.#layout() === layout) return;
         this.#db.exec(tables);
         this.#db.exec(`PRAGMA user_version = ${layout}`);
       });
@@ -62,6 +66,10 @@ export class Database {
     if (this.#rowsIndexed) return;
     for (const [name, on] of Object.entries(rowIndexes)) this.#db.exec(`CREATE INDEX IF NOT EXISTS ${name} ON ${on}`);
     this.#rowsIndexed = true;
+  }
+
+  #layout(): number {
+    return Number(this.get('PRAGMA user_version')!['user_version']);
   }
 
   #prepare(sql: string): StatementSync {
@@ -91,6 +99,8 @@ export class Database {
       return result;
     } catch (error) {
       this.#db.exec('ROLLBACK');
+      // Numbers given inside are not given.
+      this.#names.clear();
       throw error;
     }
   }

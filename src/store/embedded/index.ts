@@ -11,6 +11,7 @@ import { rows } from './rows.ts';
 /** The embedded store: one SQLite file in the directory, made when it is not there. Throws `Misconfigured`. */
 export function openEmbeddedStore(directory: string): Store {
   const db = new Database(directory);
+  const locks = new Set<Lock>();
   return {
     kind: 'embedded',
     sources: sourceStates(db),
@@ -20,8 +21,15 @@ export function openEmbeddedStore(directory: string): Store {
     plans: plans(db),
     roster: roster(db),
     outbox: outbox(db),
-    lock: async () => lockFile(join(directory, 'lock.db')),
-    close: async () => db.close(),
+    async lock() {
+      const lock = lockFile(join(directory, 'lock.db'), () => locks.delete(lock!));
+      if (lock) locks.add(lock);
+      return lock;
+    },
+    async close() {
+      for (const lock of locks) await lock.release();
+      db.close();
+    },
   };
 }
 
@@ -29,7 +37,7 @@ export function openEmbeddedStore(directory: string): Store {
  * A lock that ends with its holder: an exclusive transaction on a file of its own, which the kernel gives back however
  * the process dies. A pid file was refused: after a kill it says "taken" to everybody, or "free" to the wrong one.
  */
-function lockFile(file: string): Lock | null {
+function lockFile(file: string, released: () => void): Lock | null {
   const db = new DatabaseSync(file);
   try {
     db.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
@@ -40,7 +48,8 @@ function lockFile(file: string): Lock | null {
   }
   return {
     async release() {
-      db.close();
+      if (db.isOpen) db.close();
+      released();
     },
   };
 }

@@ -3,6 +3,7 @@ import { type Database, parse } from './database.ts';
 
 /** The documents that are written whole: source states, runs, snapshots with their packs of digests. */
 
+/** Where each source stands. */
 export function sourceStates(db: Database): SourceStates {
   return {
     async get(source) {
@@ -28,6 +29,7 @@ export function sourceStates(db: Database): SourceStates {
   };
 }
 
+/** Every run, whole. */
 export function runs(db: Database): Runs {
   return {
     async put(run) {
@@ -58,6 +60,7 @@ export function runs(db: Database): Runs {
 
 const piece = 1024 * 1024;
 
+/** Every snapshot, and its digests in packs. */
 export function snapshots(db: Database): Snapshots {
   return {
     async put(snapshot) {

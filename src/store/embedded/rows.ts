@@ -25,7 +25,7 @@ export function rows(db: Database): Rows {
         const id = db.idOf('source_names', source);
         return Array.from(digests, (digest) => {
           const row = db.get(
-            `UPDATE rows SET last = ?3 WHERE source = ?1 AND digest = ?2 AND first < ?3 AND (last IS NULL OR last = ?3)
+            `UPDATE rows INDEXED BY rows_digest SET last = ?3 WHERE source = ?1 AND digest = ?2 AND first < ?3 AND (last IS NULL OR last = ?3)
              RETURNING person, bad, (SELECT name FROM course_names WHERE id = course) AS course`,
             id,
             digest,
@@ -56,7 +56,7 @@ export function rows(db: Database): Rows {
       db.indexRows();
       return db
         .all(
-          `SELECT digest, body, line, (SELECT name FROM file_names WHERE id = file) AS file FROM rows
+          `SELECT digest, body, line, (SELECT name FROM file_names WHERE id = file) AS file FROM rows INDEXED BY rows_bad
            WHERE source = ?1 AND bad = 1 AND first <= ?2 AND (last IS NULL OR last > ?2) ORDER BY file, line LIMIT ?3`,
           db.idOf('source_names', source),
           number,
@@ -74,7 +74,7 @@ export function rows(db: Database): Rows {
       db.indexRows();
       return db
         .all(
-          `SELECT DISTINCT person FROM rows WHERE source = ?1 AND person > ?3
+          `SELECT DISTINCT person FROM rows INDEXED BY rows_person WHERE source = ?1 AND person > ?3
            AND first <= ?2 AND (last IS NULL OR last >= ?2) ORDER BY person LIMIT ?4`,
           db.idOf('source_names', source),
           number,
@@ -153,17 +153,19 @@ function evidence(db: Database, source: string, number: number): Evidence {
     async rows(keys) {
       await breath();
       const found = new Map<unknown, Row>();
-      const look = (where: string, values: string[]): void => {
+      const look = (index: string, where: string, values: string[]): void => {
         if (!values.length) return;
-        const sql = `SELECT ${rowColumns} FROM rows WHERE ${where} IN (SELECT value FROM json_each(?))`;
+        // The index is named: without statistics SQLite would rather walk all rows of a source.
+        const sql = `SELECT ${rowColumns} FROM rows INDEXED BY ${index} WHERE ${where} IN (SELECT value FROM json_each(?))`;
         for (const row of db.all(sql, JSON.stringify(values))) found.set(row['id'], row);
       };
       look(
+        'rows_person',
         'person',
         keys.filter((key) => !key.startsWith('e:')),
       );
-      look('number', withPrefix(keys, 'n:'));
-      look('email', withPrefix(keys, 'e:'));
+      look('rows_number', 'number', withPrefix(keys, 'n:'));
+      look('rows_email', 'email', withPrefix(keys, 'e:'));
       return [...found.values()].map(seen).filter((row) => row !== null);
     },
 
@@ -204,7 +206,7 @@ function evidence(db: Database, source: string, number: number): Evidence {
 
     async coursesWithRows(courses) {
       const alive = new Set<string>();
-      const sql = `SELECT 1 FROM rows WHERE course = (SELECT id FROM course_names WHERE name = ?1) AND source = ?2
+      const sql = `SELECT 1 FROM rows INDEXED BY rows_course WHERE course = (SELECT id FROM course_names WHERE name = ?1) AND source = ?2
         AND first <= ?3 AND (last IS NULL OR last > ?3) LIMIT 1`;
       for (const key of courses)
         for (const [id, its] of names)
