@@ -12,6 +12,8 @@ import { salesforceStub } from './salesforce/stub.ts';
 /** The registry: every folder beside this file, by a test. */
 // biome-ignore lint/suspicious/noExplicitAny: each connector brings settings of its own; its schema proves them
 export const sourceConnectors: readonly SourceConnector<any>[] = [csvDrop];
+/** Where changes go. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
 export const targetConnectors: readonly TargetConnector<any>[] = [canvas, salesforce, peoplesoft];
+/** A stand-in for each of the targets. */
 export const targetStubs: readonly StubDeclaration[] = [canvasStub, salesforceStub, peoplesoftStub];

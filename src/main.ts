@@ -11,9 +11,13 @@ import { sync } from './operate/sync.ts';
 
 /** Arguments only: every command is one function of `operate/` that gives an exit status. */
 const program = new Command('rosterd')
-  .description('Keeps a campus in step: pulls who studies and who works where, delivers the smallest safe set of changes.')
+  .description(
+    'Keeps a campus in step: pulls who studies and who works where, delivers the smallest safe set of changes.',
+  )
   .version('0.1.0')
   .showHelpAfterError()
+  // before the commands are made: they take over what stands here
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? exit.done : exit.usage))
   .addHelpText(
     'after',
     '\nResults go to standard output (tables on a terminal, JSON when piped), logs to standard error.' +
@@ -87,7 +91,10 @@ withConfig('reject', 'put away what a run holds back; the next run looks at it a
   .argument('<run>')
   .action((run: string, options) => end(reject(run, options)));
 
-program.exitOverride((error) => process.exit(error.exitCode === 0 ? exit.done : exit.usage));
+// Whoever reads may leave early (`| head`); the work goes on and ends with its own exit status.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 await program.parseAsync();
 
 // biome-ignore lint/suspicious/noExplicitAny: commander hands over what the options above declare

@@ -18,6 +18,7 @@ export interface ApiParts {
   clock: Clock;
 }
 
+/** The calls of one account, with its token on each; a refusal becomes the error that says what happens next. */
 export function openApi({ http, token, clock }: ApiParts): CanvasApi {
   const send = async (request: HttpRequest): Promise<HttpAnswer> => {
     // The token is read for each request: a rotated secret file needs no restart.

@@ -11,6 +11,8 @@ const columns = {
   'courses.csv': ['course_id', 'short_name', 'long_name', 'status'],
   'enrollments.csv': ['course_id', 'user_id', 'role', 'status'],
 } as const;
+
+/** Name of a file of an import. */
 export type FileName = keyof typeof columns;
 
 /** One line of a file and the items that depend on it. */

@@ -9,11 +9,13 @@ import type { CsvDropSettings, Place } from './schema.ts';
 
 /** A logged-in SFTP connection: who answers has been proved first, and no call outlives the connection. */
 
+/** A folder on an SFTP server. */
 export type SftpPlace = Extract<Place, { kind: 'sftp' }>;
 /** The calls of the protocol, as the library gives them. */
 export type Sftp = Awaited<ReturnType<SftpClient['connect']>>;
 type Options = Parameters<SftpClient['connect']>[0];
 
+/** An open connection. */
 export interface Connection {
   /** Runs one call; rejects as soon as the connection is lost or the pull is aborted, whatever the library does. */
   call<T>(run: (sftp: Sftp, done: (error: unknown, value?: T) => void) => void): Promise<T>;

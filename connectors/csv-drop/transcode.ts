@@ -5,6 +5,7 @@ import { changed } from './scan.ts';
 
 /** What the bytes of a file mean, and its digest: both are one pass over the bytes as the source gave them. */
 
+/** Encodings that a drop may have. */
 export type Encoding = 'utf-8' | 'utf-16' | 'windows-1252';
 
 const CHUNK = 2 ** 20;

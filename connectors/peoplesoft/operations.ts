@@ -18,6 +18,7 @@ export const accepted = [
 ] as const satisfies readonly ChangeType[];
 export type AcceptedType = (typeof accepted)[number];
 
+/** What is sent for a change type that the configuration says nothing about. */
 export interface DefaultOperation {
   method: 'POST' | 'PUT';
   path: string;
@@ -56,6 +57,7 @@ const enrolment = (action: string): DefaultOperation => ({
   },
 });
 
+/** One operation for each change type; `path` and `body` are templates. */
 export const defaultOperations: Readonly<Record<AcceptedType, DefaultOperation>> = {
   'account.create': person('CREATE'),
   'account.enable': person('ENABLE'),

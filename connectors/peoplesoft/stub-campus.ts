@@ -13,6 +13,7 @@ export interface CiMessage {
 /** What a service answers: nothing to say, or why it refuses. */
 export type CiAnswer = CiMessage[];
 
+/** A person as the campus keeps it. */
 export interface Person {
   account: string;
   emplid: string | null;
@@ -23,6 +24,8 @@ export interface Person {
   year: number | null;
   status: string;
 }
+
+/** One person in one course; dropped ones stay. */
 export interface Enrolment {
   account: string;
   courseCode: string;
@@ -63,6 +66,7 @@ function message(MessageSetNumber: number, MessageNumber: number, text: string):
   };
 }
 
+/** What the stub knows: people by account, enrolments by account and course. */
 export class Campus {
   readonly persons = new Map<string, Person>();
   readonly enrolments = new Map<string, Enrolment>();

@@ -26,6 +26,7 @@ export const placeholders = [
   'node',
 ] as const;
 export type Placeholder = (typeof placeholders)[number];
+/** What stands for each placeholder; null when the change has no such thing. */
 export type Values = Readonly<Record<Placeholder, string | number | null>>;
 
 /** A body template: what YAML and JSON can say. */

@@ -112,6 +112,7 @@ export const upsertResults = z.array(
     errors: z.array(z.object({ statusCode: z.string(), message: z.string() })).default([]),
   }),
 );
+/** What became of one record. */
 export type UpsertResult = z.infer<typeof upsertResults>[number];
 
 /** What `describe` says, as far as the check of an org needs it. */

@@ -18,11 +18,14 @@ interface SObject {
 }
 /** A stored record; a reference holds the id of its parent. */
 export type Row = { Id: string } & Record<string, unknown>;
+/** Why a record is refused. */
 export interface ApiError {
   statusCode: string;
   message: string;
   fields: string[];
 }
+
+/** What became of one record of a collection. */
 export interface Outcome {
   id?: string;
   success: boolean;
@@ -71,10 +74,13 @@ export const objects: readonly SObject[] = [
 ];
 
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+/** The object of that name, without regard to case. */
 export const objectNamed = (name: string): SObject | undefined => objects.find((object) => same(object.name, name));
+/** The field of that name, without regard to case. */
 export const fieldNamed = (object: SObject, name: string): Field | undefined =>
   object.fields.find((field) => same(field.name, name));
 
+/** The records of the org, and what Salesforce makes of those that come. */
 export class Org {
   readonly #rows = new Map<string, Map<string, Row>>();
   readonly #locks = new Map<string, number>();

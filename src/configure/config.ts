@@ -33,6 +33,7 @@ export interface RemovalLimits {
   window: { days: number; percent: number };
 }
 
+/** One source, compiled: every value proved, every default filled in. */
 export interface SourceConfig {
   name: string;
   connector: SourceConnector;
@@ -53,6 +54,7 @@ export type FormatConfig = { kind: 'unitu' } | { kind: 'map'; fields: FieldMap }
 /** Canonical field (`email`, `firstName`, …, or `attributes.NAME`) → where its value comes from. */
 export type FieldMap = Readonly<Record<string, FieldSource>>;
 
+/** Where the value of one canonical field comes from. */
 export interface FieldSource {
   /** Columns whose values are joined by `join`; empty for a constant. */
   columns: readonly string[];
@@ -62,6 +64,7 @@ export interface FieldSource {
   values: Readonly<Record<string, string | null>> | null;
 }
 
+/** One target, compiled. */
 export interface TargetConfig {
   name: string;
   connector: TargetConnector;

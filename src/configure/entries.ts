@@ -9,6 +9,7 @@ import { namePattern, sourceSchema, targetSchema, type WrittenGuards } from './s
 
 /** One source or target: the keys that all have by the schema of the house, the others by the connector's own. */
 
+/** Takes a problem; reading goes on, so that all are told at once. */
 export type Report = (finding: Finding) => void;
 
 /** Reads one source; undefined when something was reported. */

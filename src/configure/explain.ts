@@ -4,6 +4,7 @@ import type { Path } from './problems.ts';
 
 /** Turns what zod finds into what a person in IT reads. */
 
+/** A problem before its line is known: what is wrong, where in the tree, and what to do. */
 export interface Finding {
   path: Path;
   /** Which part of `path` is wrong. */

@@ -30,6 +30,7 @@ export type FaultRule = z.infer<typeof faultRule>;
 /** Body of `POST /_stub/faults`: replaces all rules; an empty list ends all faults. */
 export const faultsBody = z.strictObject({ rules: z.array(faultRule) });
 
+/** A stub that runs. */
 export interface Stub {
   kind: string;
   /** Base URL without a trailing slash. */

@@ -103,8 +103,8 @@ async function refuseStale({ store }: Rosterd, plan: Plan): Promise<void> {
       const wanted = rows.some(
         (row) =>
           row.source !== plan.source &&
-          row.record !== null &&
-          (!change.course || courseKey(row.record) === courseKey(change.course)),
+          // A row in quarantine may say anything of the person.
+          (row.record === null || !change.course || courseKey(row.record) === courseKey(change.course)),
       );
       if (wanted) stale.push(`${change.type} ${change.account.account}`);
     }

@@ -37,6 +37,7 @@ export function hasEnded(found: StubImport): boolean {
   return found.state !== 'created' && found.state !== 'importing';
 }
 
+/** An empty account and the imports that it is given. */
 export function openQueue(): ImportQueue {
   const roster = emptyRoster();
   const imports: StubImport[] = [];

@@ -1,5 +1,6 @@
 /** What the stub keeps of an account: the records that imports made, by their SIS IDs. */
 
+/** A user, by its SIS user id. */
 export interface StubUser {
   user_id: string;
   integration_id: string | null;
@@ -10,6 +11,7 @@ export interface StubUser {
   status: 'active' | 'suspended' | 'deleted';
 }
 
+/** A course, by its SIS course id. */
 export interface StubCourse {
   course_id: string;
   short_name: string;
@@ -21,6 +23,7 @@ export interface StubCourse {
   workflow_state: 'unpublished' | 'available' | 'completed' | 'deleted';
 }
 
+/** A section of a course. */
 export interface StubSection {
   section_id: string;
   course_id: string;
@@ -38,6 +41,7 @@ export interface StubEnrollment {
   status: 'active' | 'deleted' | 'completed' | 'inactive';
 }
 
+/** Everything of one account. */
 export interface StubRoster {
   accounts: Map<string, { account_id: string; parent_account_id: string | null; name: string; status: string }>;
   terms: Map<string, { term_id: string; name: string; status: string }>;
@@ -50,6 +54,7 @@ export interface StubRoster {
   enrollments: Map<string, StubEnrollment>;
 }
 
+/** An account that nothing was imported into. */
 export function emptyRoster(): StubRoster {
   return {
     accounts: new Map(),

@@ -1,0 +1,224 @@
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Stub } from '../../src/connector/stub.ts';
+import { startStubs } from '../../src/daemon.ts';
+import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
+import type { Run, SourceState, Store } from '../../src/store/port.ts';
+
+/** An installation of rosterd with three stub targets, worked by the command line in processes that can be killed. */
+
+const root = join(import.meta.dirname, '../..');
+export const sourceName = 'sis-students';
+
+export interface Site {
+  directory: string;
+  stateDir: string;
+  /** Guards wide open, and guards that hold every removal. */
+  config: { open: string; strict: string };
+  stubs: Stub[];
+  close(): Promise<void>;
+}
+
+/** Makes a site below `base` that reads drops from `drops`. */
+export async function makeSite(base: string, name: string, drops: string, batch: Batches = {}): Promise<Site> {
+  const directory = join(base, name);
+  const stateDir = join(directory, 'var');
+  mkdirSync(stateDir, { recursive: true });
+  const stubs = await startStubs({});
+  const write = (file: string, percent: number): string => {
+    const path = join(directory, file);
+    writeFileSync(path, configuration(stateDir, drops, stubs, percent, batch));
+    return path;
+  };
+  return {
+    directory,
+    stateDir,
+    config: { open: write('open.yaml', 100), strict: write('strict.yaml', 0) },
+    stubs,
+    async close() {
+      await Promise.all(stubs.map((stub) => stub.close()));
+    },
+  };
+}
+
+export interface Batches {
+  canvas?: number;
+  salesforce?: number;
+  peoplesoft?: number;
+}
+
+function configuration(stateDir: string, drops: string, stubs: readonly Stub[], percent: number, b: Batches): string {
+  const url = (kind: string): string => stubs.find((stub) => stub.kind === kind)!.url;
+  return `version: 1
+institution: example-university
+stateDir: ${stateDir}
+roster:
+  departments: { exclude: ['Alumni Office'] }
+  newCourses: provision
+  emptyCourses: archive
+guards: { removals: { percent: ${percent}, atLeast: 0, window: { percent: 100 } } }
+sources:
+  ${sourceName}: { kind: csv-drop, from: 'file://${drops}', files: '*.csv', settle: 0s, format: unitu }
+targets:
+  canvas: { kind: canvas, url: '${url('canvas')}', token: { env: SECRET }, pollEvery: 20ms, batch: ${b.canvas ?? 60} }
+  salesforce:
+    { kind: salesforce, url: '${url('salesforce')}', clientId: c, clientSecret: { env: SECRET }, batch: ${b.salesforce ?? 25} }
+  peoplesoft:
+    kind: peoplesoft
+    url: ${url('peoplesoft')}
+    auth: { username: R, password: { env: SECRET } }
+    batch: ${b.peoplesoft ?? 20}
+`;
+}
+
+/** When to kill: so long after the start, with so many writes to the database, or so long after the run's end is told. */
+export type Kill = { at: 'time'; ms: number } | { at: 'write'; count: number } | { at: 'told'; ms: number };
+
+export interface Ended {
+  killed: boolean;
+  status: number | null;
+  out: string;
+  err: string;
+  /** Milliseconds from start to end, and from the log line of the run's end to the end. */
+  ms: number;
+  toldMs: number;
+  /** Changes of the database's log that were noticed. */
+  writes: number;
+}
+
+/** A command that is running. */
+export interface Running {
+  ended: Promise<Ended>;
+  signal(name: NodeJS.Signals): void;
+}
+
+/** Starts `rosterd …` in a process of its own. */
+export function start(site: Site, args: readonly string[], kill: Kill | null = null): Running {
+  const began = performance.now();
+  const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
+    cwd: root,
+    // Compiled once and kept: a hundred starts are most of this test's time.
+    env: { ...process.env, SECRET: 'stub', NODE_COMPILE_CACHE: join(site.directory, '..', 'compiled') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const shoot = (): boolean => child.kill('SIGKILL');
+  let [out, err, writes, told] = ['', '', 0, 0];
+  const watcher = watch(site.stateDir, (_event, file) => {
+    if (file !== 'rosterd.db-wal') return;
+    writes += 1;
+    if (kill?.at === 'write' && writes >= kill.count) shoot();
+  });
+  const timers: NodeJS.Timeout[] = [];
+  if (kill?.at === 'time') timers.push(setTimeout(shoot, kill.ms));
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    err += text;
+    if (told || !/"event":"run\.(applied|unchanged|held)"/.test(err)) return;
+    told = performance.now();
+    if (kill?.at === 'told') timers.push(setTimeout(shoot, kill.ms));
+  });
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status, signal) => {
+      watcher.close();
+      for (const timer of timers) clearTimeout(timer);
+      const now = performance.now();
+      const toldMs = told ? now - told : 0;
+      resolve({ killed: signal === 'SIGKILL', status, out, err, ms: now - began, toldMs, writes });
+    });
+  });
+  return { ended, signal: (name) => void child.kill(name) };
+}
+
+/** What a dead process left on the disk. */
+export interface Remains {
+  state: SourceState;
+  newest: Run | null;
+  /** Items that are not delivered yet. */
+  waiting: number;
+}
+
+/** Looks at a copy of the database, so that the next process finds exactly what the dead one left. */
+export async function remains(site: Site): Promise<Remains> {
+  const copy = mkdtempSync(join(site.directory, 'copy-'));
+  for (const file of ['rosterd.db', 'rosterd.db-wal'])
+    if (existsSync(join(site.stateDir, file))) copyFileSync(join(site.stateDir, file), join(copy, file));
+  const store = openEmbeddedStore(copy);
+  try {
+    return await look(store);
+  } finally {
+    await store.close();
+    rmSync(copy, { recursive: true });
+  }
+}
+
+async function look(store: Store): Promise<Remains> {
+  const counts = Object.values(await store.outbox.counts());
+  return {
+    state: await store.sources.get(sourceName),
+    newest: (await store.runs.list({ limit: 1 }))[0] ?? null,
+    waiting: counts.reduce((sum, { queued, processing }) => sum + queued + processing, 0),
+  };
+}
+
+/** Where a kill landed. */
+export const phases = ['start', 'pull', 'staging', 'apply', 'delivery', 'end'] as const;
+export type Phase = (typeof phases)[number];
+
+/** Tells the phase by what the process left, and what was there when it started. */
+export function phaseOf(before: Remains, after: Remains, writes: number): Phase {
+  const { state, newest, waiting } = after;
+  if (writes === 0) return 'start';
+  if (state.applying) return 'apply';
+  const ownRun = newest?.run !== before.newest?.run;
+  const approved = before.state.held !== null && state.held === null;
+  if (!ownRun && !approved) return before.state.applying ? 'apply' : 'start';
+  if (state.staging !== null) return 'staging';
+  if (newest!.status === 'running') return 'pull';
+  return waiting ? 'delivery' : 'end';
+}
+
+/** Everything that two sites must have in common: the roster as exported, the outbox, and what the targets hold. */
+export async function picture(site: Site) {
+  const store = openEmbeddedStore(site.stateDir);
+  try {
+    const items = await store.outbox.list({ limit: 1_000_000 });
+    const about = ({ type, status, delivery: { account, course } }: (typeof items)[number]): string =>
+      [type, status, account?.account, JSON.stringify(course), JSON.stringify(account)].join(' ');
+    const inOrder: Record<string, string[]> = {};
+    for (const item of items) {
+      const who = `${item.target} ${item.delivery.account?.account ?? 'courses'}`;
+      inOrder[who] ??= [];
+      inOrder[who].push(about(item));
+    }
+    const state = await store.sources.get(sourceName);
+    return {
+      roster: {
+        accounts: await lines(store.roster.accounts()),
+        enrolments: await lines(store.roster.enrolments()),
+        courses: await lines(store.roster.courses()),
+      },
+      outbox: items.map((item) => `${item.target} ${about(item)}`).sort(),
+      inOrder,
+      targets: site.stubs.map(({ kind, state }) => ({ kind, ...received(state()) })),
+      unfinished: { staging: state.staging, applying: state.applying, held: state.held },
+    };
+  } finally {
+    await store.close();
+  }
+}
+
+async function lines(values: AsyncIterable<unknown>): Promise<string> {
+  const all: string[] = [];
+  for await (const value of values) all.push(JSON.stringify(value));
+  return all.join('\n');
+}
+
+/** A stub's records, without its count of requests and its list of imports: a repeat may show there. */
+function received(state: unknown): object {
+  const { requests: _, imports: __, ...records } = state as Record<string, unknown>;
+  return records;
+}

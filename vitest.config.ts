@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+/** One project for each kind of test, so that a report says which kind failed. Times in milliseconds. */
+const kinds = {
+  unit: { testTimeout: 20_000 },
+  property: { testTimeout: 120_000 },
+  conformance: { testTimeout: 60_000 },
+  structure: { testTimeout: 60_000 },
+  // real servers and killed processes: last, so that nothing else takes the processor from them
+  integration: { testTimeout: 120_000, sequence: { groupOrder: 1 } },
+};
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    hookTimeout: 60_000,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    projects: Object.entries(kinds).map(([name, options]) => ({
+      extends: true as const,
+      test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
+    })),
+  },
+});
