@@ -15,7 +15,8 @@ export interface RetryPolicy {
 /**
  * The one place where a retry is decided: `Unavailable` is tried again after its own delay or the policy's back-off,
  * everything else is thrown at once. A delay longer than the policy's longest wait ends the attempts: the next run
- * is the better place to wait than a process that holds its batch.
+ * is the better place to wait than a process that holds its batch. `signal` ends the waits and starts no other attempt;
+ * an attempt in hand ends by a signal of its own, so that what it brings is never thrown away.
  */
 export async function withRetry<T>(
   policy: RetryPolicy,
@@ -24,13 +25,13 @@ export async function withRetry<T>(
   attempt: () => Promise<T>,
   onRetry: (error: Unavailable, attempt: number) => void = () => {},
 ): Promise<T> {
+  signal.throwIfAborted();
   const again = (error: Error): error is Unavailable =>
     error instanceof Unavailable && (error.delayMs ?? 0) <= policy.longestWaitMs;
   return pRetry(attempt, {
     retries: policy.retries,
     // the waits are ours, below: on the clock that was passed in, and one for each retry
     minTimeout: 0,
-    signal,
     shouldRetry: ({ error }) => again(error),
     onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
       signal.throwIfAborted();

@@ -11,7 +11,7 @@ import { completeResults, personOf, pickBatch } from './batch.ts';
 export interface DeliveryPatience {
   /** For a whole batch that the target could not take. */
   batch: { retries: number; firstWaitMs: number; longestWaitMs: number };
-  /** For one item: attempts within one delivery, and the first wait, which doubles. */
+  /** For one person's items: attempts within one delivery, and the first wait, which doubles. */
   itemAttempts: number;
   itemFirstWaitMs: number;
 }
@@ -55,7 +55,7 @@ async function deliverTo(
   const { log } = work;
   const context = targetContext(target, institution, work);
   const patiently = <T>(attempt: () => Promise<T>): Promise<T> =>
-    withRetry(patience.batch, work.clock, work.abort, attempt, (error, n) =>
+    withRetry(patience.batch, work.clock, work.signal, attempt, (error, n) =>
       log.warn(
         { event: 'delivery.retry', target: target.name, attempt: n, error: error.message },
         `${target.name}: ${error.message}; trying again`,
@@ -116,24 +116,34 @@ async function drain(
       throw error;
     }
     await store.outbox.settle(target.name, results);
+    /** The longest wait that the target asked for, by person; whoever is not in it got through. */
+    const again = new Map<string, number>();
     results.forEach((result, at) => {
-      const person = personOf(batch[at]!);
       if (result.outcome === 'sent') end.sent += 1;
       if (result.outcome === 'failed') end.failed += 1;
-      if (result.outcome === 'retry') {
-        const attempts = (waiting.get(person)?.attempts ?? 0) + 1;
-        const wait = Math.max(result.delayMs ?? 0, patience.itemFirstWaitMs * 2 ** (attempts - 1));
-        waiting.set(person, { until: now() + wait, attempts });
-      } else if (!results.some((other, n) => other.outcome === 'retry' && personOf(batch[n]!) === person))
-        waiting.delete(person);
+      if (result.outcome !== 'retry') return;
+      const person = personOf(batch[at]!);
+      again.set(person, Math.max(again.get(person) ?? 0, result.delayMs ?? 0));
     });
+    for (const person of new Set(batch.map(personOf))) {
+      const delayMs = again.get(person);
+      if (delayMs === undefined) {
+        waiting.delete(person);
+        continue;
+      }
+      const attempts = (waiting.get(person)?.attempts ?? 0) + 1;
+      const wait = Math.max(delayMs, patience.itemFirstWaitMs * 2 ** (attempts - 1));
+      // As with whole batches: the next delivery is the better place for a long wait.
+      const tooLong = wait > patience.batch.longestWaitMs;
+      waiting.set(person, { until: now() + wait, attempts: tooLong ? patience.itemAttempts : attempts });
+    }
     work.progress(target.name, `${end.sent.toLocaleString('en')} sent, ${end.failed.toLocaleString('en')} failed`);
   }
   const stuck = [...waiting.keys()].filter(gaveUp).length;
   if (stuck)
     end.error = {
       kind: 'Unavailable',
-      message: `${stuck} ${stuck === 1 ? 'person has' : 'people have'} items that ${target.name} did not take after ${patience.itemAttempts} attempts; they stay queued`,
+      message: `${stuck} ${stuck === 1 ? 'person has' : 'people have'} items that ${target.name} did not take after up to ${patience.itemAttempts} attempts; they stay queued`,
     };
 }
 

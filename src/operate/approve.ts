@@ -1,4 +1,5 @@
 import { Misconfigured, Rejected } from '../base/errors.ts';
+import { courseRules } from '../configure/rules.ts';
 import { courseKey } from '../connector/target.ts';
 import { deliverAll } from '../deliver/deliver.ts';
 import { typesOf } from '../outbox/apply.ts';
@@ -91,14 +92,19 @@ async function heldPlan(rosterd: Rosterd, id: string): Promise<{ run: Run; plan:
  * Refuses a plan whose removals are no longer what the person saw: what it takes away is gone already, or another
  * source has come to hold it since. Exactly that plan, or none of it.
  */
-async function refuseStale({ store }: Rosterd, plan: Plan): Promise<void> {
+async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void> {
+  const { matches } = courseRules(config);
   const evidence = store.rows.evidence(plan.source, plan.snapshot);
   for (let after: PlanPosition | null = null; ; ) {
     const page: PlannedChange[] = await store.plans.changes(plan.plan, typesOf(plan, 'held'), after, 500);
     if (!page.length) return;
     const stale = await store.roster.stale(page);
     for (const change of page.map(changeOf)) {
-      if (!change.account || change.rule === 'left-scope') continue;
+      if (!change.account) continue;
+      if (change.rule === 'left-scope') {
+        if (matches(change.course!)) stale.push(`the scope of ${change.account.account}`);
+        continue;
+      }
       const rows = await evidence.rows(keysOfAccount(change.account));
       const wanted = rows.some(
         (row) =>

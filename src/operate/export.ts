@@ -1,4 +1,5 @@
 import type { Rosterd } from '../run/rosterd.ts';
+import { writeOut } from './screen.ts';
 import { exit, withSession } from './session.ts';
 
 /** What `export` can give. */
@@ -12,11 +13,11 @@ export async function exportRoster(what: Exportable, options: { config: string }
     for await (const one of linesOf(what, rosterd)) {
       lines.push(JSON.stringify(one));
       if (lines.length >= 500) {
-        if (!(await write(`${lines.join('\n')}\n`))) return exit.done;
+        if (!(await writeOut(`${lines.join('\n')}\n`))) return exit.done;
         lines = [];
       }
     }
-    if (lines.length) await write(`${lines.join('\n')}\n`);
+    if (lines.length) await writeOut(`${lines.join('\n')}\n`);
     return exit.done;
   });
 }
@@ -25,14 +26,4 @@ function linesOf(what: Exportable, { store }: Rosterd): AsyncIterable<unknown> {
   return { accounts: store.roster.accounts, enrolments: store.roster.enrolments, courses: store.roster.courses }[
     what
   ]();
-}
-
-/** Waits until it is taken; false when nobody reads any more, which is no failure. */
-function write(text: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error: NodeJS.ErrnoException | null | undefined) => {
-      if (error && error.code !== 'EPIPE') reject(error);
-      else resolve(!error);
-    });
-  });
 }

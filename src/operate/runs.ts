@@ -5,7 +5,7 @@ import { changeOf } from '../reconcile/plan.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import type { Plan, PlanPosition, Run } from '../store/port.ts';
 import { printRun, runJson, statusText } from './report.ts';
-import { paint, type Screen, table } from './screen.ts';
+import { paint, type Screen, table, writeOut } from './screen.ts';
 import { exit, withSession } from './session.ts';
 
 /** `runs`: the newest runs, newest first. */
@@ -46,15 +46,15 @@ export async function showRun(id: string, options: { config: string; limit?: num
     const plan = run.plan ? await rosterd.store.plans.get(run.plan) : null;
     const notes = plan ? await rosterd.store.plans.notes(plan.plan, 10_000) : [];
     if (!screen.human) {
-      // Written piece by piece: a first load has more changes than one string can hold.
-      const out = (text: string): boolean => process.stdout.write(text);
-      out(`${JSON.stringify({ ...(runJson(run) as object), notes }).slice(0, -1)},"changes":[`);
-      let first = true;
+      // Written piece by piece, at the pace of whoever reads: a first load has more changes than memory should hold.
+      await writeOut(`${JSON.stringify({ ...(runJson(run) as object), notes }).slice(0, -1)},"changes":[`);
+      let separator = '';
       for await (const change of changesOf(rosterd, plan)) {
-        out(`${first ? '' : ','}${JSON.stringify({ ...change, held: run.heldTypes.includes(change.type) })}`);
-        first = false;
+        const held = run.heldTypes.includes(change.type);
+        if (!(await writeOut(`${separator}${JSON.stringify({ ...change, held })}`))) return exit.done;
+        separator = ',';
       }
-      out(']}\n');
+      await writeOut(']}\n');
       return exit.done;
     }
     printRun(screen, run, rosterd.config.file);

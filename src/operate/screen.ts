@@ -130,3 +130,13 @@ export function openProgress(): Progress {
     },
   };
 }
+
+/** Writes to standard output and waits until it is taken; false when nobody reads any more, which is no failure. */
+export function writeOut(text: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error: NodeJS.ErrnoException | null | undefined) => {
+      if (error && error.code !== 'EPIPE') reject(error);
+      else resolve(!error);
+    });
+  });
+}

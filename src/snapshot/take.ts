@@ -225,7 +225,7 @@ async function storeAdded(
       if (!result.courses.has(course))
         result.courses.set(course, { faculty: record.faculty, department: record.department, course: record.course });
       const keys = { number: record.number, id: record.id, email: record.email, course };
-      return { ...base, row: { record: JSON.stringify(record), keys } };
+      return { ...base, row: { record, keys } };
     });
     await store.rows.add(source, number, rows);
     if (difference.added.length > batchSize)

@@ -3,7 +3,7 @@ import type { Evidence } from '../reconcile/evidence.ts';
 import type { GuardResult } from '../reconcile/guards.ts';
 import type { CourseEntry, Note } from '../reconcile/model.ts';
 import type { PlannedChange, PlanSink } from '../reconcile/plan.ts';
-import type { Quarantined } from '../snapshot/record.ts';
+import type { PersonRecord, Quarantined } from '../snapshot/record.ts';
 
 /**
  * The store port. Two adapters keep it, and one conformance suite proves both.
@@ -11,7 +11,8 @@ import type { Quarantined } from '../snapshot/record.ts';
  * What a caller may rely on, and no more: a single document (`SourceState`, a run, a snapshot, an outbox item) is
  * written whole or not at all; everything else may be cut at any instant and is written so that it can be repeated.
  * The order of writes in `src/run.ts` does the rest. Nothing here needs a transaction over several documents, although
- * an adapter may use one.
+ * an adapter may use one. What is handed out is a copy. Text sorts by its bytes in UTF-8, wherever an order is promised.
+ * A call that is made batch after batch never keeps signals and timers waiting for longer than its batch takes.
  */
 export interface Store {
   readonly kind: string;
@@ -23,15 +24,18 @@ export interface Store {
   roster: Roster;
   outbox: Outbox;
   /**
-   * Takes the one right to change the roster, or null when another process has it. It is given back by `release`, and
-   * by the end of the process, however it ends.
+   * Takes the one right to change the roster, or null when somebody has it, this process or another. It is given back
+   * by `release`, by `close`, and by the end of the process, however it ends: at once, or after a lease. Reading, and
+   * writing run documents, needs no lock.
    */
   lock(): Promise<Lock | null>;
+  /** Gives back everything. The store cannot be used any more. */
   close(): Promise<void>;
 }
 
 /** The right to change the roster, while it is held. */
 export interface Lock {
+  /** Once is enough; again does nothing, also when somebody else has the lock by then. */
   release(): Promise<void>;
 }
 
@@ -59,8 +63,11 @@ export type PlanPart = 'free' | 'held';
 
 /** The pivots, one for each source. A source that was never seen has the state of one that has nothing. */
 export interface SourceStates {
+  /** Of a source that was never put: nothing in force, and 1 as the next number. */
   get(source: string): Promise<SourceState>;
+  /** Replaces the whole state. */
   put(state: SourceState): Promise<void>;
+  /** Sorted by name. */
   all(): Promise<SourceState[]>;
 }
 
@@ -96,9 +103,10 @@ export interface Run {
 
 /** Every run, newest first. */
 export interface Runs {
+  /** Adds the run, or replaces it whole. */
   put(run: Run): Promise<void>;
   get(run: string): Promise<Run | null>;
-  /** Newest first. */
+  /** Newest first, by start. */
   list(filter: { source?: string; limit: number }): Promise<Run[]>;
 }
 
@@ -133,7 +141,7 @@ export type PackKind = 'full' | 'added' | 'gone';
 export interface Snapshots {
   put(snapshot: Snapshot): Promise<void>;
   get(source: string, number: number): Promise<Snapshot | null>;
-  /** Newest first. */
+  /** Newest first, by `at`. */
   list(filter: { source?: string; limit: number }): Promise<Snapshot[]>;
   /** Writes a pack in pieces of at most 1 MiB; the same again replaces it. */
   putPack(source: string, number: number, kind: PackKind, digests: Uint8Array): Promise<void>;
@@ -146,8 +154,8 @@ export interface StoredRow {
   digest: Uint8Array;
   file: string;
   line: number;
-  /** Either a record, as JSON, or why there is none. */
-  row: { record: string; keys: RowKeys } | { quarantined: Quarantined };
+  /** Either a record or why there is none. */
+  row: { record: PersonRecord; keys: RowKeys } | { quarantined: Quarantined };
 }
 
 /** What a row is found by: see `keysOf`. `course` is a `courseKey`. */
@@ -175,11 +183,17 @@ export interface QuarantinedRow extends Quarantined {
 
 /** The rows of every source, each with the snapshots that it was in. */
 export interface Rows {
-  /** Adds rows that the snapshot `number` brings. Not seen by anyone until that snapshot is in force. */
+  /**
+   * Adds rows that the snapshot `number` brings. Until that snapshot is in force only `evidence` and the lists of that
+   * very number show them. Not to be repeated: what was cut is taken back by `discard`.
+   */
   add(source: string, number: number, rows: readonly StoredRow[]): Promise<void>;
-  /** Marks rows that are no longer there from `number` on, and gives them back. */
+  /**
+   * Marks rows that are no longer there from `number` on, and gives them back in the order asked. The same again gives
+   * the same. Throws when one is not in the snapshot before.
+   */
   end(source: string, number: number, digests: Iterable<Uint8Array>): Promise<GoneRow[]>;
-  /** Takes back `add` and `end` of a snapshot that never came into force. */
+  /** Takes back everything of a snapshot that never came into force: `add` and `end`, its document, its packs. */
   discard(source: string, number: number): Promise<void>;
   /** Quarantined rows in a snapshot, by file and line. */
   quarantined(source: string, number: number, limit: number): Promise<QuarantinedRow[]>;
@@ -205,11 +219,14 @@ export interface Plan {
 
 /** Plans, each with its changes, its notes and its pending keys. */
 export interface Plans {
-  /** Where the changes of a plan are put while it is made. Keys of one plan are put once; repeats replace. */
+  /**
+   * Where the changes of a plan are put while it is made. A change that is put again at its (rank, key) replaces the
+   * first; pending keys are a set; notes are kept in the order of putting. `inOrder` gives at most 1000 at a time.
+   */
   sink(plan: string): PlanSink;
   put(plan: Plan): Promise<void>;
   get(plan: string): Promise<Plan | null>;
-  /** Throws away a plan that was never in force. */
+  /** Throws away a plan that was never in force, with all that lies beside it. */
   discard(plan: string): Promise<void>;
   /** Changes of the types given, in order, after a position; at most `limit`. */
   changes(
@@ -219,6 +236,7 @@ export interface Plans {
     limit: number,
   ): Promise<PlannedChange[]>;
   notes(plan: string, limit: number): Promise<Note[]>;
+  /** Sorted. */
   pendingKeys(plan: string): Promise<string[]>;
 }
 
@@ -238,7 +256,10 @@ export interface TargetInterest {
 export interface Roster {
   /**
    * Applies changes of a plan in order, queues their outbox items, and remembers how far it got. Every effect is keyed
-   * by (plan, position): a repeat after a cut does nothing twice. Roster and outbox move together.
+   * by (plan, position): a repeat after a cut does nothing twice, and does not queue again what was sent. Roster and
+   * outbox move together: the position is written last. Throws, and does not move on, when an e-mail or an id would
+   * belong to two accounts; planning never asks for that. Accounts count for the source that created or enabled them
+   * last, enrolments for the source that added them.
    */
   apply(
     plan: Plan,
@@ -250,12 +271,15 @@ export interface Roster {
   applied(plan: string, part: PlanPart): Promise<PlanPosition | null>;
   /** Writes entries of the course table, beside those that changes write. */
   putCourses(entries: readonly CourseEntry[]): Promise<void>;
-  /** Next free account number of each series. */
+  /** Next free account number of each series: one more than the highest, without its prefix. */
   nextNumbers(): Promise<Record<string, number>>;
+  /** By account number. Whoever reads slowly keeps nobody from writing, and sees each account once; so do the others. */
   accounts(): AsyncIterable<AccountFacts>;
+  /** By account number, then by the names of the course. */
   enrolments(): AsyncIterable<{ account: string; id: string | null; email: string } & CourseName>;
+  /** By faculty, department, course. */
   courses(): AsyncIterable<CourseEntry>;
-  /** Which of the changes no longer find what they take away; empty when all do. */
+  /** Which of the changes no longer find what they take away, each as `type key`, in order; empty when all do. */
   stale(changes: readonly PlannedChange[]): Promise<string[]>;
 }
 
@@ -280,7 +304,7 @@ export interface OutboxItem {
 export interface Outbox {
   /** Puts items that a dead process left in `processing` back to `queued`. They may be sent twice; they are states. */
   recover(): Promise<number>;
-  /** The next queued items of a target in order, after a sequence number; marks nothing. */
+  /** The next queued items of a target in the order of queueing, after a sequence number; marks nothing. */
   queued(
     target: string,
     after: number,
@@ -289,6 +313,8 @@ export interface Outbox {
   processing(target: string, items: readonly string[]): Promise<void>;
   /** Writes what the target said: `sent`, `failed`, or back to `queued` with one attempt more. */
   settle(target: string, results: readonly ItemResult[]): Promise<void>;
+  /** Of every target that ever had an item. */
   counts(): Promise<Record<string, OutboxCounts>>;
+  /** In the order of queueing. */
   list(filter: { target?: string; status?: OutboxStatus; plan?: string; limit: number }): Promise<OutboxItem[]>;
 }

@@ -11,7 +11,8 @@ const layout = 1;
 
 /**
  * One SQLite file. WAL, so that exports read beside a running sync; `synchronous = NORMAL`, because what a power cut
- * can take then (the last commits, never the order of them) is what the protocol repeats anyway.
+ * can take then (the last commits, never the order of them) is what the protocol repeats anyway. Small pages: a change
+ * of one person in a hundred touches other pages each time, and each is read and written whole.
  */
 export class Database {
   readonly #db: DatabaseSync;
@@ -26,8 +27,8 @@ export class Database {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o750 });
       this.#db = new DatabaseSync(file);
-      this.#db.exec(`PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-        PRAGMA cache_size = -24000; PRAGMA wal_autocheckpoint = 16000;`);
+      this.#db.exec(`PRAGMA busy_timeout = 10000; PRAGMA page_size = 2048; PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = NORMAL; PRAGMA cache_size = -24000; PRAGMA wal_autocheckpoint = 65536;`);
     } catch (cause) {
       throw new Misconfigured(`the database ${file} cannot be opened: ${(cause as Error).message}`, {
         remedy: 'check stateDir and who may write there',
@@ -106,7 +107,7 @@ export class Database {
   }
 
   /** A small number for a long name that many rows carry. Kept for good, and in memory. */
-  idOf(table: 'source_names' | 'course_names' | 'file_names', name: string): number {
+  idOf(table: 'source_names' | 'course_names' | 'file_names' | 'plan_names', name: string): number {
     const known = this.#names.get(table) ?? new Map<string, number>();
     this.#names.set(table, known);
     let id = known.get(name);
@@ -139,7 +140,7 @@ export function parse<T>(value: unknown): T {
 
 /** The indexes of `rows`: by themselves, because a first load is written without them. */
 const rowIndexes: Readonly<Record<string, string>> = {
-  rows_digest: 'rows (source, digest)',
+  rows_short: 'rows (short)',
   rows_person: 'rows (person, source) WHERE person IS NOT NULL',
   rows_email: 'rows (email) WHERE email IS NOT NULL',
   rows_number: 'rows (number) WHERE number IS NOT NULL',
@@ -160,13 +161,15 @@ CREATE TABLE snapshots (source TEXT, number INTEGER, at TEXT NOT NULL, doc TEXT 
 CREATE TABLE packs (source TEXT, number INTEGER, kind TEXT, piece INTEGER, bytes BLOB NOT NULL,
   PRIMARY KEY (source, number, kind, piece)) WITHOUT ROWID;
 
--- A row lives from snapshot "first" up to, but without, snapshot "last".
-CREATE TABLE rows (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, digest BLOB NOT NULL, first INTEGER NOT NULL,
+-- "short": 48 bits of the digest. A row lives from snapshot "first" up to, but without, snapshot "last".
+CREATE TABLE rows (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, short INTEGER NOT NULL, digest BLOB NOT NULL, first INTEGER NOT NULL,
   last INTEGER, person TEXT, number TEXT, email TEXT, course INTEGER, file INTEGER NOT NULL, line INTEGER NOT NULL,
   bad INTEGER NOT NULL, body TEXT NOT NULL);
+
+CREATE TABLE plan_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE plans (plan TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE changes (plan TEXT, rank INTEGER, key TEXT, type TEXT NOT NULL, body TEXT NOT NULL, origin TEXT NOT NULL,
-  PRIMARY KEY (plan, rank, key)) WITHOUT ROWID;
+CREATE TABLE changes (id INTEGER PRIMARY KEY, plan INTEGER NOT NULL, rank INTEGER NOT NULL, key TEXT NOT NULL,
+  type TEXT NOT NULL, body TEXT NOT NULL, origin TEXT NOT NULL, UNIQUE (plan, rank, key));
 CREATE TABLE notes (id INTEGER PRIMARY KEY, plan TEXT NOT NULL, doc TEXT NOT NULL);
 CREATE INDEX notes_plan ON notes (plan);
 CREATE TABLE pending (plan TEXT, key TEXT, PRIMARY KEY (plan, key)) WITHOUT ROWID;
@@ -174,10 +177,10 @@ CREATE TABLE applied (plan TEXT, part TEXT, rank INTEGER NOT NULL, key TEXT NOT 
 
 CREATE TABLE accounts (account INTEGER PRIMARY KEY, id TEXT UNIQUE, email TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
   source INTEGER NOT NULL, doc TEXT NOT NULL);
-CREATE INDEX accounts_standing ON accounts (source, status);
 CREATE TABLE enrolments (account INTEGER, course INTEGER, source INTEGER NOT NULL, PRIMARY KEY (account, course)) WITHOUT ROWID;
-CREATE INDEX enrolments_course ON enrolments (course);
-CREATE INDEX enrolments_source ON enrolments (source);
+-- Counts that move in the transaction of what they count: two indexes over everything would cost more.
+CREATE TABLE standing (source INTEGER PRIMARY KEY, accounts INTEGER NOT NULL, enrolments INTEGER NOT NULL);
+CREATE TABLE course_sizes (course INTEGER PRIMARY KEY, enrolments INTEGER NOT NULL);
 CREATE TABLE courses (key TEXT PRIMARY KEY, faculty TEXT NOT NULL, department TEXT NOT NULL, course TEXT NOT NULL,
   status TEXT NOT NULL) WITHOUT ROWID;
 

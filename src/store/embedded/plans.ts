@@ -18,7 +18,7 @@ export function plans(db: Database): Plans {
       .all(
         `SELECT rank, key, type, body, origin FROM changes WHERE plan = ?1 AND (rank, key) > (?2, ?3)
          AND (?4 IS NULL OR type IN (SELECT value FROM json_each(?4))) ORDER BY rank, key LIMIT ?5`,
-        plan,
+        db.idOf('plan_names', plan),
         after?.rank ?? -1,
         after?.key ?? '',
         types ? JSON.stringify(types) : null,
@@ -37,7 +37,8 @@ export function plans(db: Database): Plans {
     },
     async discard(plan) {
       db.tx(() => {
-        for (const table of ['plans', 'changes', 'notes', 'pending', 'applied'])
+        db.run('DELETE FROM changes WHERE plan = ?', db.idOf('plan_names', plan));
+        for (const table of ['plans', 'notes', 'pending', 'applied'])
           db.run(`DELETE FROM ${table} WHERE plan = ?`, plan);
       });
     },
@@ -61,10 +62,11 @@ function sink(db: Database, plan: string, page: (after: PlanPosition | null) => 
     async add(batch) {
       if (!batch.length) return;
       db.tx(() => {
+        const id = db.idOf('plan_names', plan);
         for (const { rank, key, type, body, rows } of batch)
           db.run(
             'INSERT OR REPLACE INTO changes (plan, rank, key, type, body, origin) VALUES (?, ?, ?, ?, ?, ?)',
-            plan,
+            id,
             rank,
             key,
             type,

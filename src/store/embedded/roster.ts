@@ -7,7 +7,9 @@ import type { Plan, PlanPart, Roster, TargetInterest } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
 
 /** The part of an account that no query asks for. */
-type AccountDoc = Pick<AccountFacts, 'firstName' | 'lastName' | 'kind' | 'year' | 'attributes'>;
+function docOf({ firstName, lastName, kind, year, attributes }: AccountFacts): string {
+  return JSON.stringify([firstName, lastName, kind, year, attributes]);
+}
 
 /** What rosterd believes, and the one place where it changes. */
 export function roster(db: Database): Roster {
@@ -17,7 +19,9 @@ export function roster(db: Database): Roster {
       if (!last) return;
       await breath();
       db.tx(() => {
-        for (const change of changes) applyOne(db, plan, change, targets);
+        const tally = new Tally();
+        for (const change of changes) applyOne(db, plan, change, targets, tally);
+        tally.write(db);
         db.run(
           'INSERT OR REPLACE INTO applied (plan, part, rank, key) VALUES (?, ?, ?, ?)',
           plan.plan,
@@ -103,17 +107,18 @@ export function accountsWhere(db: Database, where: string, value: SQLInputValue)
 }
 
 function factsOf(row: Row): AccountFacts {
-  const doc = parse<AccountDoc>(row['doc']);
+  type Doc = [string, string, AccountFacts['kind'], AccountFacts['year'], AccountFacts['attributes']];
+  const [firstName, lastName, kind, year, attributes] = parse<Doc>(row['doc']);
   return {
     account: String(row['account']),
     id: row['id'] as string | null,
     email: row['email'] as string,
-    firstName: doc.firstName,
-    lastName: doc.lastName,
-    kind: doc.kind,
-    year: doc.year,
+    firstName,
+    lastName,
+    kind,
+    year,
     status: row['status'] as AccountFacts['status'],
-    attributes: doc.attributes,
+    attributes,
   };
 }
 
@@ -129,30 +134,69 @@ function enrolmentsOf(db: Database, account: number): CourseName[] {
     });
 }
 
+/** What one batch adds to the counts; written in its transaction, and only for what really changed. */
+class Tally {
+  readonly #standing = new Map<number, { accounts: number; enrolments: number }>();
+  readonly #courses = new Map<number, number>();
+
+  account(source: number, by: number): void {
+    this.#of(source).accounts += by;
+  }
+  enrolment(source: number, course: number, by: number): void {
+    this.#of(source).enrolments += by;
+    this.#courses.set(course, (this.#courses.get(course) ?? 0) + by);
+  }
+  write(db: Database): void {
+    for (const [source, { accounts, enrolments }] of this.#standing)
+      db.run(
+        `INSERT INTO standing (source, accounts, enrolments) VALUES (?, ?, ?) ON CONFLICT (source) DO UPDATE
+         SET accounts = accounts + excluded.accounts, enrolments = enrolments + excluded.enrolments`,
+        source,
+        accounts,
+        enrolments,
+      );
+    for (const [course, by] of this.#courses)
+      db.run(
+        `INSERT INTO course_sizes (course, enrolments) VALUES (?, ?) ON CONFLICT (course) DO UPDATE
+         SET enrolments = enrolments + excluded.enrolments`,
+        course,
+        by,
+      );
+  }
+  #of(source: number): { accounts: number; enrolments: number } {
+    const known = this.#standing.get(source) ?? { accounts: 0, enrolments: 0 };
+    this.#standing.set(source, known);
+    return known;
+  }
+}
+
 /** One change: its effect on the roster and its outbox items. Each write is the same when it is repeated. */
-function applyOne(db: Database, plan: Plan, planned: PlannedChange, targets: readonly TargetInterest[]): void {
+function applyOne(
+  db: Database,
+  plan: Plan,
+  planned: PlannedChange,
+  targets: readonly TargetInterest[],
+  tally: Tally,
+): void {
   const { type, account, course } = changeOf(planned);
   const source = db.idOf('source_names', plan.source);
   if (type === 'course.create') putCourse(db, { ...course!, status: 'enrolled' });
   else if (type === 'course.archive') putCourse(db, { ...course!, status: 'archived' });
-  else if (type === 'enrolment.add')
-    db.run(
-      'INSERT OR IGNORE INTO enrolments (account, course, source) VALUES (?, ?, ?)',
-      Number(account!.account),
-      db.idOf('course_names', courseKey(course!)),
-      source,
-    );
-  else if (type === 'enrolment.remove')
-    db.run(
-      'DELETE FROM enrolments WHERE account = ? AND course = ?',
-      Number(account!.account),
-      db.idOf('course_names', courseKey(course!)),
-    );
-  else putAccount(db, type, account!, source);
+  else if (type === 'enrolment.add' || type === 'enrolment.remove') {
+    const number = Number(account!.account);
+    const id = db.idOf('course_names', courseKey(course!));
+    if (type === 'enrolment.remove') {
+      const sql = 'DELETE FROM enrolments WHERE account = ? AND course = ? RETURNING source';
+      const was = db.get(sql, number, id);
+      if (was) tally.enrolment(Number(was['source']), id, -1);
+    } else if (
+      db.run('INSERT OR IGNORE INTO enrolments (account, course, source) VALUES (?, ?, ?)', number, id, source)
+    )
+      tally.enrolment(source, id, 1);
+  } else putAccount(db, type, account!, source, tally);
 
-  const interested = targets.filter((target) => target.accepts.includes(type));
-  if (!interested.length) return;
-  for (const { target } of interested) {
+  for (const { target, accepts } of targets) {
+    if (!accepts.includes(type)) continue;
     const item = itemId(plan.plan, planned, target);
     db.run(
       `INSERT OR IGNORE INTO outbox (item, target, plan, type, status, attempts, answer, body)
@@ -166,30 +210,33 @@ function applyOne(db: Database, plan: Plan, planned: PlannedChange, targets: rea
   }
 }
 
-function putAccount(db: Database, type: ChangeType, facts: AccountFacts, source: number): void {
-  const { firstName, lastName, kind, year, attributes } = facts;
-  const doc: AccountDoc = { firstName, lastName, kind, year, attributes };
+/** Creating and enabling make the source of the run the one that the account stands for. */
+function putAccount(db: Database, type: ChangeType, facts: AccountFacts, source: number, tally: Tally): void {
   const number = Number(facts.account);
-  if (type === 'account.create' || type === 'account.enable')
+  const was = db.get('SELECT status, source FROM accounts WHERE account = ?', number);
+  const gives = !was || type === 'account.create' || type === 'account.enable';
+  const giver = gives ? source : Number(was['source']);
+  if (was?.['status'] === 'active') tally.account(Number(was['source']), -1);
+  if (facts.status === 'active') tally.account(giver, 1);
+  if (was)
     db.run(
-      `INSERT INTO accounts (account, id, email, status, source, doc) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (account) DO UPDATE SET id = excluded.id, email = excluded.email, status = excluded.status,
-       source = excluded.source, doc = excluded.doc`,
-      number,
+      'UPDATE accounts SET id = ?, email = ?, status = ?, source = ?, doc = ? WHERE account = ?',
       facts.id,
       facts.email,
       facts.status,
-      source,
-      JSON.stringify(doc),
+      giver,
+      docOf(facts),
+      number,
     );
   else
     db.run(
-      'UPDATE accounts SET id = ?, email = ?, status = ?, doc = ? WHERE account = ?',
+      'INSERT INTO accounts (account, id, email, status, source, doc) VALUES (?, ?, ?, ?, ?, ?)',
+      number,
       facts.id,
       facts.email,
       facts.status,
-      JSON.stringify(doc),
-      number,
+      giver,
+      docOf(facts),
     );
 }
 

@@ -25,11 +25,13 @@ export function rows(db: Database): Rows {
         const id = db.idOf('source_names', source);
         return Array.from(digests, (digest) => {
           const row = db.get(
-            `UPDATE rows INDEXED BY rows_digest SET last = ?3 WHERE source = ?1 AND digest = ?2 AND first < ?3 AND (last IS NULL OR last = ?3)
+            `UPDATE rows INDEXED BY rows_short SET last = ?3 WHERE short = ?4 AND source = ?1 AND digest = ?2
+             AND first < ?3 AND (last IS NULL OR last = ?3)
              RETURNING person, bad, (SELECT name FROM course_names WHERE id = course) AS course`,
             id,
             digest,
             number,
+            shortOf(digest),
           );
           if (!row) throw new Error(`snapshot ${source}-${number}: a row of the snapshot before is not in the store`);
           return {
@@ -96,9 +98,10 @@ function insert(db: Database, source: number, number: number, row: StoredRow): v
   const keys: Hints = 'record' in row.row ? row.row.keys : row.row.quarantined.hints;
   const course = 'record' in row.row ? row.row.keys.course : courseOf(row.row.quarantined.course);
   db.run(
-    `INSERT INTO rows (source, digest, first, last, person, number, email, course, file, line, bad, body)
-     VALUES (?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO rows (source, short, digest, first, last, person, number, email, course, file, line, bad, body)
+     VALUES (?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`,
     source,
+    shortOf(row.digest),
     row.digest,
     number,
     personKey(keys),
@@ -108,15 +111,47 @@ function insert(db: Database, source: number, number: number, row: StoredRow): v
     db.idOf('file_names', row.file),
     row.line,
     good ? 0 : 1,
-    'record' in row.row ? row.row.record : JSON.stringify(row.row.quarantined),
+    'record' in row.row ? bodyOf(row.row.record) : JSON.stringify(row.row.quarantined),
   );
+}
+
+/** The first 48 bits of a digest: all that the index needs, the rest is compared. */
+function shortOf(digest: Uint8Array): number {
+  const view = new DataView(digest.buffer, digest.byteOffset);
+  return view.getUint32(0) * 65_536 + view.getUint16(4);
+}
+
+/** A record without what the columns beside it say. */
+function bodyOf({ firstName, lastName, kind, year, attributes }: PersonRecord): string {
+  return JSON.stringify([firstName, lastName, kind, year, attributes]);
+}
+
+function recordOf(row: Row): PersonRecord {
+  type Body = [string, string, PersonRecord['kind'], PersonRecord['year'], PersonRecord['attributes']];
+  const [firstName, lastName, kind, year, attributes] = parse<Body>(row['body']);
+  const [faculty, department, course] = (row['course_name'] as string).split('\u001f') as [string, string, string];
+  const person = row['person'] as string;
+  return {
+    number: row['number'] as string | null,
+    id: person.startsWith('i:') ? person.slice(2) : null,
+    email: row['email'] as string,
+    firstName,
+    lastName,
+    kind,
+    year,
+    attributes,
+    faculty,
+    department,
+    course,
+  };
 }
 
 function courseOf(course: CourseName | null): string | null {
   return course ? courseKey(course) : null;
 }
 
-const rowColumns = `id, source, first, last, bad, body, line, (SELECT name FROM file_names WHERE id = file) AS file`;
+const rowColumns = `id, source, first, last, bad, body, line, person, number, email,
+  (SELECT name FROM file_names WHERE id = file) AS file, (SELECT name FROM course_names WHERE id = course) AS course_name`;
 
 function evidence(db: Database, source: string, number: number): Evidence {
   const states = db
@@ -138,13 +173,12 @@ function evidence(db: Database, source: string, number: number): Evidence {
     const gone = its.name === source && last === number;
     if (!gone && last <= its.number) return null;
     const bad = row['bad'] === 1;
-    const body = parse<PersonRecord | Quarantined>(row['body']);
-    const record = bad ? null : (body as PersonRecord);
+    const record = bad ? null : recordOf(row);
     return {
       source: its.name,
       state: gone ? 'gone' : 'now',
       record,
-      hints: record ?? (body as Quarantined).hints,
+      hints: record ?? parse<Quarantined>(row['body']).hints,
       origin: { source: its.name, snapshot: first, file: row['file'] as string, line: Number(row['line']) },
     };
   };
@@ -218,15 +252,14 @@ function evidence(db: Database, source: string, number: number): Evidence {
     },
 
     async enrolmentCounts(courses) {
-      const sql = 'SELECT count(*) AS n FROM enrolments WHERE course = (SELECT id FROM course_names WHERE name = ?)';
-      return new Map(courses.map((key) => [key, Number(db.get(sql, key)!['n'])]));
+      const sql = 'SELECT enrolments FROM course_sizes WHERE course = (SELECT id FROM course_names WHERE name = ?)';
+      return new Map(courses.map((key) => [key, Number(db.get(sql, key)?.['enrolments'] ?? 0)]));
     },
 
     async standing() {
       const id = db.idOf('source_names', source);
-      const accounts = db.get("SELECT count(*) AS n FROM accounts WHERE source = ? AND status = 'active'", id)!;
-      const enrolments = db.get('SELECT count(*) AS n FROM enrolments WHERE source = ?', id)!;
-      return { accounts: Number(accounts['n']), enrolments: Number(enrolments['n']) };
+      const row = db.get('SELECT accounts, enrolments FROM standing WHERE source = ?', id);
+      return { accounts: Number(row?.['accounts'] ?? 0), enrolments: Number(row?.['enrolments'] ?? 0) };
     },
 
     async removedSince(since) {
