@@ -21,18 +21,35 @@ import { interests, type Rosterd } from './rosterd.ts';
  */
 export async function enforce(rosterd: Rosterd, state: SourceState, plan: Plan, taken: Taken, run: Run): Promise<Run> {
   const { config, store } = rosterd;
+  const rules = rulesFingerprint(config);
   await store.runs.put(run);
-  if (plan.courseEntriesWith === 'held') await dropStaged(store, state);
-  else {
+  await outdateRules(store, state.source, rules);
+  if (plan.courseEntriesWith === 'held') {
+    await dropStaged(store, state);
+    if (state.rules !== rules) state.rules = outdated;
+  } else {
     state.current = taken.snapshot.number;
     state.staging = null;
-    state.rules = rulesFingerprint(config);
+    state.rules = rules;
   }
   state.pending = plan.plan;
   state.applying = { plan: plan.plan, part: 'free' };
   state.held = plan.heldTypes.length ? plan.plan : null;
   await store.sources.put(state);
   return finishPlan(rosterd, state, plan, run);
+}
+
+/** No fingerprint: everybody of the source is looked at in its next run, whatever the rules are then. */
+const outdated = '';
+
+/**
+ * A run under new rules may change people of other sources too. Those have to look at everybody again even if the old
+ * rules are back by the time of their next run.
+ */
+async function outdateRules(store: Store, source: string, rules: string): Promise<void> {
+  for (const other of await store.sources.all())
+    if (other.source !== source && other.rules && other.rules !== rules)
+      await store.sources.put({ ...other, rules: outdated });
 }
 
 /** Lets the held part of a plan pass: a person approved it. From the first write on a crash is finished by the next start. */

@@ -7,9 +7,10 @@ export const digestBytes = 16;
 
 /** What a new set has that the old one has not, and the other way round. */
 export interface Difference {
-  /** Row numbers in the order of the answer, so that they are read in one go. */
+  /** Row numbers in the order of the answer, so that they are read in one go, and their digests likewise. */
   added: Uint32Array;
-  /** The same as sorted digests. */
+  addedDigests: Uint8Array;
+  /** The same digests sorted. */
   addedPack: Uint8Array;
   gonePack: Uint8Array;
 }
@@ -17,36 +18,43 @@ export interface Difference {
 /** Compares a sorted index with an older pack. */
 export function compare(index: RowIndex, old: Uint8Array): Difference {
   const view = new DataView(old.buffer, old.byteOffset, old.byteLength);
+  const { sorted } = index;
   const added: number[] = [];
   const gone: number[] = [];
-  const count = index.distinct;
   let mine = 0;
   let its = 0;
-  while (mine < count && its < old.length) {
-    let order = index.word(mine, 0) - view.getUint32(its);
+  while (mine < sorted.length && its < old.length) {
+    let order = sorted[mine]! - view.getUint32(its);
     for (let word = 1; word < 4 && order === 0; word += 1)
-      order = index.word(mine, word) - view.getUint32(its + word * 4);
+      order = sorted[mine + word]! - view.getUint32(its + word * 4);
     if (order <= 0) {
-      if (order < 0) added.push(index.rowAt(mine));
-      mine += 1;
+      if (order < 0) added.push(mine / 4);
+      mine += 4;
     }
     if (order >= 0) {
       if (order > 0) gone.push(its);
       its += digestBytes;
     }
   }
-  for (; mine < count; mine += 1) added.push(index.rowAt(mine));
+  for (; mine < sorted.length; mine += 4) added.push(mine / 4);
   for (; its < old.length; its += digestBytes) gone.push(its);
 
-  const addedPack = new Uint8Array(added.length * digestBytes);
-  added.forEach((row, at) => {
-    addedPack.set(index.digest(row), at * digestBytes);
-  });
-  const gonePack = new Uint8Array(gone.length * digestBytes);
-  gone.forEach((from, at) => {
-    gonePack.set(old.subarray(from, from + digestBytes), at * digestBytes);
-  });
-  return { added: Uint32Array.from(added).sort(), addedPack, gonePack };
+  const addedPack = packed(added, (at) => index.digestAt(at));
+  const gonePack = packed(gone, (from) => old.subarray(from, from + digestBytes));
+  const places = Uint32Array.from(added, (at) => index.rowAt(at));
+  const inOrder = Uint32Array.from(places.keys()).sort((a, b) => places[a]! - places[b]!);
+  return {
+    added: places.sort(),
+    addedDigests: packed(inOrder, (at) => addedPack.subarray(at * digestBytes, (at + 1) * digestBytes)),
+    addedPack,
+    gonePack,
+  };
+}
+
+function packed(entries: ArrayLike<number>, digestOf: (entry: number) => Uint8Array): Uint8Array {
+  const pack = new Uint8Array(entries.length * digestBytes);
+  for (let at = 0; at < entries.length; at += 1) pack.set(digestOf(entries[at]!), at * digestBytes);
+  return pack;
 }
 
 /** The digests of a pack, one by one. */

@@ -212,7 +212,11 @@ async function storeAdded(
                 course: null,
               },
             };
-      const base = { digest: index.digest(numbers[n]!), file: answer.parts[place.part]!.name, line: place.line };
+      const base = {
+        digest: difference.addedDigests.subarray((at + n) * digestBytes, (at + n + 1) * digestBytes),
+        file: answer.parts[place.part]!.name,
+        line: place.line,
+      };
       if ('quarantined' in normalised) {
         result.quarantined += 1;
         note(result.people, personKey(normalised.quarantined.hints));
