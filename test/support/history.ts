@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import type { Config, RemovalLimits, SourceConfig } from '../../src/configure/config.ts';
+import type { Config, RemovalLimits, SourceConfig, TargetConfig } from '../../src/configure/config.ts';
 import { type AccountFacts, changeTypes, courseKey, type TargetConnector } from '../../src/connector/target.ts';
 import { approveHeld, rejectHeld } from '../../src/operate/approve.ts';
 import type { CourseEntry } from '../../src/reconcile/model.ts';
@@ -47,6 +47,8 @@ export interface SiteOptions {
   limits: RemovalLimits;
   emptyCourses?: 'keep' | 'archive';
   newCourses?: 'report' | 'provision';
+  /** Left out: one target that takes every change. */
+  targets?: readonly TargetConfig[];
 }
 
 /** Limits that hold nothing as long as something stands. */
@@ -93,7 +95,7 @@ export class Site {
     };
   }
 
-  #config({ sources, limits, emptyCourses = 'keep', newCourses = 'report' }: SiteOptions): Config {
+  #config({ sources, limits, emptyCourses = 'keep', newCourses = 'report', targets }: SiteOptions): Config {
     const any = { include: [/^.*$/], exclude: [] };
     return {
       file: join(this.directory, 'rosterd.yaml'),
@@ -115,7 +117,7 @@ export class Site {
           settings: { answer: 'nothing new' } satisfies MemorySettings,
         }),
       ),
-      targets: [{ name: 'log', connector: everything, enabled: true, settings: {} }],
+      targets: targets ?? [{ name: 'log', connector: everything, enabled: true, settings: {} }],
     };
   }
 

@@ -204,6 +204,13 @@ export async function picture(site: Site) {
       outbox: items.map((item) => `${item.target} ${about(item)}`).sort(),
       inOrder,
       targets: site.stubs.map(({ kind, state }) => ({ kind, ...received(state()) })),
+      // What guards count over a week; a run that failed brought nothing.
+      removed: await store.rows.evidence(sourceName, state.current!).removedSince(new Date(0)),
+      failed: (await store.runs.list({ limit: 10_000 }))
+        .filter(
+          ({ status, plan }) => status === 'running' || (status === 'failed' && items.some((one) => one.plan === plan)),
+        )
+        .map(({ run, status }) => `${run} ${status}`),
       unfinished: { staging: state.staging, applying: state.applying, held: state.held },
     };
   } finally {

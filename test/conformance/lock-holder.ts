@@ -1,0 +1,13 @@
+import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
+import type { Store } from '../../src/store/port.ts';
+
+/**
+ * A process that opens a store, takes its lock, says `held` or `refused` on a line, and keeps it until it is killed:
+ * `node lock-holder.ts KIND PLACE`.
+ */
+const open: Record<string, (place: string) => Store | Promise<Store>> = { embedded: openEmbeddedStore };
+
+const [kind, place] = process.argv.slice(2);
+const store = await open[kind!]!(place!);
+process.stdout.write((await store.lock()) ? 'held\n' : 'refused\n');
+setInterval(() => {}, 60_000);

@@ -1,0 +1,266 @@
+import fc from 'fast-check';
+import type { SiteScope } from '../support/history.ts';
+import type { MemoryRow } from '../support/memory-source.ts';
+import type { BadRow, GoodRow } from './model.ts';
+
+/** Stories: what happens at a small site, written so that a counterexample can be read. */
+
+export const scopes: readonly SiteScope[] = [
+  { departments: /^.*$/, courses: /^.*$/ },
+  { departments: /^D1$/, courses: /^.*$/ },
+  { departments: /^.*$/, courses: /^C1$/ },
+];
+const courses = [
+  ['F', 'D1', 'C1'],
+  ['F', 'D1', 'C2'],
+  ['F', 'D2', 'C3'],
+] as const;
+const garbled = 'garbled';
+
+export function keyOf(course: number): string {
+  return courses[course]!.join('\u001f');
+}
+
+export function inScope(course: string, scope: number): boolean {
+  const [, department = '', name = ''] = course.split('\u001f');
+  return scopes[scope]!.departments.test(department) && scopes[scope]!.courses.test(name);
+}
+
+/** What a source changes before it answers. People are numbered; so are ids and e-mails: `i3`, `e3@x.edu`. */
+export type Edit =
+  | { edit: 'put'; who: number; course: number }
+  | { edit: 'quit'; who: number; course: number }
+  | { edit: 'leave'; who: number }
+  | { edit: 'email'; who: number; email: number }
+  | { edit: 'id'; who: number; id: number | null }
+  | { edit: 'rename'; who: number }
+  | { edit: 'year'; who: number }
+  /** One row of the person says something else than the others. */
+  | { edit: 'odd'; who: number }
+  /** The first row of the person cannot be read, but tells whose it is. */
+  | { edit: 'break'; who: number; leaves: 'id and e-mail' | 'id' }
+  /** There is a row that could be anybody's. */
+  | { edit: 'garble' }
+  /** This once no row is answered. */
+  | { edit: 'empty' };
+
+export type Act =
+  | {
+      act: 'drop';
+      source: number;
+      edits: Edit[];
+      how: 'complete' | 'incomplete' | 'dry' | 'nothing new';
+      shuffle: Shuffle;
+    }
+  | { act: 'approve'; source: number; right: boolean }
+  | { act: 'reject'; source: number }
+  | { act: 'scope'; scope: number }
+  | { act: 'wait'; hours: number };
+export type Shuffle = 'as is' | 'reversed' | 'repeated';
+
+interface Entry {
+  id: number | null;
+  email: number;
+  name: number;
+  year: number;
+  courses: Set<number>;
+  odd: boolean;
+  broken: 'no' | 'id and e-mail' | 'id';
+}
+
+/** What one source believes. */
+export class Book {
+  readonly #people = new Map<number, Entry>();
+  readonly #crowd: number;
+  #garbled = false;
+  #empty = false;
+
+  /** `crowd`: so many more people who never change, so that one leaver is a small share. */
+  constructor(crowd: number) {
+    this.#crowd = crowd;
+  }
+
+  /** Person `who` as nobody has edited them. People 6 and 7 have no id. */
+  #entry(who: number): Entry {
+    const made: Entry = {
+      id: who < 6 ? who : null,
+      email: who,
+      name: 0,
+      year: 1,
+      courses: new Set(),
+      odd: false,
+      broken: 'no',
+    };
+    const entry = this.#people.get(who) ?? made;
+    this.#people.set(who, entry);
+    return entry;
+  }
+
+  change(edits: readonly Edit[]): void {
+    this.#empty = false;
+    for (const edit of edits) {
+      if (edit.edit === 'garble') this.#garbled = !this.#garbled;
+      else if (edit.edit === 'empty') this.#empty = true;
+      else if (edit.edit === 'put') this.#entry(edit.who).courses.add(edit.course);
+      else {
+        const entry = this.#people.get(edit.who);
+        if (!entry) continue;
+        if (edit.edit === 'leave') this.#people.delete(edit.who);
+        else if (edit.edit === 'quit') entry.courses.delete(edit.course);
+        else if (edit.edit === 'email') entry.email = edit.email;
+        else if (edit.edit === 'id') entry.id = edit.id;
+        else if (edit.edit === 'rename') entry.name += 1;
+        else if (edit.edit === 'year') entry.year = 3 - entry.year;
+        else if (edit.edit === 'odd') entry.odd = !entry.odd;
+        else entry.broken = entry.broken === 'no' ? edit.leaves : 'no';
+      }
+    }
+  }
+
+  /** Nothing in it is in doubt any more, as far as one source can tell. */
+  tidy(): void {
+    this.#garbled = false;
+    this.#empty = false;
+    for (const entry of this.#people.values()) Object.assign(entry, { odd: false, broken: 'no' });
+  }
+
+  rows(): MemoryRow[] {
+    if (this.#empty) return [];
+    const rows: MemoryRow[] = this.#garbled ? [garbled] : [];
+    for (const entry of this.#people.values())
+      [...entry.courses].sort().forEach((course, at) => {
+        const broken = at === 0 ? entry.broken : 'no';
+        const year = broken === 'id and e-mail' ? 'x' : String(entry.odd && at === 0 ? 5 : entry.year);
+        const email = broken === 'id' ? 'nowhere' : `e${entry.email}@x.edu`;
+        rows.push([...courses[course]!, `N${entry.name}`, 'L', email, year, entry.id === null ? '' : `i${entry.id}`]);
+      });
+    for (let n = 0; n < this.#crowd; n += 1)
+      rows.push([...courses[0]!, 'Crowd', 'L', `crowd${n}@x.edu`, '1', `crowd${n}`]);
+    return rows;
+  }
+}
+
+/** Rows as the model takes them; the same row twice is one. */
+export function rowsOf(source: string, rows: readonly MemoryRow[]): { good: GoodRow[]; bad: BadRow[] } {
+  const good: GoodRow[] = [];
+  const bad: BadRow[] = [];
+  for (const row of new Map(rows.map((one) => [JSON.stringify(one), one])).values()) {
+    if (typeof row === 'string') {
+      bad.push({ source, id: null, email: null });
+      continue;
+    }
+    const [faculty, department, course, name, , email, year, id] = row as string[];
+    const who = { id: id === '' ? null : id!, email: email === 'nowhere' ? null : email! };
+    if (year === 'x' || who.email === null) bad.push({ source, ...who });
+    else
+      good.push({
+        source,
+        ...who,
+        email: who.email,
+        name: name!,
+        year: Number(year),
+        course: [faculty, department, course].join('\u001f'),
+      });
+  }
+  return { good, bad };
+}
+
+export function shuffled(rows: readonly MemoryRow[], how: Shuffle): MemoryRow[] {
+  if (how === 'as is') return [...rows];
+  if (how === 'reversed') return rows.toReversed();
+  return [...rows, ...rows.filter((_, at) => at % 2 === 0)];
+}
+
+const who = fc.nat(7);
+const course = fc.nat(2);
+const edit: fc.Arbitrary<Edit> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ edit: fc.constant('put' as const), who, course }) },
+  { weight: 3, arbitrary: fc.record({ edit: fc.constant('quit' as const), who, course }) },
+  { weight: 5, arbitrary: fc.record({ edit: fc.constant('leave' as const), who }) },
+  { weight: 4, arbitrary: fc.record({ edit: fc.constant('email' as const), who, email: who }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ edit: fc.constant('id' as const), who, id: fc.option(fc.nat(5), { freq: 3 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ edit: fc.constant('rename' as const), who }) },
+  { weight: 1, arbitrary: fc.record({ edit: fc.constant('year' as const), who }) },
+  { weight: 1, arbitrary: fc.record({ edit: fc.constant('odd' as const), who }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      edit: fc.constant('break' as const),
+      who,
+      leaves: fc.constantFrom('id and e-mail' as const, 'id' as const),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ edit: 'garble' as const }) },
+  { weight: 1, arbitrary: fc.constant({ edit: 'empty' as const }) },
+);
+
+function editText(one: Edit): string {
+  if (one.edit === 'put') return `+p${one.who}@C${one.course + 1}`;
+  if (one.edit === 'quit') return `-p${one.who}@C${one.course + 1}`;
+  if (one.edit === 'leave') return `-p${one.who}`;
+  if (one.edit === 'email') return `p${one.who}.email=e${one.email}`;
+  if (one.edit === 'id') return `p${one.who}.id=${one.id === null ? 'none' : `i${one.id}`}`;
+  if (one.edit === 'break') return `break p${one.who} (leaves ${one.leaves})`;
+  return 'who' in one ? `${one.edit} p${one.who}` : one.edit;
+}
+
+export function actText(act: Act, names: readonly string[]): string {
+  if (act.act === 'scope') return `scope ${act.scope}`;
+  if (act.act === 'wait') return `wait ${act.hours} h`;
+  const name = names[act.source % names.length]!;
+  if (act.act === 'approve') return `approve ${name}${act.right ? '' : ' with a wrong digest'}`;
+  if (act.act === 'reject') return `reject ${name}`;
+  const extra = act.shuffle === 'as is' ? '' : `, rows ${act.shuffle}`;
+  return `${name} ${act.how}${extra}: ${act.edits.map(editText).join(' ') || 'the same again'}`;
+}
+
+const source = fc.nat(2);
+const dropOf = (how: fc.Arbitrary<'complete' | 'incomplete' | 'dry' | 'nothing new'>, most: number) =>
+  fc.record({
+    act: fc.constant('drop' as const),
+    source,
+    edits: fc.array(edit, { maxLength: most }),
+    how,
+    shuffle: fc.constantFrom<Shuffle>('as is', 'as is', 'reversed', 'repeated'),
+  });
+const act: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 12, arbitrary: dropOf(fc.constant('complete'), 4) },
+  { weight: 3, arbitrary: dropOf(fc.constantFrom('incomplete', 'dry', 'dry', 'nothing new'), 3) },
+  { weight: 3, arbitrary: fc.record({ act: fc.constant('approve' as const), source, right: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('reject' as const), source }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('scope' as const), scope: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('wait' as const), hours: fc.constantFrom(1, 100, 168, 169) }) },
+);
+const firstDrop = dropOf(fc.constant('complete'), 8);
+
+/** A whole story: how the site is set up, and what happens. */
+export interface Story {
+  sources: readonly string[];
+  guarded: boolean;
+  archive: boolean;
+  crowd: number;
+  acts: Act[];
+}
+
+/** `longest`: most acts after the first two drops. */
+export function stories(longest: number): fc.Arbitrary<Story> {
+  return fc
+    .record({
+      sources: fc.constantFrom(['sis', 'hr'], ['sis', 'hr', 'guests']),
+      guarded: fc.boolean(),
+      archive: fc.boolean(),
+      crowd: fc.constantFrom(0, 0, 40),
+      acts: fc
+        .tuple(firstDrop, firstDrop, fc.array(act, { maxLength: longest, size: 'max' }))
+        .map(([a, b, more]): Act[] => [{ ...a, source: 0 }, { ...b, source: 1 }, ...more]),
+    })
+    .map((story) => ({ ...story, [fc.toStringMethod]: () => storyText(story) }));
+}
+
+function storyText({ sources, guarded, archive, crowd, acts }: Story): string {
+  const how = `${guarded ? 'usual limits' : 'no limits'}, ${crowd} more people, empty courses ${archive ? 'archived' : 'kept'}`;
+  return `\n  ${sources.join(', ')}; ${how}\n${acts.map((one) => `  - ${actText(one, sources)}`).join('\n')}\n`;
+}

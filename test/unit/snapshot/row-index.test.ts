@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { hexes, indexOf, part, twins } from './rows.ts';
+
+const text = fc.oneof(fc.constantFrom(...twins.flat()), fc.string({ maxLength: 4 }));
+
+/** The digest of a row by itself, where no sorting can go wrong. */
+const digestOf = (row: string): Uint8Array => indexOf([row]).digestAt(0);
+
+test('the order is that of the digests, and each row is in it once', () => {
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 60 }), (rows) => {
+      const index = indexOf(rows);
+      const expected = [...new Set(rows)]
+        .map((row) => Buffer.from(digestOf(row)).toString('hex'))
+        .sort();
+      expect(hexes(index.pack())).toEqual(expected);
+      expect(index.seen).toBe(rows.length);
+      expect(index.distinct).toBe(expected.length);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('of rows that repeat the first one counts, and every row is found by its digest', () => {
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 60 }), text, (rows, other) => {
+      const index = indexOf(rows);
+      for (const row of rows) {
+        const first = rows.indexOf(row);
+        expect(index.find(digestOf(row))).toBe(first);
+        expect(index.place(first).line).toBe(first + 2);
+      }
+      if (!rows.includes(other)) expect(index.find(digestOf(other))).toBe(-1);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('rows that begin with the same 32 bits are in the order of the rest', () => {
+  for (const [a, b] of twins) {
+    const [one, two] = [indexOf([a]).pack(), indexOf([b]).pack()];
+    expect(one.subarray(0, 4)).toEqual(two.subarray(0, 4));
+    const sorted = [one, two].sort(Buffer.compare).map((pack) => hexes(pack)[0]);
+    expect(hexes(indexOf([a, b]).pack())).toEqual(sorted);
+    expect(hexes(indexOf([b, a, b]).pack())).toEqual(sorted);
+  }
+});
+
+test('a digest is the first half of SHA-256, mixed with how the row is read', () => {
+  const plain = indexOf(['x'], 'v1');
+  const bytes = (what: string) => createHash('sha256').update(what).digest().subarray(0, 16);
+  const [row, seed] = [bytes('x'), bytes('v1\nplain')];
+  expect(Buffer.from(plain.digestAt(0))).toEqual(Buffer.from(row.map((byte, at) => byte ^ seed[at]!)));
+  expect(indexOf(['x'], 'v2').find(plain.digestAt(0))).toBe(-1);
+  expect(indexOf(['x'], 'v1', [{ ...part, layout: 'semicolons' }]).find(plain.digestAt(0))).toBe(-1);
+  expect(indexOf(['x'], 'v1', [{ ...part, name: 'b.csv' }]).find(plain.digestAt(0))).toBe(0);
+});
+
+test('a place is where the row lies in the answer', () => {
+  const index = indexOf(['ab', 'cde']);
+  expect(index.place(1)).toEqual({ part: 0, offset: 3, length: 3, line: 3 });
+});
+
+test('more rows than the size of the answer promised are all there', () => {
+  const rows = Array.from({ length: 5000 }, (_, n) => `row ${n}`);
+  const index = indexOf(rows);
+  expect(index.distinct).toBe(5000);
+  for (const n of [0, 1023, 1024, 4999]) expect(index.find(digestOf(rows[n]!))).toBe(n);
+});

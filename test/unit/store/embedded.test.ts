@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, onTestFinished, test } from 'vitest';
+import { Misconfigured } from '../../../src/base/errors.ts';
+import { courseKey } from '../../../src/connector/target.ts';
+import { openEmbeddedStore } from '../../../src/store/embedded/index.ts';
+import type { StoredRow } from '../../../src/store/port.ts';
+import { course, goodRow, inForce } from '../../conformance/store/samples.ts';
+
+/** What the embedded store promises beyond the port: one file, and plain words when it cannot be used. */
+
+function directory(): string {
+  const made = mkdtempSync(join(tmpdir(), 'rosterd-embedded-'));
+  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+test('a directory that is not there is made', async () => {
+  const store = openEmbeddedStore(join(directory(), 'a', 'b'));
+  expect(await store.sources.all()).toEqual([]);
+  await store.close();
+});
+
+test('a place where nobody can write is a mistake in the configuration, and says where', () => {
+  const file = join(directory(), 'file');
+  writeFileSync(file, '');
+  expect(() => openEmbeddedStore(join(file, 'var'))).toThrow(Misconfigured);
+  expect(() => openEmbeddedStore(join(file, 'var'))).toThrow(join(file, 'var', 'rosterd.db'));
+});
+
+test('a file that is no database is not written over', () => {
+  const place = directory();
+  writeFileSync(join(place, 'rosterd.db'), 'something else, long enough to be no empty database');
+  expect(() => openEmbeddedStore(place)).toThrow(Misconfigured);
+});
+
+test('a newer layout is refused, and left as it is', async () => {
+  const place = directory();
+  await openEmbeddedStore(place).close();
+  const file = join(place, 'rosterd.db');
+  const db = new DatabaseSync(file);
+  db.exec('PRAGMA user_version = 99');
+  db.close();
+  expect(() => openEmbeddedStore(place)).toThrow(Misconfigured);
+  expect(() => openEmbeddedStore(place)).toThrow(/newer rosterd \(layout 99\)/);
+  const again = new DatabaseSync(file);
+  onTestFinished(() => again.close());
+  expect(again.prepare('PRAGMA user_version').get()).toEqual({ user_version: 99 });
+});
+
+test('processes that open a new directory at the same moment all get a store', async () => {
+  const place = join(directory(), 'new');
+  const index = join(import.meta.dirname, '../../../src/store/embedded/index.ts');
+  // Each says that it is ready, waits for a line, and opens.
+  const script = `import { openEmbeddedStore } from ${JSON.stringify(index)};
+    process.stdout.write('ready\\n');
+    process.stdin.once('data', async () => {
+      await openEmbeddedStore(${JSON.stringify(place)}).close();
+      process.exit(0);
+    });`;
+  const children = Array.from({ length: 6 }, () =>
+    spawn(process.execPath, ['--input-type=module-typescript', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] }),
+  );
+  const codes = children.map(async (child) => ((await once(child, 'exit')) as [number])[0]);
+  await Promise.all(children.map((child) => once(child.stdout, 'data')));
+  for (const child of children) child.stdin.write('go\n');
+  expect(await Promise.all(codes)).toEqual([0, 0, 0, 0, 0, 0]);
+});
+
+test('a write that fails leaves no number behind that another course could get', async () => {
+  const store = openEmbeddedStore(directory());
+  onTestFinished(() => store.close());
+  const [first, second] = [course('First'), course('Second')];
+  const unwritable: StoredRow = { ...goodRow(2, 'S2'), line: null as unknown as number };
+  await expect(store.rows.add('sis', 1, [goodRow(1, 'S1', first), unwritable])).rejects.toThrow();
+  await inForce(store, 'sis', 1, [goodRow(3, 'S3', second)]);
+  const evidence = store.rows.evidence('sis', 1);
+  expect([...(await evidence.coursesWithRows([courseKey(first), courseKey(second)]))]).toEqual([courseKey(second)]);
+  await inForce(store, 'sis', 2, [goodRow(4, 'S4', first)]);
+  const later = await store.rows.evidence('sis', 2).coursesWithRows([courseKey(first), courseKey(second)]);
+  expect([...later].sort()).toEqual([courseKey(first), courseKey(second)].sort());
+});
