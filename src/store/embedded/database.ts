@@ -28,7 +28,7 @@ export class Database {
       mkdirSync(directory, { recursive: true, mode: 0o750 });
       this.#db = new DatabaseSync(file);
       this.#db.exec(`PRAGMA busy_timeout = 10000; PRAGMA page_size = 2048; PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = NORMAL; PRAGMA cache_size = -24000; PRAGMA wal_autocheckpoint = 65536;`);
+        PRAGMA synchronous = NORMAL; PRAGMA cache_size = -24000; PRAGMA wal_autocheckpoint = 131072;`);
     } catch (cause) {
       throw new Misconfigured(`the database ${file} cannot be opened: ${(cause as Error).message}`, {
         remedy: 'check stateDir and who may write there',
@@ -161,10 +161,12 @@ CREATE TABLE snapshots (source TEXT, number INTEGER, at TEXT NOT NULL, doc TEXT 
 CREATE TABLE packs (source TEXT, number INTEGER, kind TEXT, piece INTEGER, bytes BLOB NOT NULL,
   PRIMARY KEY (source, number, kind, piece)) WITHOUT ROWID;
 
--- "short": 48 bits of the digest. A row lives from snapshot "first" up to, but without, snapshot "last".
+-- "short": 48 bits of the digest. A row lives from snapshot "first" up to, but without, the "last" of its end. Ends stand
+-- by themselves: writing each into its row would touch as many pages all over the table.
 CREATE TABLE rows (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, short INTEGER NOT NULL, digest BLOB NOT NULL, first INTEGER NOT NULL,
-  last INTEGER, person TEXT, number TEXT, email TEXT, course INTEGER, file INTEGER NOT NULL, line INTEGER NOT NULL,
+  person TEXT, number TEXT, email TEXT, course INTEGER, file INTEGER NOT NULL, line INTEGER NOT NULL,
   bad INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE ended (row INTEGER PRIMARY KEY, source INTEGER NOT NULL, last INTEGER NOT NULL);
 
 CREATE TABLE plan_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE plans (plan TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;

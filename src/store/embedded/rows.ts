@@ -25,15 +25,16 @@ export function rows(db: Database): Rows {
         const id = db.idOf('source_names', source);
         return Array.from(digests, (digest) => {
           const row = db.get(
-            `UPDATE rows INDEXED BY rows_short SET last = ?3 WHERE short = ?4 AND source = ?1 AND digest = ?2
-             AND first < ?3 AND (last IS NULL OR last = ?3)
-             RETURNING person, bad, (SELECT name FROM course_names WHERE id = course) AS course`,
+            `SELECT rows.id, person, bad, (SELECT name FROM course_names WHERE id = course) AS course
+             FROM rows INDEXED BY rows_short LEFT JOIN ended ON ended.row = rows.id
+             WHERE short = ?4 AND rows.source = ?1 AND digest = ?2 AND first < ?3 AND (last IS NULL OR last = ?3)`,
             id,
             digest,
             number,
             shortOf(digest),
           );
           if (!row) throw new Error(`snapshot ${source}-${number}: a row of the snapshot before is not in the store`);
+          db.run('INSERT OR REPLACE INTO ended (row, source, last) VALUES (?, ?, ?)', row['id']!, id, number);
           return {
             person: row['person'] as string | null,
             course: row['course'] as string | null,
@@ -48,7 +49,7 @@ export function rows(db: Database): Rows {
       db.tx(() => {
         const id = db.idOf('source_names', source);
         db.run('DELETE FROM rows WHERE source = ? AND first = ?', id, number);
-        db.run('UPDATE rows SET last = NULL WHERE source = ? AND last = ?', id, number);
+        db.run('DELETE FROM ended WHERE source = ? AND last = ?', id, number);
         db.run('DELETE FROM packs WHERE source = ? AND number = ?', source, number);
         db.run('DELETE FROM snapshots WHERE source = ? AND number = ?', source, number);
       });
@@ -58,8 +59,8 @@ export function rows(db: Database): Rows {
       db.indexRows();
       return db
         .all(
-          `SELECT digest, body, line, (SELECT name FROM file_names WHERE id = file) AS file FROM rows INDEXED BY rows_bad
-           WHERE source = ?1 AND bad = 1 AND first <= ?2 AND (last IS NULL OR last > ?2) ORDER BY file, line LIMIT ?3`,
+          `SELECT digest, body, line, (SELECT name FROM file_names WHERE id = file) AS file
+           FROM rows INDEXED BY rows_bad LEFT JOIN ended ON ended.row = rows.id WHERE rows.source = ?1 AND bad = 1 AND first <= ?2 AND (last IS NULL OR last > ?2) ORDER BY file, line LIMIT ?3`,
           db.idOf('source_names', source),
           number,
           limit,
@@ -76,7 +77,8 @@ export function rows(db: Database): Rows {
       db.indexRows();
       return db
         .all(
-          `SELECT DISTINCT person FROM rows INDEXED BY rows_person WHERE source = ?1 AND person > ?3
+          `SELECT DISTINCT person FROM rows INDEXED BY rows_person LEFT JOIN ended ON ended.row = rows.id
+           WHERE rows.source = ?1 AND person > ?3
            AND first <= ?2 AND (last IS NULL OR last >= ?2) ORDER BY person LIMIT ?4`,
           db.idOf('source_names', source),
           number,
@@ -98,8 +100,8 @@ function insert(db: Database, source: number, number: number, row: StoredRow): v
   const keys: Hints = 'record' in row.row ? row.row.keys : row.row.quarantined.hints;
   const course = 'record' in row.row ? row.row.keys.course : courseOf(row.row.quarantined.course);
   db.run(
-    `INSERT INTO rows (source, short, digest, first, last, person, number, email, course, file, line, bad, body)
-     VALUES (?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO rows (source, short, digest, first, person, number, email, course, file, line, bad, body)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     source,
     shortOf(row.digest),
     row.digest,
@@ -150,7 +152,7 @@ function courseOf(course: CourseName | null): string | null {
   return course ? courseKey(course) : null;
 }
 
-const rowColumns = `id, source, first, last, bad, body, line, person, number, email,
+const rowColumns = `rows.id, rows.source, first, last, bad, body, line, person, number, email,
   (SELECT name FROM file_names WHERE id = file) AS file, (SELECT name FROM course_names WHERE id = course) AS course_name`;
 
 function evidence(db: Database, source: string, number: number): Evidence {
@@ -190,7 +192,8 @@ function evidence(db: Database, source: string, number: number): Evidence {
       const look = (index: string, where: string, values: string[]): void => {
         if (!values.length) return;
         // The index is named: without statistics SQLite would rather walk all rows of a source.
-        const sql = `SELECT ${rowColumns} FROM rows INDEXED BY ${index} WHERE ${where} IN (SELECT value FROM json_each(?))`;
+        const sql = `SELECT ${rowColumns} FROM rows INDEXED BY ${index} LEFT JOIN ended ON ended.row = rows.id
+          WHERE ${where} IN (SELECT value FROM json_each(?))`;
         for (const row of db.all(sql, JSON.stringify(values))) found.set(row['id'], row);
       };
       look(
@@ -240,7 +243,8 @@ function evidence(db: Database, source: string, number: number): Evidence {
 
     async coursesWithRows(courses) {
       const alive = new Set<string>();
-      const sql = `SELECT 1 FROM rows INDEXED BY rows_course WHERE course = (SELECT id FROM course_names WHERE name = ?1) AND source = ?2
+      const sql = `SELECT 1 FROM rows INDEXED BY rows_course LEFT JOIN ended ON ended.row = rows.id
+        WHERE course = (SELECT id FROM course_names WHERE name = ?1) AND rows.source = ?2
         AND first <= ?3 AND (last IS NULL OR last > ?3) LIMIT 1`;
       for (const key of courses)
         for (const [id, its] of names)
