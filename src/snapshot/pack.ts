@@ -7,10 +7,9 @@ export const digestBytes = 16;
 
 /** What a new set has that the old one has not, and the other way round. */
 export interface Difference {
-  /** Row numbers in the order of the answer, so that they are read in one go, and their digests likewise. */
+  /** Places in the order of the index, by row number, so that the rows are read in one go. */
   added: Uint32Array;
-  addedDigests: Uint8Array;
-  /** The same digests sorted. */
+  /** Their digests, sorted. */
   addedPack: Uint8Array;
   gonePack: Uint8Array;
 }
@@ -39,15 +38,10 @@ export function compare(index: RowIndex, old: Uint8Array): Difference {
   for (; mine < sorted.length; mine += 4) added.push(mine / 4);
   for (; its < old.length; its += digestBytes) gone.push(its);
 
-  const addedPack = packed(added, (at) => index.digestAt(at));
-  const gonePack = packed(gone, (from) => old.subarray(from, from + digestBytes));
-  const places = Uint32Array.from(added, (at) => index.rowAt(at));
-  const inOrder = Uint32Array.from(places.keys()).sort((a, b) => places[a]! - places[b]!);
   return {
-    added: places.sort(),
-    addedDigests: packed(inOrder, (at) => addedPack.subarray(at * digestBytes, (at + 1) * digestBytes)),
-    addedPack,
-    gonePack,
+    added: Uint32Array.from(added).sort((a, b) => index.rowAt(a) - index.rowAt(b)),
+    addedPack: packed(added, (at) => index.digestAt(at)),
+    gonePack: packed(gone, (from) => old.subarray(from, from + digestBytes)),
   };
 }
 

@@ -1,5 +1,6 @@
-import { hash } from 'node:crypto';
 import type { Part, RowPlace, RowSink } from '../connector/source.ts';
+import { writeDigest } from './hash-block.ts';
+import { RowHasher } from './row-hasher.ts';
 
 /**
  * The rows of one answer as digests, and where each lies: about 40 bytes a row, whatever the row says. A digest is the
@@ -19,8 +20,14 @@ export class RowIndex implements RowSink {
   #order: Uint32Array = new Uint32Array(0);
   #sorted: Uint32Array = new Uint32Array(0);
 
-  /** `reading`: fingerprint of the format. Room is taken by the size of the answer; pages never used cost no memory. */
-  constructor(parts: readonly Part[], reading: string) {
+  /** Hashes large answers on a second thread; null for small ones, where starting it would take longer. */
+  readonly #hasher: RowHasher | null;
+
+  /**
+   * `reading`: fingerprint of the format. Room is taken by the size of the answer; pages never used cost no memory.
+   * Answers of at least `threadFrom` bytes are hashed on a second thread.
+   */
+  constructor(parts: readonly Part[], reading: string, threadFrom = 32 * 1024 * 1024) {
     const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
     const room = Math.ceil(bytes / 32) + 1024;
     this.#words = new Uint32Array(room * 4);
@@ -28,29 +35,37 @@ export class RowIndex implements RowSink {
     this.#lengths = new Uint32Array(room);
     this.#lines = new Uint32Array(room);
     this.#parts = new Uint16Array(room);
-    this.#seeds = parts.map((part) => wordsOf(hash('sha256', `${reading}\n${part.layout}`, 'binary')));
+    this.#seeds = parts.map((part) => {
+      const seed = new Uint32Array(4);
+      writeDigest(Buffer.from(`${reading}\n${part.layout}`), seed, 0);
+      return seed;
+    });
+    this.#hasher =
+      bytes < threadFrom
+        ? null
+        : new RowHasher((first, words, rows) => this.#words.set(words.subarray(0, rows * 4), first * 4));
   }
 
   row(bytes: Uint8Array, start: number, end: number, part: number, offset: number, line: number): void {
     const at = this.#count;
     if (at === this.#offsets.length) this.#grow();
-    // A string of 16 characters is the cheapest form to get a digest out of the native side: no buffer per row.
-    const digest = hash('sha256', bytes.subarray(start, end), 'binary');
-    const seed = this.#seeds[part]!;
-    const words = this.#words;
-    for (let word = 0, from = 0; word < 4; word += 1, from += 4)
-      words[at * 4 + word] =
-        (seed[word]! ^
-          ((digest.charCodeAt(from) << 24) |
-            (digest.charCodeAt(from + 1) << 16) |
-            (digest.charCodeAt(from + 2) << 8) |
-            digest.charCodeAt(from + 3))) >>>
-        0;
+    if (this.#hasher) this.#hasher.add(bytes, start, end);
+    else writeDigest(bytes.subarray(start, end), this.#words, at * 4);
     this.#offsets[at] = offset;
     this.#lengths[at] = end - start;
     this.#lines[at] = line;
     this.#parts[at] = part;
     this.#count = at + 1;
+  }
+
+  /** After the last row: waits for the second thread. Before `sort`. */
+  async finish(): Promise<void> {
+    await this.#hasher?.finish();
+  }
+
+  /** Ends the second thread of an answer that is not read to its end. */
+  async abandon(): Promise<void> {
+    await this.#hasher?.stop();
   }
 
   /** Rows seen, repeats included. */
@@ -69,6 +84,10 @@ export class RowIndex implements RowSink {
    */
   sort(): void {
     const count = this.#count;
+    for (let row = 0; row < count; row += 1) {
+      const seed = this.#seeds[this.#parts[row]!]!;
+      for (let word = 0; word < 4; word += 1) this.#words[row * 4 + word]! ^= seed[word]!;
+    }
     let [keys, rows] = [new Uint32Array(count), new Uint32Array(count)];
     let [nextKeys, nextRows] = [new Uint32Array(count), new Uint32Array(count)];
     for (let row = 0; row < count; row += 1) {
@@ -187,10 +206,4 @@ export class RowIndex implements RowSink {
     this.#lines = larger(new Uint32Array(room), this.#lines);
     this.#parts = larger(new Uint16Array(room), this.#parts);
   }
-}
-
-function wordsOf(digest: string): Uint32Array {
-  const words = new Uint32Array(4);
-  for (let at = 0; at < 16; at += 1) words[at >> 2] = (words[at >> 2]! << 8) | digest.charCodeAt(at);
-  return words;
 }

@@ -60,8 +60,14 @@ export async function takeSnapshot(
     return finish(store, before, before, false, new Set(), none, null);
 
   const index = new RowIndex(answer.parts, format.fingerprint);
-  await answer.scan(index);
-  work.signal.throwIfAborted();
+  try {
+    await answer.scan(index);
+    work.signal.throwIfAborted();
+    await index.finish();
+  } catch (error) {
+    await index.abandon();
+    throw error;
+  }
   index.sort();
   work.progress(state.source, `${index.seen.toLocaleString('en')} rows read, comparing`);
   const packs = await packsOf(store, before);
@@ -196,8 +202,8 @@ async function storeAdded(
   const normalisers: Normaliser[] = answer.parts.map((part) => format.normaliser(part.columns));
   for (let at = 0; at < difference.added.length; at += batchSize) {
     work.signal.throwIfAborted();
-    const numbers = difference.added.subarray(at, at + batchSize);
-    const places = Array.from(numbers, (row) => index.place(row));
+    const added = difference.added.subarray(at, at + batchSize);
+    const places = Array.from(added, (one) => index.place(index.rowAt(one)));
     const decoded = await answer.decode(places);
     const rows = decoded.map((row, n): StoredRow => {
       const place = places[n]!;
@@ -213,7 +219,7 @@ async function storeAdded(
               },
             };
       const base = {
-        digest: difference.addedDigests.subarray((at + n) * digestBytes, (at + n + 1) * digestBytes),
+        digest: index.digestAt(added[n]!),
         file: answer.parts[place.part]!.name,
         line: place.line,
       };

@@ -47,7 +47,7 @@ async function benchSize(rows: number): Promise<Result[]> {
     const config = join(home, 'rosterd.yaml');
     writeFileSync(config, configText(home, drop));
     // The heap limit is the one of `npm run rosterd`.
-    const main = ['--max-old-space-size=256', '--max-semi-space-size=8', 'src/main.ts'];
+    const main = ['--max-old-space-size=256', '--max-semi-space-size=16', 'src/main.ts'];
     const start = await startTime([...main, 'runs', '-c', config]);
     const empty = join(home, 'empty.csv');
     writeFileSync(empty, 'id,faculty,department,course,firstName,lastName,email,year\n');

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { RowIndex } from '../../../src/snapshot/row-index.ts';
 import { hexes, indexOf, part, twins } from './rows.ts';
 
 const text = fc.oneof(fc.constantFrom(...twins.flat()), fc.string({ maxLength: 4 }));
@@ -12,9 +13,7 @@ test('the order is that of the digests, and each row is in it once', () => {
   fc.assert(
     fc.property(fc.array(text, { maxLength: 60 }), (rows) => {
       const index = indexOf(rows);
-      const expected = [...new Set(rows)]
-        .map((row) => Buffer.from(digestOf(row)).toString('hex'))
-        .sort();
+      const expected = [...new Set(rows)].map((row) => Buffer.from(digestOf(row)).toString('hex')).sort();
       expect(hexes(index.pack())).toEqual(expected);
       expect(index.seen).toBe(rows.length);
       expect(index.distinct).toBe(expected.length);
@@ -68,4 +67,34 @@ test('more rows than the size of the answer promised are all there', () => {
   const index = indexOf(rows);
   expect(index.distinct).toBe(5000);
   for (const n of [0, 1023, 1024, 4999]) expect(index.find(digestOf(rows[n]!))).toBe(n);
+});
+
+test('a second thread gives the same digests, whatever the rows and however long', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.oneof(text, fc.constant('long '.repeat(300_000)), fc.constant('')), { maxLength: 30 }),
+      fc.integer({ min: 1, max: 3 }),
+      async (rows, times) => {
+        const many = Array.from({ length: times }, () => rows).flat();
+        const index = new RowIndex([part], 'v1', 0);
+        for (const row of many) index.row(Buffer.from(row), 0, Buffer.byteLength(row), 0, 0, 2);
+        await index.finish();
+        index.sort();
+        expect(hexes(index.pack())).toEqual(hexes(indexOf(many).pack()));
+      },
+    ),
+    { numRuns: 15 },
+  );
+});
+
+test('a second thread keeps up with more rows than its blocks hold', async () => {
+  const rows = Array.from({ length: 300_000 }, (_, n) => Buffer.from(`row ${n}`));
+  const [one, two] = [new RowIndex([part], 'v1', 0), new RowIndex([part], 'v1')];
+  for (const index of [one, two]) {
+    for (const row of rows) index.row(row, 0, row.length, 0, 0, 2);
+    await index.finish();
+    index.sort();
+  }
+  expect(one.distinct).toBe(300_000);
+  expect(Buffer.from(one.pack()).equals(Buffer.from(two.pack()))).toBe(true);
 });
