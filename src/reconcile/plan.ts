@@ -101,18 +101,16 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
 
   for await (const page of input.touched.pages) {
     const keys = page.filter((key) => !done.has(key));
-    const last = page.at(-1)!;
-    // A component is judged once, at its first key: the others are remembered only as far as they can still come.
     const changes: Change[] = [];
     const notes: Note[] = [];
     const pending: string[] = [];
     for (const { keys: its, component } of await gatherComponents(keys, input.touched.own, evidence)) {
+      // A component is judged once, at its first key; only keys that can come again are remembered.
       for (const key of its) if (input.touched.own.has(key)) done.add(key);
-      if (input.touched.everybody)
-        for (const row of component.rows) {
-          const key = personKey(row.record ?? row.hints);
-          if (key !== null && key > last) done.add(key);
-        }
+      if (input.touched.everybody) {
+        const others = new Set(component.rows.map((row) => personKey(row.record ?? row.hints)));
+        if (others.size > 1) for (const key of others) if (key !== null) done.add(key);
+      }
       const verdict = reconcileComponent(component, rules, issueNumber);
       for (const change of verdict.changes) {
         // What follows from an empty snapshot beside removals waits until it is in force, for it may never be.
@@ -147,12 +145,12 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   const entries = waits ? courses.entries.filter((entry) => entry.status !== 'vanished') : courses.entries;
   if (waits) await sink.pending(courses.vanished.map((course) => `c:${courseKey(course)}`));
   const digest = createHash('sha256');
-  for await (const changes of sink.inOrder())
-    for (const change of changes) {
-      digest.update(change.body).update('\n');
-      // What waits must be looked at again by the next run, or a plan that is never approved would be forgotten.
-      if (heldTypes.includes(change.type)) await sink.pending(heldKeys(change));
-    }
+  for await (const changes of sink.inOrder()) {
+    for (const change of changes) digest.update(change.body).update('\n');
+    // What waits must be looked at again by the next run, or a plan that is never approved would be forgotten.
+    const held = changes.filter((change) => heldTypes.includes(change.type));
+    if (held.length) await sink.pending(held.flatMap(heldKeys));
+  }
   return {
     digest: digest.digest('hex'),
     counts: Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1))),

@@ -11,8 +11,9 @@ export interface HashBlock {
   state: Int32Array<SharedArrayBuffer>;
 }
 
-/** Bytes and rows of one block: enough that a message costs nothing beside them, little enough to keep both busy. */
+/** Bytes of one block: enough that a message costs nothing beside them, little enough to keep both threads busy. */
 export const blockBytes = 1024 * 1024;
+/** Most rows of one block, however short they are. */
 export const blockRows = 16_384;
 
 /** A new block; nobody has claimed it. */

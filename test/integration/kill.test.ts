@@ -113,6 +113,7 @@ async function expectSame(site: Site, reference: Site, when: string): Promise<vo
   const [got, should] = [await picture(site), await picture(reference)];
   expect(got.unfinished, when).toEqual(should.unfinished);
   expect(got.failed, when).toEqual([]);
+  expect(got.rows, when).toEqual(should.rows);
   expect(got.removed, when).toEqual(should.removed);
   expect(got.roster, when).toEqual(should.roster);
   expect(got.outbox, when).toEqual(should.outbox);

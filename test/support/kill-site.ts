@@ -204,6 +204,7 @@ export async function picture(site: Site) {
       outbox: items.map((item) => `${item.target} ${about(item)}`).sort(),
       inOrder,
       targets: site.stubs.map(({ kind, state }) => ({ kind, ...received(state()) })),
+      rows: await rowsInForce(store, state.current!),
       // What guards count over a week; a run that failed brought nothing.
       removed: await store.rows.evidence(sourceName, state.current!).removedSince(new Date(0)),
       failed: (await store.runs.list({ limit: 10_000 }))
@@ -216,6 +217,16 @@ export async function picture(site: Site) {
   } finally {
     await store.close();
   }
+}
+
+/** Every row of the snapshot in force, once for each time that the store has it: nothing staged may be left behind. */
+async function rowsInForce(store: Store, number: number): Promise<string[]> {
+  const people = await store.rows.personPage(sourceName, number, '', 1_000_000);
+  const rows = await store.rows.evidence(sourceName, number).rows(people);
+  return rows
+    .filter((row) => row.state === 'now')
+    .map(({ record, hints, origin: { file, line } }) => JSON.stringify([file, line, record ?? hints]))
+    .sort();
 }
 
 async function lines(values: AsyncIterable<unknown>): Promise<string> {

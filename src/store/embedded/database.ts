@@ -49,20 +49,19 @@ export class Database {
         this.#db.exec(tables);
         this.#db.exec(`PRAGMA user_version = ${layout}`);
       });
-    this.indexRows();
   }
 
   /**
    * Before rows are written into an empty table: a million keys in random order cost minutes one by one, and seconds
-   * when the index is made at the end. A crash in between is mended by `indexRows` at the next start.
+   * when the index is made at the end.
    */
   unindexRowsWhenEmpty(): void {
-    if (!this.#rowsIndexed || this.get('SELECT 1 FROM rows LIMIT 1')) return;
+    if (this.get('SELECT 1 FROM rows LIMIT 1')) return;
     for (const name of Object.keys(rowIndexes)) this.#db.exec(`DROP INDEX IF EXISTS ${name}`);
     this.#rowsIndexed = false;
   }
 
-  /** Before rows are looked up. */
+  /** Before rows are looked up; also after a crash in the middle of a first load. */
   indexRows(): void {
     if (this.#rowsIndexed) return;
     for (const [name, on] of Object.entries(rowIndexes)) this.#db.exec(`CREATE INDEX IF NOT EXISTS ${name} ON ${on}`);

@@ -56,7 +56,7 @@ describe('a run for a person', () => {
   it('gives the commands for what waits, each on lines that fit', () => {
     const text = printed({ status: 'held', heldTypes: ['account.disable'], changes: { 'account.disable': 5 } });
     expect(text).toMatch(/account\.disable +5 {2}waits for a person/);
-    expect(text).toContain(`approve ${run().run} \\\n      --digest ${digest}`);
+    expect(text).toContain(`approve ${run().run} -c FILE \\\n      --digest ${digest}`);
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     const decision = { verdict: 'rejected' as const, at: '2026-09-21T09:00:00.000Z' };
     expect(printed({ status: 'held', heldTypes: ['account.disable'], decision })).not.toContain('--digest');
