@@ -105,8 +105,10 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     const notes: Note[] = [];
     const pending: string[] = [];
     for (const { keys: its, component } of await gatherComponents(keys, input.touched.own, evidence)) {
-      // A component is judged once, at its first key; only keys that can come again are remembered.
-      for (const key of its) if (input.touched.own.has(key)) done.add(key);
+      // A component is judged once, at its first key; only keys that can come again are remembered. When everybody is
+      // looked at, those of its own come a second time, at the end.
+      const own = [...its].filter((key) => input.touched.own.has(key));
+      if (own.length > 1 || input.touched.everybody) for (const key of own) done.add(key);
       if (input.touched.everybody) {
         const others = new Set(component.rows.map((row) => personKey(row.record ?? row.hints)));
         if (others.size > 1) for (const key of others) if (key !== null) done.add(key);

@@ -76,8 +76,9 @@ export async function takeSnapshot(
   const number = state.next;
   Object.assign(state, { staging: number, next: number + 1 });
   await store.sources.put(state);
-  const added = await storeAdded(store, state.source, number, answer, format, index, difference, work);
-  const gone = await endGone(store, state.source, number, difference.gonePack, work);
+  const touched = new Set<string>();
+  const added = await storeAdded(store, state.source, number, answer, format, index, difference, touched, work);
+  const gone = await endGone(store, state.source, number, difference.gonePack, touched, work);
   const records = (before?.records ?? 0) + added.records - gone.records;
   const quarantined = (before?.quarantined ?? 0) + added.quarantined - gone.quarantined;
   if (quarantined > 0 && records === 0) throw await unreadable(store, state.source, number, quarantined);
@@ -97,11 +98,6 @@ export async function takeSnapshot(
   };
   await store.snapshots.put(snapshot);
 
-  const touched = new Set<string>();
-  for (const key of [...added.people, ...gone.people]) {
-    if (touched.size >= mostTouched) break;
-    touched.add(key);
-  }
   const overflow = touched.size >= mostTouched;
   const courses = { added: [...added.courses.values()], gone: [...gone.courses] };
   return finish(store, snapshot, before, true, overflow ? null : touched, courses, index);
@@ -196,9 +192,10 @@ async function storeAdded(
   format: Format,
   index: RowIndex,
   difference: Difference,
+  people: Set<string>,
   work: Work,
 ) {
-  const result = { records: 0, quarantined: 0, people: new Set<string>(), courses: new Map<string, CourseName>() };
+  const result = { records: 0, quarantined: 0, courses: new Map<string, CourseName>() };
   const normalisers: Normaliser[] = answer.parts.map((part) => format.normaliser(part.columns));
   for (let at = 0; at < difference.added.length; at += batchSize) {
     work.signal.throwIfAborted();
@@ -225,13 +222,13 @@ async function storeAdded(
       };
       if ('quarantined' in normalised) {
         result.quarantined += 1;
-        note(result.people, personKey(normalised.quarantined.hints));
+        note(people, personKey(normalised.quarantined.hints));
         return { ...base, row: normalised };
       }
       const { record } = normalised;
       const course = courseKey(record);
       result.records += 1;
-      note(result.people, personKey(record));
+      note(people, personKey(record));
       if (!result.courses.has(course))
         result.courses.set(course, { faculty: record.faculty, department: record.department, course: record.course });
       const keys = { number: record.number, id: record.id, email: record.email, course };
@@ -247,8 +244,15 @@ async function storeAdded(
   return result;
 }
 
-async function endGone(store: Store, source: string, number: number, gone: Uint8Array, work: Work) {
-  const result = { records: 0, quarantined: 0, people: new Set<string>(), courses: new Set<string>() };
+async function endGone(
+  store: Store,
+  source: string,
+  number: number,
+  gone: Uint8Array,
+  people: Set<string>,
+  work: Work,
+) {
+  const result = { records: 0, quarantined: 0, courses: new Set<string>() };
   for (let at = 0; at < gone.length; at += batchSize * digestBytes) {
     work.signal.throwIfAborted();
     for (const row of await store.rows.end(
@@ -258,7 +262,7 @@ async function endGone(store: Store, source: string, number: number, gone: Uint8
     )) {
       if (row.quarantined) result.quarantined += 1;
       else result.records += 1;
-      note(result.people, row.person);
+      note(people, row.person);
       if (row.course) result.courses.add(row.course);
     }
   }

@@ -16,7 +16,7 @@ export function touchedPeople(
   rulesChanged: boolean,
 ): Touched {
   const everybody = difference === null || rulesChanged;
-  const own = new Set([...(difference ?? []), ...pending]);
+  const own = difference && !pending.length ? difference : new Set([...(difference ?? []), ...pending]);
   return {
     own,
     everybody,
