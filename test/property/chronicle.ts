@@ -102,7 +102,7 @@ export class Chronicle {
       if (JSON.stringify(old.answer) !== JSON.stringify(answer)) this.#before.set(source, old);
       this.#checkAdditions(source, old, before, after);
     }
-    const took = this.#checkRemovals(`run of ${source}`, source, before, after, false);
+    const took = this.#checkRemovals(`run of ${source}`, source, before, after, [...old.good, ...old.bad]);
     if (took.disables + took.unenrolments && run.heldTypes.length) this.#say('a held run took something away');
     this.#removed.push({ source, at: this.site.time, ...took });
     this.#give(source, before, after);
@@ -145,7 +145,7 @@ export class Chronicle {
     }
     if (JSON.stringify(expected) !== JSON.stringify(after.members))
       this.#say(`approval of ${source}:\n${text(expected)}\nexpected, but\n${text(after.members)}`);
-    this.#checkRemovals(`approval for ${source}`, source, before, after, true);
+    this.#checkRemovals(`approval for ${source}`, source, before, after, null);
   }
 
   /** Facts that hold whatever happened. */
@@ -228,8 +228,12 @@ export class Chronicle {
     if (String(has) !== String(wanted)) this.#say(`${who} is in [${has}], should be in [${wanted}]`);
   }
 
-  /** Nobody loses anything that a row, a doubt or somebody's open question could explain. */
-  #checkRemovals(what: string, source: string, before: View, after: View, approved: boolean) {
+  /**
+   * Nobody loses anything that a row or a doubt could explain. `went`: the rows that the run replaced; null for an
+   * approval, which a person has thought about.
+   */
+  #checkRemovals(what: string, source: string, before: View, after: View, went: (GoodRow | BadRow)[] | null) {
+    const approved = went === null;
     const took = { disables: 0, unenrolments: 0 };
     const sources = [...this.#now].filter(([name]) => !approved || name !== source).map(([, one]) => one);
     const good = sources.flatMap((one) => one.good);
@@ -251,7 +255,8 @@ export class Chronicle {
       if (bad.some((row) => sameName(row, old))) say('there is a quarantined row');
       if (approved) continue;
       if (bad.some((row) => isAnybody(row) && row.source === source)) say('there is a row that could be anybody');
-      const near = connected(old, [...good, ...bad, ...before.members]);
+      const near = connected(old, [...good, ...bad, ...went, ...before.members]);
+      if (bad.some((row) => near.includes(row))) say('a quarantined row may be about this person');
       if (conflicts.some((person) => person.rows.some((row) => near.includes(row)))) say('there is a conflict');
     }
     return took;

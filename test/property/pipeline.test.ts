@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Chronicle } from './chronicle.ts';
 import { stories } from './story.ts';
 
-const numRuns = Number(process.env['ROSTERD_PROPERTY_RUNS'] ?? 120);
+const numRuns = Number(process.env['ROSTERD_PROPERTY_RUNS'] ?? 200);
 
 test('whatever happened, the roster becomes what the last complete snapshots say, and nobody is lost on the way', async () => {
   await fc.assert(

@@ -16,6 +16,7 @@ const courses = [
   ['F', 'D2', 'C3'],
 ] as const;
 const garbled = 'garbled';
+const unreadableId = 'i'.repeat(300);
 
 export function keyOf(course: number): string {
   return courses[course]!.join('\u001f');
@@ -38,7 +39,7 @@ export type Edit =
   /** One row of the person says something else than the others. */
   | { edit: 'odd'; who: number }
   /** The first row of the person cannot be read, but tells whose it is. */
-  | { edit: 'break'; who: number; leaves: 'id and e-mail' | 'id' }
+  | { edit: 'break'; who: number; leaves: Readable }
   /** There is a row that could be anybody's. */
   | { edit: 'garble' }
   /** This once no row is answered. */
@@ -56,6 +57,8 @@ export type Act =
   | { act: 'reject'; source: number }
   | { act: 'scope'; scope: number }
   | { act: 'wait'; hours: number };
+/** What a broken row still tells of its person. */
+type Readable = 'id and e-mail' | 'id' | 'e-mail';
 export type Shuffle = 'as is' | 'reversed' | 'repeated';
 
 interface Entry {
@@ -65,7 +68,7 @@ interface Entry {
   year: number;
   courses: Set<number>;
   odd: boolean;
-  broken: 'no' | 'id and e-mail' | 'id';
+  broken: 'no' | Readable;
 }
 
 /** What one source believes. */
@@ -132,7 +135,8 @@ export class Book {
         const broken = at === 0 ? entry.broken : 'no';
         const year = broken === 'id and e-mail' ? 'x' : String(entry.odd && at === 0 ? 5 : entry.year);
         const email = broken === 'id' ? 'nowhere' : `e${entry.email}@x.edu`;
-        rows.push([...courses[course]!, `N${entry.name}`, 'L', email, year, entry.id === null ? '' : `i${entry.id}`]);
+        const id = broken === 'e-mail' ? unreadableId : entry.id === null ? '' : `i${entry.id}`;
+        rows.push([...courses[course]!, `N${entry.name}`, 'L', email, year, id]);
       });
     for (let n = 0; n < this.#crowd; n += 1)
       rows.push([...courses[0]!, 'Crowd', 'L', `crowd${n}@x.edu`, '1', `crowd${n}`]);
@@ -150,8 +154,8 @@ export function rowsOf(source: string, rows: readonly MemoryRow[]): { good: Good
       continue;
     }
     const [faculty, department, course, name, , email, year, id] = row as string[];
-    const who = { id: id === '' ? null : id!, email: email === 'nowhere' ? null : email! };
-    if (year === 'x' || who.email === null) bad.push({ source, ...who });
+    const who = { id: id === '' || id === unreadableId ? null : id!, email: email === 'nowhere' ? null : email! };
+    if (year === 'x' || id === unreadableId || who.email === null) bad.push({ source, ...who });
     else
       good.push({
         source,
@@ -190,7 +194,7 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
     arbitrary: fc.record({
       edit: fc.constant('break' as const),
       who,
-      leaves: fc.constantFrom('id and e-mail' as const, 'id' as const),
+      leaves: fc.constantFrom<Readable>('id and e-mail', 'id', 'e-mail'),
     }),
   },
   { weight: 1, arbitrary: fc.constant({ edit: 'garble' as const }) },

@@ -32,7 +32,7 @@ export interface View {
   members: Member[];
   courses: CourseEntry[];
   outbox: Letter[];
-  states: Pick<SourceState, 'source' | 'current' | 'pending' | 'held'>[];
+  states: Pick<SourceState, 'source' | 'current' | 'staging' | 'pending' | 'held'>[];
 }
 
 /** Departments and courses to sync. */
@@ -179,8 +179,8 @@ export class Site {
         body: JSON.stringify({ ...delivery, item: '' }),
       })),
       states: (await sources.all())
-        .map(({ source, current, pending, held }) => ({ source, current, pending, held }))
-        .filter(({ current, pending, held }) => current !== null || pending !== null || held !== null),
+        .map(({ source, current, staging, pending, held }) => ({ source, current, staging, pending, held }))
+        .filter((state) => state.current ?? state.staging ?? state.pending ?? state.held),
     };
   }
 
