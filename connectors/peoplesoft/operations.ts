@@ -1,4 +1,4 @@
-import type { ChangeType } from '../../src/connector/target.ts';
+import { personChangeTypes } from '../../src/connector/target.ts';
 import type { Template } from './template.ts';
 
 /**
@@ -8,14 +8,7 @@ import type { Template } from './template.ts';
  */
 
 /** Change types that PeopleSoft takes. */
-export const accepted = [
-  'account.create',
-  'account.enable',
-  'account.update',
-  'enrolment.add',
-  'enrolment.remove',
-  'account.disable',
-] as const satisfies readonly ChangeType[];
+export const accepted = personChangeTypes;
 export type AcceptedType = (typeof accepted)[number];
 
 /** What is sent for a change type that the configuration says nothing about. */

@@ -1,4 +1,4 @@
-import type { TargetConnector } from '../../src/connector/target.ts';
+import { personChangeTypes, type TargetConnector } from '../../src/connector/target.ts';
 import { openClient } from './client.ts';
 import { deliver } from './deliver.ts';
 import { probeOrg } from './probe.ts';
@@ -10,14 +10,7 @@ export const salesforce: TargetConnector<SalesforceSettings> = {
   direction: 'target',
   description: 'Salesforce: people and enrolments by collections upsert (REST API, client credentials)',
   settings,
-  accepts: [
-    'account.create',
-    'account.enable',
-    'account.update',
-    'enrolment.add',
-    'enrolment.remove',
-    'account.disable',
-  ],
+  accepts: personChangeTypes,
   batchSize: (chosen) => chosen.batch,
   async open(chosen, context) {
     const client = openClient(chosen, context);

@@ -66,6 +66,11 @@ export class Rejected extends RosterdError {
   readonly kind = 'Rejected';
 }
 
+/** The kind of anything thrown; what is none of ours is a bug. */
+export function kindOf(error: unknown): RosterdError['kind'] | 'Unexpected' {
+  return error instanceof RosterdError ? error.kind : 'Unexpected';
+}
+
 /** The text of anything thrown, one line. */
 export function messageOf(error: unknown): string {
   if (error instanceof RosterdError) return error.line();

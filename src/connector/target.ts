@@ -3,17 +3,18 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Http } from './http.ts';
 
-/** What can happen to the roster; the words of the plan, the outbox and the targets alike. */
-export const changeTypes = [
-  'course.create',
+/** What can happen to people, for targets that know nothing of courses by themselves. */
+export const personChangeTypes = [
   'account.create',
   'account.enable',
   'account.update',
   'enrolment.add',
   'enrolment.remove',
   'account.disable',
-  'course.archive',
 ] as const;
+
+/** What can happen to the roster, in the order of a plan; the words of plan, outbox and targets alike. */
+export const changeTypes = ['course.create', ...personChangeTypes, 'course.archive'] as const;
 export type ChangeType = (typeof changeTypes)[number];
 
 /** A course by its three names. Names are exact; `courseKey` makes one string of them. */

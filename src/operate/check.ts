@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { systemClock } from '../base/clock.ts';
-import { messageOf, RosterdError } from '../base/errors.ts';
+import { kindOf, messageOf } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import type { Config } from '../configure/config.ts';
 import { ConfigErrors } from '../configure/problems.ts';
@@ -58,8 +58,7 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
     try {
       return { ...finding, found: await look() };
     } catch (error) {
-      const kind = error instanceof RosterdError ? error.kind : 'Unexpected';
-      return { ...finding, error: { kind, message: messageOf(error) } };
+      return { ...finding, error: { kind: kindOf(error), message: messageOf(error) } };
     }
   };
   try {

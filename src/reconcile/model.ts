@@ -1,4 +1,4 @@
-import type { AccountFacts, ChangeType, CourseName } from '../connector/target.ts';
+import { type AccountFacts, type ChangeType, type CourseName, changeTypes } from '../connector/target.ts';
 import type { Hints, PersonRecord } from '../snapshot/record.ts';
 
 /** The words of reconciliation. Everything here is plain data: what goes in, what a plan is made of. */
@@ -98,17 +98,10 @@ export interface PeopleRules {
 /** Hands out account numbers, in the order of asking. */
 export type NumberIssuer = (kind: AccountFacts['kind']) => string;
 
-/** Order of types in a plan; the design's, with the removals last. */
-export const changeRank: Readonly<Record<ChangeType, number>> = {
-  'course.create': 0,
-  'account.create': 1,
-  'account.enable': 2,
-  'account.update': 3,
-  'enrolment.add': 4,
-  'enrolment.remove': 5,
-  'account.disable': 6,
-  'course.archive': 7,
-};
+/** Place of each type in the order of a plan; the design's, with the removals last. */
+export const changeRank = Object.fromEntries(changeTypes.map((type, rank) => [type, rank])) as Readonly<
+  Record<ChangeType, number>
+>;
 
 /** The types that take something away, and that a guard holds. */
 export const removalTypes = ['enrolment.remove', 'account.disable', 'course.archive'] as const satisfies ChangeType[];

@@ -64,6 +64,8 @@ export interface PlanSummary {
   digest: string;
   counts: Partial<Record<ChangeType, number>>;
   guards: GuardResult[];
+  /** An empty snapshot that would take something away: it must not come into force. */
+  refused: boolean;
   /** Types whose changes wait for a person. */
   heldTypes: ChangeType[];
   conflicts: number;
@@ -157,6 +159,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     digest: digest.digest('hex'),
     counts: Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1))),
     guards,
+    refused,
     heldTypes,
     conflicts,
     blocked,

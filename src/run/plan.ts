@@ -10,7 +10,7 @@ import type { Rosterd } from './rosterd.ts';
 
 /**
  * Works out the plan of a run and stores it; null when there is nothing to look at: the same bytes, the same rules, and
- * nobody left pending. Nothing that it writes counts before `putInForce`.
+ * nobody left pending. Nothing that it writes counts before `enforce`.
  */
 export async function planRun(
   { config, store, work }: Rosterd,
@@ -48,9 +48,8 @@ export async function planRun(
     },
     sink,
   );
-  const refused = summary.guards.some((guard) => guard.guard === 'empty-snapshot' && guard.held);
   // The snapshot stays out of force, so whom the last one left pending is still pending.
-  if (refused) await sink.pending(left);
+  if (summary.refused) await sink.pending(left);
   const plan: Plan = {
     plan: run.run,
     run: run.run,
@@ -60,7 +59,7 @@ export async function planRun(
     heldTypes: summary.heldTypes,
     counts: summary.counts,
     courseEntries: summary.courses.entries,
-    courseEntriesWith: refused ? 'held' : 'free',
+    courseEntriesWith: summary.refused ? 'held' : 'free',
   };
   await store.plans.put(plan);
   run.plan = plan.plan;

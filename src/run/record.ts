@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { messageOf, RosterdError } from '../base/errors.ts';
+import { kindOf, messageOf } from '../base/errors.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { type Run, type RunStatus, snapshotId } from '../store/port.ts';
 import type { Rosterd } from './rosterd.ts';
@@ -70,8 +70,7 @@ export async function endRun({ store, work }: Rosterd, run: Run, status: RunStat
 
 /** Writes into the run why it failed. An error that is none of ours is a bug, and logged with its stack. */
 export function noteError({ work }: Rosterd, run: Run, error: unknown): void {
-  const kind = error instanceof RosterdError ? error.kind : 'Unexpected';
-  run.error = { kind: work.signal.aborted ? 'Stopped' : kind, message: messageOf(error) };
+  run.error = { kind: work.signal.aborted ? 'Stopped' : kindOf(error), message: messageOf(error) };
   if (run.error.kind === 'Unexpected')
     work.log.error({ event: 'run.bug', run: run.run, err: error }, `${run.source}: unexpected error`);
 }

@@ -1,6 +1,5 @@
 import type { Work } from '../base/work.ts';
 import type { Config } from '../configure/config.ts';
-
 import type { Store, TargetInterest } from '../store/port.ts';
 
 /** What a run works with: what is wanted, what is known, and how to work. */

@@ -18,11 +18,9 @@ export class Database {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #names = new Map<string, Map<string, number>>();
-  readonly directory: string;
   #rowsIndexed = false;
 
   constructor(directory: string) {
-    this.directory = directory;
     const file = join(directory, 'rosterd.db');
     try {
       mkdirSync(directory, { recursive: true, mode: 0o750 });

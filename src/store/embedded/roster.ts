@@ -2,7 +2,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../../connector/target.ts';
 import { deliveryOf, itemId } from '../../outbox/items.ts';
 import type { Account, CourseEntry } from '../../reconcile/model.ts';
-import { changeOf, type PlannedChange } from '../../reconcile/plan.ts';
+import { changeOf, numberPrefix, type PlannedChange } from '../../reconcile/plan.ts';
 import type { Plan, PlanPart, Roster, TargetInterest } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
 
@@ -45,7 +45,7 @@ export function roster(db: Database): Roster {
 
     async nextNumbers() {
       const next: Record<string, number> = {};
-      for (const prefix of ['950', '951']) {
+      for (const prefix of Object.values(numberPrefix)) {
         const from = Number(`${prefix}0000000`);
         const row = db.get(
           'SELECT max(account) AS n FROM accounts WHERE account BETWEEN ? AND ?',
