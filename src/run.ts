@@ -2,7 +2,7 @@ import { messageOf } from './base/errors.ts';
 import type { SourceConfig } from './configure/config.ts';
 import type { Answer } from './connector/source.ts';
 import { pull } from './pull/pull.ts';
-import { dropStaged, enforce, finishInterrupted } from './run/force.ts';
+import { dropStaged, enforce, finishInterrupted, withRoster } from './run/force.ts';
 import { planRun } from './run/plan.ts';
 import { endRun, noteError, noteSnapshot, openRun, type RunOrder } from './run/record.ts';
 import type { Rosterd } from './run/rosterd.ts';
@@ -16,7 +16,7 @@ import type { Run } from './store/port.ts';
  *     pull (rows) → snapshot (what is true now) → plan (what that changes) → force (roster and outbox, together)
  *
  * Delivery follows from the outbox, in its own time. What a source, a file or a person did wrong is the run's outcome,
- * never an exception. The caller holds the store's lock.
+ * never an exception. The caller holds the lock of the source; planning and applying take the roster's as well.
  */
 export async function runOnce(rosterd: Rosterd, source: SourceConfig, order: RunOrder): Promise<Run> {
   const { config, store, work } = rosterd;
@@ -32,13 +32,16 @@ export async function runOnce(rosterd: Rosterd, source: SourceConfig, order: Run
 
     const taken = await takeSnapshot(store, state, run.run, answer, format, work);
     noteSnapshot(run, taken);
-    const plan = await planRun(rosterd, source, state, run, taken);
+    const plan = await withRoster(rosterd, source.name, async (mine) => {
+      const plan = await planRun(mine, source, state, run, taken);
+      if (plan && !order.dryRun) await enforce(mine, state, plan, taken, run);
+      return plan;
+    });
     if (order.dryRun) {
       await dropStaged(store, state);
       return await endRun(rosterd, run, plan && Object.keys(plan.counts).length ? 'planned' : 'unchanged');
     }
-    if (plan) await enforce(rosterd, state, plan, taken, run);
-    else await endRun(rosterd, run, 'unchanged');
+    if (!plan) await endRun(rosterd, run, 'unchanged');
     await answer.accepted().catch((error) => {
       const said = messageOf(error);
       work.log.warn({ event: 'pull.archive', source: source.name, error: said }, `${source.name}: ${said}`);

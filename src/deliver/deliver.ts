@@ -1,10 +1,11 @@
-import { messageOf, RosterdError } from '../base/errors.ts';
+import { kindOf, messageOf, RosterdError } from '../base/errors.ts';
 import { withRetry } from '../base/retry.ts';
 import type { Work } from '../base/work.ts';
 import type { Config, TargetConfig } from '../configure/config.ts';
 import { openHttp } from '../connector/http.ts';
 import type { DeliveryItem, ItemResult, TargetContext, TargetSession } from '../connector/target.ts';
-import type { Store } from '../store/port.ts';
+import { under, waitForLock } from '../store/exclusive.ts';
+import type { Lock, Store } from '../store/port.ts';
 import { completeResults, personOf, pickBatch } from './batch.ts';
 
 /** How patiently delivery tries again; times in milliseconds. */
@@ -38,9 +39,30 @@ export async function deliverAll(
   work: Work,
   patience: DeliveryPatience = usualPatience,
 ): Promise<DeliveryEnd[]> {
-  await store.outbox.recover();
   const targets = config.targets.filter((target) => target.enabled);
-  return Promise.all(targets.map((target) => deliverTo(target, config.institution, store, work, patience)));
+  return Promise.all(targets.map((target) => deliverAlone(target, config.institution, store, work, patience)));
+}
+
+/** One target has one deliverer at a time, or the order of a person's changes would be nobody's. */
+async function deliverAlone(
+  target: TargetConfig,
+  institution: string,
+  store: Store,
+  work: Work,
+  patience: DeliveryPatience,
+): Promise<DeliveryEnd> {
+  let lock: Lock;
+  try {
+    lock = await waitForLock(store, `target:${target.name}`, work, target.name);
+  } catch (error) {
+    return { target: target.name, sent: 0, failed: 0, error: { kind: kindOf(error), message: messageOf(error) } };
+  }
+  try {
+    await store.outbox.recover(target.name);
+    return await deliverTo(target, institution, store, under(lock, work), patience);
+  } finally {
+    await lock.release();
+  }
 }
 
 async function deliverTo(

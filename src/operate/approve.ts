@@ -5,12 +5,12 @@ import { deliverAll } from '../deliver/deliver.ts';
 import { typesOf } from '../outbox/apply.ts';
 import { keysOfAccount } from '../reconcile/model.ts';
 import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
-import { enforceHeld, finishInterrupted } from '../run/force.ts';
+import { enforceHeld, finishInterrupted, withRoster } from '../run/force.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import type { Plan, PlanPosition, Run } from '../store/port.ts';
 import { printRun, runJson } from './report.ts';
 import { findRun } from './runs.ts';
-import { exit, type Session, withLock, withSession } from './session.ts';
+import { exit, type Session, withSession, withSource } from './session.ts';
 
 /** `approve RUN --digest D`: applies exactly the held part of that plan, once, and delivers. */
 export async function approve(
@@ -19,13 +19,11 @@ export async function approve(
 ): Promise<number> {
   return withSession(options, async (session) => {
     const { rosterd } = session;
-    const { run, failed } = await withLock(rosterd, async () => {
-      const run = await approveHeld(rosterd, id, options.digest);
-      const ends = options.deliver ? await deliverAll(rosterd.config, rosterd.store, rosterd.work) : [];
-      return { run, failed: ends.some((end) => end.error || end.failed) };
-    });
+    const { source } = await findRun(rosterd, id);
+    const run = await withSource(rosterd, source, (mine) => approveHeld(mine, id, options.digest));
+    const ends = options.deliver ? await deliverAll(rosterd.config, rosterd.store, rosterd.work) : [];
     tell(session, run);
-    return failed ? exit.failed : exit.done;
+    return ends.some((end) => end.error || end.failed) ? exit.failed : exit.done;
   });
 }
 
@@ -33,27 +31,30 @@ export async function approve(
 export async function reject(id: string, options: { config: string; json: boolean }): Promise<number> {
   return withSession(options, async (session) => {
     const { rosterd } = session;
-    const run = await withLock(rosterd, () => rejectHeld(rosterd, id));
+    const { source } = await findRun(rosterd, id);
+    const run = await withSource(rosterd, source, (mine) => rejectHeld(mine, id));
     tell(session, run);
     return exit.done;
   });
 }
 
-/** The approval itself. Throws `Misconfigured` when that plan does not wait or has another digest. */
+/** The approval itself, under the lock of the source. Throws `Misconfigured` when that plan does not wait or has another digest. */
 export async function approveHeld(rosterd: Rosterd, id: string, digest: string): Promise<Run> {
   const { run, plan } = await heldPlan(rosterd, id);
   if (digest !== plan.digest)
     throw new Misconfigured(`the plan of run ${id} has the digest ${plan.digest}, not ${digest}`, {
       remedy: `look at it with rosterd show ${id}, and approve what you saw`,
     });
-  await refuseStale(rosterd, plan);
-  const state = await rosterd.store.sources.get(plan.source);
-  run.decision = { verdict: 'approved', at: rosterd.work.clock.now().toISOString() };
-  await rosterd.store.runs.put(run);
-  return enforceHeld(rosterd, state, plan, run);
+  return withRoster(rosterd, plan.source, async (mine) => {
+    await refuseStale(mine, plan);
+    const state = await mine.store.sources.get(plan.source);
+    run.decision = { verdict: 'approved', at: mine.work.clock.now().toISOString() };
+    await mine.store.runs.put(run);
+    return enforceHeld(mine, state, plan, run);
+  });
 }
 
-/** The rejection itself. Throws `Misconfigured` when that plan does not wait. */
+/** The rejection itself, under the lock of the source. Throws `Misconfigured` when that plan does not wait. */
 export async function rejectHeld(rosterd: Rosterd, id: string): Promise<Run> {
   const { run, plan } = await heldPlan(rosterd, id);
   const state = await rosterd.store.sources.get(plan.source);

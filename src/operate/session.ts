@@ -2,6 +2,7 @@ import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import { type Log, openLog } from '../base/log.ts';
 import { openRosterd, readConfig } from '../daemon.ts';
 import type { Rosterd } from '../run/rosterd.ts';
+import { under } from '../store/exclusive.ts';
 import { openProgress, openScreen, type Screen } from './screen.ts';
 
 /** Exit statuses of every command. */
@@ -63,16 +64,24 @@ export function logFor(): Log {
   return openLog(process.stderr.isTTY ? { level: process.env['ROSTERD_LOG_LEVEL'] ?? 'warn' } : {});
 }
 
-/** Takes the right to change the roster, or says who could not. */
-export async function withLock<T>(rosterd: Rosterd, work: () => Promise<T>): Promise<T> {
-  const lock = await rosterd.store.lock();
-  if (!lock)
-    throw new Unavailable(`another rosterd is at work on ${rosterd.config.stateDir}`, {
-      remedy: 'try again when it is done',
-    });
+/** Does the work that only one may do at a time for a source, or says that somebody else is at it. */
+export async function withSource<T>(
+  rosterd: Rosterd,
+  source: string,
+  work: (rosterd: Rosterd) => Promise<T>,
+): Promise<T> {
+  const lock = await rosterd.store.lock(`source:${source}`);
+  if (!lock) throw atWork(rosterd, source);
   try {
-    return await work();
+    return await work({ ...rosterd, work: under(lock, rosterd.work) });
   } finally {
     await lock.release();
   }
+}
+
+/** What is said when somebody else has the lock of a source. */
+export function atWork({ store }: Rosterd, source: string): Unavailable {
+  return new Unavailable(`another rosterd is at work on ${source} in ${store.place}`, {
+    remedy: 'try again when it is done',
+  });
 }

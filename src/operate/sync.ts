@@ -3,10 +3,11 @@ import { type DeliveryEnd, deliverAll } from '../deliver/deliver.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import { runOnce } from '../run.ts';
 import { selectSources } from '../schedule/select.ts';
-import type { OutboxCounts, Run } from '../store/port.ts';
+import { under } from '../store/exclusive.ts';
+import type { Lock, OutboxCounts, Run } from '../store/port.ts';
 import { printRun, runJson } from './report.ts';
 import { paint, type Screen, table } from './screen.ts';
-import { exit, withLock, withSession } from './session.ts';
+import { atWork, exit, withSession } from './session.ts';
 
 /** What `sync` was asked for. */
 export interface SyncOptions {
@@ -20,6 +21,8 @@ export interface SyncOptions {
 /** What one sync came to. */
 export interface SyncResult {
   runs: Run[];
+  /** Sources that another rosterd is at work on; nothing was done for them. */
+  busy: string[];
   outbox: Record<string, OutboxCounts>;
   deliveries: DeliveryEnd[];
 }
@@ -41,15 +44,29 @@ export async function syncOnce(
   sources: readonly SourceConfig[],
   { dryRun, deliver }: { dryRun: boolean; deliver: boolean },
 ): Promise<SyncResult> {
-  return withLock(rosterd, async () => {
-    const runs: Run[] = [];
+  const { store, work } = rosterd;
+  const runs: Run[] = [];
+  const busy: string[] = [];
+  const locks = new Map<SourceConfig, Lock>();
+  try {
+    // All of them first: a sync that is refused is refused before it has done half of it.
     for (const source of sources) {
-      if (rosterd.work.signal.aborted) break;
-      runs.push(await runOnce(rosterd, source, { trigger: 'cli', dryRun: dryRun || source.dryRun }));
+      const lock = await store.lock(`source:${source.name}`);
+      if (lock) locks.set(source, lock);
+      else busy.push(source.name);
     }
-    const deliveries = deliver && !dryRun ? await deliverAll(rosterd.config, rosterd.store, rosterd.work) : [];
-    return { runs, outbox: await outboxCounts(rosterd), deliveries };
-  });
+    if (!locks.size) throw atWork(rosterd, busy.join(', '));
+    for (const [source, lock] of locks) {
+      if (work.signal.aborted) break;
+      const mine = { ...rosterd, work: under(lock, work) };
+      runs.push(await runOnce(mine, source, { trigger: 'cli', dryRun: dryRun || source.dryRun }));
+      await lock.release();
+    }
+  } finally {
+    for (const lock of locks.values()) await lock.release();
+  }
+  const deliveries = deliver && !dryRun ? await deliverAll(rosterd.config, store, work) : [];
+  return { runs, busy, outbox: await outboxCounts(rosterd), deliveries };
 }
 
 /** Counts of every configured target, also of one that nothing was ever queued for. */
@@ -60,21 +77,22 @@ async function outboxCounts({ config, store }: Rosterd): Promise<Record<string, 
 }
 
 /** The object that `sync --json` prints; scripts hold on to it. */
-export function syncJson({ runs, outbox, deliveries }: SyncResult): unknown {
+export function syncJson({ runs, busy, outbox, deliveries }: SyncResult): unknown {
   const errors = deliveries.filter((end) => end.error).map(({ target, error }) => ({ target, error }));
-  return { runs: runs.map(runJson), outbox, deliveryErrors: errors };
+  return { runs: runs.map(runJson), busy, outbox, deliveryErrors: errors };
 }
 
 /** 1 when something failed, else 3 when something is held, else 0. */
-export function exitOf({ runs, deliveries }: SyncResult): number {
-  const failedRun = runs.some((run) => run.status === 'failed' || run.status === 'running');
+export function exitOf({ runs, busy, deliveries }: SyncResult): number {
+  const failedRun = busy.length > 0 || runs.some((run) => run.status === 'failed' || run.status === 'running');
   // What failed in an earlier sync is in the counts; only what fails now makes this one a failure.
   if (failedRun || deliveries.some((end) => end.error || end.failed > 0)) return exit.failed;
   return runs.some((run) => run.status === 'held') ? exit.held : exit.done;
 }
 
-function printSync(screen: Screen, { runs, outbox, deliveries }: SyncResult, configFile: string): void {
+function printSync(screen: Screen, { runs, busy, outbox, deliveries }: SyncResult, configFile: string): void {
   for (const run of runs) printRun(screen, run, configFile);
+  for (const source of busy) screen.say(paint.yellow(`${source}: another rosterd is at work on it`));
   const targets = Object.entries(outbox);
   if (targets.length)
     screen.say(

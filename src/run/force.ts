@@ -1,9 +1,11 @@
 import { rulesFingerprint } from '../configure/rules.ts';
 import { applyPlan } from '../outbox/apply.ts';
 import type { Taken } from '../snapshot/take.ts';
+import { under, waitForLock } from '../store/exclusive.ts';
 import type { Plan, Run, SourceState, Store } from '../store/port.ts';
 import { endRun } from './record.ts';
 import { interests, type Rosterd } from './rosterd.ts';
+import { enterRules, outdated } from './rules.ts';
 
 /**
  * The protocol by which a plan comes to count. The source's state is one document, and each arrow is one write of it:
@@ -21,9 +23,8 @@ import { interests, type Rosterd } from './rosterd.ts';
  */
 export async function enforce(rosterd: Rosterd, state: SourceState, plan: Plan, taken: Taken, run: Run): Promise<Run> {
   const { config, store } = rosterd;
-  const rules = rulesFingerprint(config);
   await store.runs.put(run);
-  await outdateRules(store, state.source, rules);
+  const rules = await enterRules(store, rulesFingerprint(config));
   if (plan.courseEntriesWith === 'held') {
     await dropStaged(store, state);
     if (state.rules !== rules) state.rules = outdated;
@@ -39,17 +40,43 @@ export async function enforce(rosterd: Rosterd, state: SourceState, plan: Plan, 
   return finishPlan(rosterd, state, plan, run);
 }
 
-/** No fingerprint: everybody of the source is looked at in its next run, whatever the rules are then. */
-const outdated = '';
-
 /**
- * A run under new rules may change people of other sources too. Those have to look at everybody again even if the old
- * rules are back by the time of their next run.
+ * Works on the roster as the only one, and on a whole one: plans of other sources that a dead process left half applied
+ * are finished first. Were they not, this plan would be made from half of that one, and its holder, when it only slept,
+ * could go on writing what this one never touched. The caller holds the lock of its source.
  */
-async function outdateRules(store: Store, source: string, rules: string): Promise<void> {
-  for (const other of await store.sources.all())
-    if (other.source !== source && other.rules && other.rules !== rules)
-      await store.sources.put({ ...other, rules: outdated });
+export async function withRoster<T>(
+  rosterd: Rosterd,
+  source: string,
+  then: (rosterd: Rosterd) => Promise<T>,
+): Promise<T> {
+  const { store, work } = rosterd;
+  for (;;) {
+    const lock = await waitForLock(store, 'roster', work, source);
+    try {
+      const mine = { ...rosterd, work: under(lock, work) };
+      if (await finishOthers(mine, source)) return await then(mine);
+    } finally {
+      await lock.release();
+    }
+    // Somebody who is alive has that plan in hand, and needs the roster for it.
+    await work.clock.wait(200, work.signal);
+  }
+}
+
+/** Finishes the interrupted plans of all other sources; false when one of them is in somebody's hands. */
+async function finishOthers(rosterd: Rosterd, source: string): Promise<boolean> {
+  for (const other of await rosterd.store.sources.all()) {
+    if (other.source === source || !other.applying) continue;
+    const lock = await rosterd.store.lock(`source:${other.source}`);
+    if (!lock) return false;
+    try {
+      await finishApplying({ ...rosterd, work: under(lock, rosterd.work) }, other.source);
+    } finally {
+      await lock.release();
+    }
+  }
+  return true;
 }
 
 /** Lets the held part of a plan pass: a person approved it. From the first write on a crash is finished by the next start. */
@@ -73,24 +100,31 @@ async function finishPlan(rosterd: Rosterd, state: SourceState, plan: Plan, run:
 
 /**
  * What a dead process left behind: a plan in force is applied to its end, a snapshot that never came into force is
- * thrown away, and a run that never ended is ended. Safe to call at any time under the lock.
+ * thrown away, and a run that never ended is ended. Safe to call at any time under the source's lock.
  */
 export async function finishInterrupted(rosterd: Rosterd, source: string): Promise<void> {
-  const { store, work } = rosterd;
-  const state = await store.sources.get(source);
-  if (state.applying) {
-    const plan = (await store.plans.get(state.applying.plan))!;
-    const run = (await store.runs.get(plan.run))!;
-    work.log.warn({ event: 'run.resumed', run: run.run, source }, `${source}: finishing run ${run.run}`);
-    run.error = null;
-    await finishPlan(rosterd, state, plan, run);
-  }
+  const { store } = rosterd;
+  let state = await store.sources.get(source);
+  if (state.applying) state = await withRoster(rosterd, source, (mine) => finishApplying(mine, source));
   await dropStaged(store, state);
   for (const run of await store.runs.list({ source, limit: 10 }))
     if (run.status === 'running') {
       run.error = { kind: 'Stopped', message: 'rosterd was stopped in the middle; nothing of this run was applied' };
       await endRun(rosterd, run, 'failed');
     }
+}
+
+/** Applies a plan in force to its end; under the locks of its source and of the roster. */
+async function finishApplying(rosterd: Rosterd, source: string): Promise<SourceState> {
+  const { store, work } = rosterd;
+  const state = await store.sources.get(source);
+  if (!state.applying) return state;
+  const plan = (await store.plans.get(state.applying.plan))!;
+  const run = (await store.runs.get(plan.run))!;
+  work.log.warn({ event: 'run.resumed', run: run.run, source }, `${source}: finishing run ${run.run}`);
+  run.error = null;
+  await finishPlan(rosterd, state, plan, run);
+  return state;
 }
 
 /** Throws away a snapshot that is not in force, if there is one. */

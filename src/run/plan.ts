@@ -7,6 +7,7 @@ import type { Taken } from '../snapshot/take.ts';
 import type { Plan, Run, SourceState } from '../store/port.ts';
 import { touchedPeople } from '../store/touched.ts';
 import type { Rosterd } from './rosterd.ts';
+import { rulesChanged } from './rules.ts';
 
 /**
  * Works out the plan of a run and stores it; null when there is nothing to look at: the same bytes, the same rules, and
@@ -21,8 +22,8 @@ export async function planRun(
 ): Promise<Plan | null> {
   const { snapshot, before } = taken;
   const left = state.pending ? await store.plans.pendingKeys(state.pending) : [];
-  const rulesChanged = state.rules !== null && state.rules !== rulesFingerprint(config);
-  if (!taken.staged && !left.length && !rulesChanged) return null;
+  const everything = await rulesChanged(store, state, rulesFingerprint(config));
+  if (!taken.staged && !left.length && !everything) return null;
 
   const people = left.filter((key) => !key.startsWith('c:')).map(keyOfPending);
   const openCourses = left.filter((key) => key.startsWith('c:')).map((key) => key.slice(2));
@@ -31,11 +32,11 @@ export async function planRun(
     {
       source: source.name,
       evidence: store.rows.evidence(source.name, snapshot.number),
-      touched: touchedPeople(store, source.name, snapshot.number, taken.touched, people, rulesChanged),
+      touched: touchedPeople(store, source.name, snapshot.number, taken.touched, people, everything),
       precedence: config.sources.map((one) => one.name),
       courseRules: courseRules(config),
       courses: { ...taken.courses, gone: [...new Set([...taken.courses.gone, ...openCourses])] },
-      everything: rulesChanged,
+      everything,
       blockAll: taken.blockAll,
       limits: source.limits,
       records: { now: snapshot.records, before: before?.records ?? null },

@@ -16,6 +16,8 @@ import type { PersonRecord, Quarantined } from '../snapshot/record.ts';
  */
 export interface Store {
   readonly kind: string;
+  /** Where it is, for messages: a directory, or servers and database. Never a password. */
+  readonly place: string;
   sources: SourceStates;
   runs: Runs;
   snapshots: Snapshots;
@@ -24,19 +26,25 @@ export interface Store {
   roster: Roster;
   outbox: Outbox;
   /**
-   * Takes the one right to change the roster, or null when somebody has it, this process or another. It is given back
-   * by `release`, by `close`, and by the end of the process, however it ends: at once, or after a lease. Reading, and
-   * writing run documents, needs no lock.
+   * Takes the one right to work on something, or null when somebody has it, this process or another. It is given back
+   * by `release`, by `close`, and by the end of the process, however it ends: at once, or after a lease. Reading needs
+   * no lock. A run holds its source's, and the roster's as well while it plans and applies; a delivery holds its
+   * target's. Whoever wants two takes the source's first.
    */
-  lock(): Promise<Lock | null>;
+  lock(on: LockName): Promise<Lock | null>;
   /** Gives back everything. The store cannot be used any more. */
   close(): Promise<void>;
 }
 
-/** The right to change the roster, while it is held. */
+/** What a lock is on: the runs of one source, the roster, or the delivery to one target. */
+export type LockName = `source:${string}` | 'roster' | `target:${string}`;
+
+/** The right to be the only one at work on something, while it is held. */
 export interface Lock {
   /** Once is enough; again does nothing, also when somebody else has the lock by then. */
   release(): Promise<void>;
+  /** Aborts when the lock was lost: to whoever took over from a holder that gave no sign of life. */
+  readonly lost: AbortSignal;
 }
 
 /** Where a source stands. One document, and the pivot of every run: what it says is in force. */
@@ -48,7 +56,7 @@ export interface SourceState {
   staging: number | null;
   /** The next number to give. Numbers are never used twice. */
   next: number;
-  /** Fingerprint of the rules that the roster was last reconciled with. */
+  /** Stamp of the rules (see `RosterRules`) that everybody of this source was last looked at with. */
   rules: string | null;
   /** Plan whose pending keys are in force. */
   pending: string | null;
@@ -252,8 +260,20 @@ export interface TargetInterest {
   accepts: readonly ChangeType[];
 }
 
+/**
+ * The rules that the roster was last changed under. `times` counts how often they were others: a source that was last
+ * looked at under the same rules, but before others were tried and taken back, has to look at everybody again.
+ */
+export interface RosterRules {
+  /** See `rulesFingerprint`; null before the first run. */
+  fingerprint: string | null;
+  times: number;
+}
+
 /** What rosterd believes: accounts, enrolments, courses. */
 export interface Roster {
+  rules(): Promise<RosterRules>;
+  putRules(rules: RosterRules): Promise<void>;
   /**
    * Applies changes of a plan in order, queues their outbox items, and remembers how far it got. Every effect is keyed
    * by (plan, position): a repeat after a cut does nothing twice, and does not queue again what was sent. Roster and
@@ -302,8 +322,11 @@ export interface OutboxItem {
 
 /** Changes on their way to targets, each target in its own order. */
 export interface Outbox {
-  /** Puts items that a dead process left in `processing` back to `queued`. They may be sent twice; they are states. */
-  recover(): Promise<number>;
+  /**
+   * Puts items of a target that a dead process left in `processing` back to `queued`. They may be sent twice; they are
+   * states.
+   */
+  recover(target: string): Promise<number>;
   /** The next queued items of a target in the order of queueing, after a sequence number; marks nothing. */
   queued(
     target: string,

@@ -9,5 +9,5 @@ const open: Record<string, (place: string) => Store | Promise<Store>> = { embedd
 
 const [kind, place] = process.argv.slice(2);
 const store = await open[kind!]!(place!);
-process.stdout.write((await store.lock()) ? 'held\n' : 'refused\n');
+process.stdout.write((await store.lock('roster')) ? 'held\n' : 'refused\n');
 setInterval(() => {}, 60_000);

@@ -174,6 +174,7 @@ CREATE INDEX notes_plan ON notes (plan);
 CREATE TABLE pending (plan TEXT, key TEXT, PRIMARY KEY (plan, key)) WITHOUT ROWID;
 CREATE TABLE applied (plan TEXT, part TEXT, rank INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (plan, part)) WITHOUT ROWID;
 
+CREATE TABLE rules (one INTEGER PRIMARY KEY, fingerprint TEXT, times INTEGER NOT NULL);
 CREATE TABLE accounts (account INTEGER PRIMARY KEY, id TEXT UNIQUE, email TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
   source INTEGER NOT NULL, doc TEXT NOT NULL);
 CREATE TABLE enrolments (account INTEGER, course INTEGER, source INTEGER NOT NULL, PRIMARY KEY (account, course)) WITHOUT ROWID;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Lock, Store } from '../port.ts';
+import type { Lock, LockName, Store } from '../port.ts';
 import { Database } from './database.ts';
 import { runs, snapshots, sourceStates } from './ledger.ts';
 import { outbox } from './outbox.ts';
@@ -11,9 +11,10 @@ import { rows } from './rows.ts';
 /** The embedded store: one SQLite file in the directory, made when it is not there. Throws `Misconfigured`. */
 export function openEmbeddedStore(directory: string): Store {
   const db = new Database(directory);
-  const locks = new Set<Lock>();
+  const locks = locksOf(join(directory, 'lock.db'));
   return {
     kind: 'embedded',
+    place: directory,
     sources: sourceStates(db),
     runs: runs(db),
     snapshots: snapshots(db),
@@ -21,14 +22,44 @@ export function openEmbeddedStore(directory: string): Store {
     plans: plans(db),
     roster: roster(db),
     outbox: outbox(db),
-    async lock() {
-      const lock = lockFile(join(directory, 'lock.db'), () => locks.delete(lock!));
-      if (lock) locks.add(lock);
+    lock: async (on) => locks.take(on),
+    async close() {
+      locks.close();
+      db.close();
+    },
+  };
+}
+
+/**
+ * The locks of one process. Whoever holds any of them holds the whole directory against other processes: one file has
+ * one writer.
+ */
+function locksOf(file: string): { take(on: LockName): Lock | null; close(): void } {
+  const held = new Map<LockName, Lock>();
+  const never = new AbortController().signal;
+  let whole: { close(): void } | null = null;
+  return {
+    take(on) {
+      if (held.has(on)) return null;
+      whole ??= lockFile(file);
+      if (!whole) return null;
+      const lock: Lock = {
+        lost: never,
+        async release() {
+          if (held.get(on) !== lock) return;
+          held.delete(on);
+          if (held.size) return;
+          whole?.close();
+          whole = null;
+        },
+      };
+      held.set(on, lock);
       return lock;
     },
-    async close() {
-      for (const lock of locks) await lock.release();
-      db.close();
+    close() {
+      held.clear();
+      whole?.close();
+      whole = null;
     },
   };
 }
@@ -37,7 +68,7 @@ export function openEmbeddedStore(directory: string): Store {
  * A lock that ends with its holder: an exclusive transaction on a file of its own, which the kernel gives back however
  * the process dies. A pid file was refused: after a kill it says "taken" to everybody, or "free" to the wrong one.
  */
-function lockFile(file: string, released: () => void): Lock | null {
+function lockFile(file: string): { close(): void } | null {
   const db = new DatabaseSync(file);
   try {
     db.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
@@ -46,10 +77,5 @@ function lockFile(file: string, released: () => void): Lock | null {
     if ((error as { errcode?: number }).errcode === 5) return null;
     throw error;
   }
-  return {
-    async release() {
-      if (db.isOpen) db.close();
-      released();
-    },
-  };
+  return { close: () => db.close() };
 }

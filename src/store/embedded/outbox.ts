@@ -5,8 +5,8 @@ import { type Database, parse } from './database.ts';
 /** The queue between roster and targets. An item's number in the table is its place in the order. */
 export function outbox(db: Database): Outbox {
   return {
-    async recover() {
-      return db.run("UPDATE outbox SET status = 'queued' WHERE status = 'processing'");
+    async recover(target) {
+      return db.run("UPDATE outbox SET status = 'queued' WHERE target = ? AND status = 'processing'", target);
     },
 
     async queued(target, after, limit) {

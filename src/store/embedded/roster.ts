@@ -14,6 +14,17 @@ function docOf({ firstName, lastName, kind, year, attributes }: AccountFacts): s
 /** What rosterd believes, and the one place where it changes. */
 export function roster(db: Database): Roster {
   return {
+    async rules() {
+      const row = db.get('SELECT fingerprint, times FROM rules');
+      return row
+        ? { fingerprint: row['fingerprint'] as string | null, times: Number(row['times']) }
+        : { fingerprint: null, times: 0 };
+    },
+
+    async putRules({ fingerprint, times }) {
+      db.run('INSERT OR REPLACE INTO rules (one, fingerprint, times) VALUES (1, ?, ?)', fingerprint, times);
+    },
+
     async apply(plan, part, changes, targets) {
       const last = changes.at(-1);
       if (!last) return;

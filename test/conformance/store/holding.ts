@@ -20,30 +20,49 @@ async function holder(args: readonly string[]): Promise<{ said: string; child: C
 export function holdingConformance(open: OpenStore): void {
   test('one holder at a time: a second one gets null until the first lets go', async () => {
     const { store } = await open();
-    const first = await store.lock();
+    const first = await store.lock('roster');
     expect(first).not.toBeNull();
-    expect(await store.lock()).toBeNull();
+    expect(await store.lock('roster')).toBeNull();
     await first!.release();
-    const second = await store.lock();
+    const second = await store.lock('roster');
     expect(second).not.toBeNull();
     await second!.release();
   });
 
+  test('locks on other things are other locks', async () => {
+    const { store } = await open();
+    const locks = [await store.lock('roster'), await store.lock('source:sis'), await store.lock('target:sis')];
+    expect(locks).not.toContain(null);
+    expect(await store.lock('source:sis')).toBeNull();
+    await locks[1]!.release();
+    expect(await store.lock('target:sis')).toBeNull();
+    const again = await store.lock('source:sis');
+    expect(again).not.toBeNull();
+    for (const lock of [...locks, again]) await lock!.release();
+  });
+
+  test('a lock that is held is not lost', async () => {
+    const { store } = await open();
+    const lock = await store.lock('roster');
+    expect(lock!.lost.aborted).toBe(false);
+    await lock!.release();
+  });
+
   test('letting go twice lets go once', async () => {
     const { store } = await open();
-    const first = await store.lock();
+    const first = await store.lock('roster');
     await first!.release();
-    const second = await store.lock();
+    const second = await store.lock('roster');
     await first!.release();
-    expect(await store.lock()).toBeNull();
+    expect(await store.lock('roster')).toBeNull();
     await second!.release();
   });
 
   test('closing the store gives the lock back', async () => {
     const { store, reopen } = await open();
-    expect(await store.lock()).not.toBeNull();
+    expect(await store.lock('roster')).not.toBeNull();
     const again = await reopen();
-    const lock = await again.lock();
+    const lock = await again.lock('roster');
     expect(lock).not.toBeNull();
     await lock!.release();
   });
@@ -59,16 +78,16 @@ export function holdingConformance(open: OpenStore): void {
     const { store, holder: args, lockLapseMs } = await open();
     const { said, child } = await holder(args);
     expect(said).toBe('held');
-    expect(await store.lock()).toBeNull();
+    expect(await store.lock('roster')).toBeNull();
     expect((await holder(args)).said).toBe('refused');
 
     child.kill('SIGKILL');
     await once(child, 'exit');
-    let lock = await store.lock();
+    let lock = await store.lock('roster');
     if (lockLapseMs)
       await vi.waitFor(
         async () => {
-          lock ??= await store.lock();
+          lock ??= await store.lock('roster');
           expect(lock).not.toBeNull();
         },
         { timeout: lockLapseMs },

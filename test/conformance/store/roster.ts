@@ -63,6 +63,14 @@ export function rosterConformance(open: OpenStore): void {
     expect((await all(again.roster.accounts()))[1]).toEqual({ ...staff, firstName: 'Ida' });
   });
 
+  test('the rules that the roster stands under are kept, and there are none at first', async () => {
+    const { store, reopen } = await open();
+    expect(await store.roster.rules()).toEqual({ fingerprint: null, times: 0 });
+    await store.roster.putRules({ fingerprint: 'a', times: 1 });
+    await store.roster.putRules({ fingerprint: 'b', times: 2 });
+    expect(await (await reopen()).roster.rules()).toEqual({ fingerprint: 'b', times: 2 });
+  });
+
   test('a repeat of a batch changes nothing and queues nothing twice', async () => {
     const { store, reopen } = await open();
     const batch = [

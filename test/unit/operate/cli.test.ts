@@ -278,11 +278,11 @@ describe('exit status', () => {
   test('1 while another process is at work on the same state, which stays as it is', async () => {
     const file = site(1);
     const store = openEmbeddedStore(join(folder, 'var'));
-    const lock = await store.lock();
+    const lock = await store.lock('source:sis-students');
     expect(lock).not.toBeNull();
     const refused = await rosterd('sync', '-c', file);
     expect([refused.status, refused.stdout], refused.stderr).toEqual([1, '']);
-    expect(refused.stderr).toContain(`another rosterd is at work on ${folder}/var`);
+    expect(refused.stderr).toContain(`another rosterd is at work on sis-students in ${folder}/var`);
     await lock!.release();
     await store.close();
     const { status, stderr } = await rosterd('sync', '-c', file);
