@@ -201,7 +201,10 @@ export interface Rows {
    * the same. Throws when one is not in the snapshot before.
    */
   end(source: string, number: number, digests: Iterable<Uint8Array>): Promise<GoneRow[]>;
-  /** Takes back everything of a snapshot that never came into force: `add` and `end`, its document, its packs. */
+  /**
+   * Takes back everything of a snapshot that never came into force: `add` and `end`, its document, its packs. Whatever
+   * is still written under its number counts for nothing.
+   */
   discard(source: string, number: number): Promise<void>;
   /** Quarantined rows in a snapshot, by file and line. */
   quarantined(source: string, number: number, limit: number): Promise<QuarantinedRow[]>;

@@ -1,11 +1,21 @@
+import { systemClock } from '../../src/base/clock.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
+import type { MongoSettings } from '../../src/store/mongodb/connect.ts';
+import { openMongoStore } from '../../src/store/mongodb/index.ts';
 import type { Store } from '../../src/store/port.ts';
 
 /**
  * A process that opens a store, takes its lock, says `held` or `refused` on a line, and keeps it until it is killed:
  * `node lock-holder.ts KIND PLACE`.
  */
-const open: Record<string, (place: string) => Store | Promise<Store>> = { embedded: openEmbeddedStore };
+const open: Record<string, (place: string) => Store | Promise<Store>> = {
+  embedded: openEmbeddedStore,
+  mongodb: (place) =>
+    openMongoStore(JSON.parse(place) as MongoSettings, 'example-university', {
+      clock: systemClock,
+      signal: new AbortController().signal,
+    }),
+};
 
 const [kind, place] = process.argv.slice(2);
 const store = await open[kind!]!(place!);

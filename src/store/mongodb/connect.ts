@@ -1,0 +1,85 @@
+import { MongoClient, type MongoClientOptions } from 'mongodb';
+import { Misconfigured } from '../../base/errors.ts';
+import type { Secret } from '../../base/secret.ts';
+import { translated } from './errors.ts';
+
+/** How the database is reached. Times in milliseconds. */
+export interface MongoSettings {
+  /** A connection string without a password, or a secret that is one. */
+  uri: string | Secret;
+  database: string;
+  username: string | null;
+  password: Secret | null;
+  /** Database of the user; null: the URI's, else `admin`. */
+  authSource: string | null;
+  authMechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-1' | 'MONGODB-X509' | null;
+  tls: { ca: string | null; certificateKey: string | null } | null;
+  /** A holder of a lock that gives no sign of life for so long loses it. */
+  leaseMs: number;
+  /** Longest wait for one answer of the server. */
+  timeoutMs: number;
+}
+
+/** Milliseconds to find a server that takes writes; a step-down is waited out by repeating. */
+const findMs = 8_000;
+
+/** Opens a client and proves that the server lets us in. Throws the errors of the house. */
+export async function connect(settings: MongoSettings): Promise<{ client: MongoClient; place: string }> {
+  const uri = typeof settings.uri === 'string' ? settings.uri : settings.uri.reveal();
+  const place = placeOf(uri, settings.database);
+  let client: MongoClient | null = null;
+  try {
+    client = new MongoClient(uri, optionsOf(settings));
+    await client.connect();
+    // Credentials are only asked for by the first command.
+    await client.db(settings.database).command({ ping: 1 });
+    return { client, place };
+  } catch (error) {
+    await client?.close();
+    const known = translated(error, place);
+    if (known !== error || !(error instanceof Error) || error.name === 'MongoServerError') throw known;
+    throw new Misconfigured(`the MongoDB at ${place} cannot be used: ${withoutPassword(error.message)}`, {
+      remedy: 'check store.uri and the settings beside it',
+      cause: error,
+    });
+  }
+}
+
+function optionsOf(settings: MongoSettings): MongoClientOptions {
+  const { username, password, authSource, authMechanism, tls, timeoutMs } = settings;
+  return {
+    appName: 'rosterd',
+    writeConcern: { w: 'majority', wtimeoutMS: timeoutMs },
+    readConcern: { level: 'local' },
+    readPreference: 'primary',
+    retryWrites: true,
+    retryReads: true,
+    maxPoolSize: 16,
+    connectTimeoutMS: findMs,
+    serverSelectionTimeoutMS: findMs,
+    // A peer that is gone without a word would otherwise be waited for for ever.
+    socketTimeoutMS: timeoutMs,
+    ignoreUndefined: true,
+    ...(username === null ? {} : { auth: { username, ...(password ? { password: password.reveal() } : {}) } }),
+    ...(authSource === null ? {} : { authSource }),
+    ...(authMechanism === null ? {} : { authMechanism }),
+    ...(tls === null
+      ? {}
+      : {
+          tls: true,
+          ...(tls.ca === null ? {} : { tlsCAFile: tls.ca }),
+          ...(tls.certificateKey === null ? {} : { tlsCertificateKeyFile: tls.certificateKey }),
+        }),
+  };
+}
+
+/** Hosts and database, as messages show them. */
+export function placeOf(uri: string, database: string): string {
+  const hosts = /^mongodb(?:\+srv)?:\/\/(?:.*@)?([^/?]*)/.exec(uri)?.[1] ?? '';
+  return `mongodb://${hosts || '?'}/${database}`;
+}
+
+/** A text without the credentials of any connection string in it. */
+export function withoutPassword(text: string): string {
+  return text.replace(/(mongodb(?:\+srv)?:\/\/)[^@/\s]*@/g, '$1');
+}

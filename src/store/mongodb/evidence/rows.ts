@@ -1,0 +1,66 @@
+import type { Filter } from 'mongodb';
+import type { EvidenceRow } from '../../../reconcile/model.ts';
+import type { PersonRecord } from '../../../snapshot/record.ts';
+import type { RowDoc } from '../documents.ts';
+import type { Mongo } from '../mongo.ts';
+import { lastOf } from '../rows/discarded.ts';
+import type { Moment } from './moment.ts';
+
+/** Rows of all sources found under any of the keys, each once. */
+export async function rowsOf(m: Mongo, moment: Moment, keys: readonly string[]): Promise<EvidenceRow[]> {
+  const found = new Map<string, RowDoc>();
+  const look = async (where: Filter<RowDoc>, values: readonly string[]): Promise<void> => {
+    if (!values.length) return;
+    for (const doc of await m.attempt(() => m.rows.find(where).toArray())) found.set(doc._id, doc);
+  };
+  const people = keys.filter((key) => !key.startsWith('e:'));
+  const numbers = withPrefix(keys, 'n:');
+  const emails = withPrefix(keys, 'e:');
+  await Promise.all([
+    look({ person: { $in: people } }, people),
+    look({ number: { $in: numbers } }, numbers),
+    look({ email: { $in: emails } }, emails),
+  ]);
+  return [...found.values()].map((doc) => seen(moment, doc)).filter((row) => row !== null);
+}
+
+/** The row as evidence, or null when it is in no snapshot that counts here. */
+function seen(moment: Moment, doc: RowDoc): EvidenceRow | null {
+  const { source, first, file, line } = doc;
+  const number = moment.numbers.get(source);
+  const discarded = moment.discarded.get(source);
+  if (number === undefined || !discarded || first > number || discarded.has(first)) return null;
+  const last = lastOf(doc.last, discarded);
+  const gone = source === moment.source && last === moment.number;
+  if (!gone && last <= number) return null;
+  const record = doc.bad ? null : recordOf(doc);
+  return {
+    source,
+    state: gone ? 'gone' : 'now',
+    record,
+    hints: record ?? doc.quarantined!.hints,
+    origin: { source, snapshot: first, file, line },
+  };
+}
+
+function recordOf(doc: RowDoc): PersonRecord {
+  const { id, firstName, lastName, kind, year, attributes } = doc.record!;
+  return {
+    number: doc.number ?? null,
+    id,
+    email: doc.email!,
+    firstName,
+    lastName,
+    kind,
+    year,
+    attributes,
+    faculty: doc.faculty!,
+    department: doc.department!,
+    course: doc.course!,
+  };
+}
+
+/** Keys of one kind, without their prefix. */
+export function withPrefix(keys: readonly string[], prefix: string): string[] {
+  return keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+}

@@ -1,0 +1,190 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Lock, LockName, Store } from '../port.ts';
+import { connect, type MongoSettings } from './connect.ts';
+import { accountsOf } from './evidence/accounts.ts';
+import { coursesWithRows } from './evidence/courses-with-rows.ts';
+import { enrolmentCounts } from './evidence/enrolment-counts.ts';
+import { type Moment, momentOf } from './evidence/moment.ts';
+import { pendingElsewhere } from './evidence/pending-elsewhere.ts';
+import { removedSince } from './evidence/removed-since.ts';
+import { rowsOf } from './evidence/rows.ts';
+import { standingOf } from './evidence/standing.ts';
+import { Leases } from './lease.ts';
+import { checkServer, migrate } from './migrate.ts';
+import { attempts, collectionsOf, type Mongo } from './mongo.ts';
+import { outboxCounts } from './outbox/counts.ts';
+import { listItems } from './outbox/list.ts';
+import { markProcessing } from './outbox/processing.ts';
+import { queuedItems } from './outbox/queued.ts';
+import { recoverItems } from './outbox/recover.ts';
+import { settleItems } from './outbox/settle.ts';
+import { changesOf } from './plans/changes.ts';
+import { discardPlan } from './plans/discard.ts';
+import { getPlan } from './plans/get.ts';
+import { notesOf } from './plans/notes.ts';
+import { pendingKeys } from './plans/pending-keys.ts';
+import { putPlan } from './plans/put.ts';
+import { planSink } from './plans/sink.ts';
+import { accounts } from './roster/accounts.ts';
+import { appliedTo } from './roster/applied.ts';
+import { apply } from './roster/apply.ts';
+import { courseEntries } from './roster/courses.ts';
+import { enrolments } from './roster/enrolments.ts';
+import { nextNumbers } from './roster/next-numbers.ts';
+import { putCourses } from './roster/put-courses.ts';
+import { putRosterRules } from './roster/put-rules.ts';
+import { rosterRules } from './roster/rules.ts';
+import { staleOf } from './roster/stale.ts';
+import { addRows } from './rows/add.ts';
+import { discardRows } from './rows/discard.ts';
+import { endRows } from './rows/end.ts';
+import { personPage } from './rows/person-page.ts';
+import { quarantinedRows } from './rows/quarantined.ts';
+import { getRun } from './runs/get.ts';
+import { listRuns } from './runs/list.ts';
+import { putRun } from './runs/put.ts';
+import { getSnapshot } from './snapshots/get.ts';
+import { listSnapshots } from './snapshots/list.ts';
+import { getPack } from './snapshots/pack.ts';
+import { putSnapshot } from './snapshots/put.ts';
+import { putPack } from './snapshots/put-pack.ts';
+import { allSources } from './sources/all.ts';
+import { getSource } from './sources/get.ts';
+import { putSource } from './sources/put.ts';
+
+/**
+ * The store in MongoDB: connects, brings the database to this version's layout, and gives the port. Throws the errors
+ * of the house. `signal` ends waits for a server that is away.
+ */
+export async function openMongoStore(
+  settings: MongoSettings,
+  institution: string,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<Store> {
+  const { client, place } = await connect(settings);
+  const db = client.db(settings.database);
+  const collections = collectionsOf(db);
+  const attempt = attempts(place, clock, signal);
+  const leases = new Leases(collections.leases, attempt, clock, settings.leaseMs);
+  const m: Mongo = {
+    ...collections,
+    ...{ place, clock, attempt },
+    fence: (on) => leases.fence(on),
+    confirm: (on) => leases.confirm(on),
+  };
+  try {
+    await checkServer(m, db);
+    await migrate(m, institution);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  return {
+    kind: 'mongodb',
+    place,
+    ...parts(m),
+    lock: (on) => lock(m, leases, on),
+    async close() {
+      await leases.close();
+      await client.close();
+    },
+  };
+}
+
+/**
+ * A lock, and its fence on what it protects: from here on the holder before, should it wake up, finds no document that it
+ * could write.
+ */
+async function lock(m: Mongo, leases: Leases, on: LockName): Promise<Lock | null> {
+  const taken = await leases.take(on);
+  if (!taken) return null;
+  const { lock, fence } = taken;
+  const update = { $max: { fence } };
+  if (on === 'roster') await m.attempt(() => m.roster.updateOne({ _id: on }, update, { upsert: true }));
+  if (on.startsWith('source:')) {
+    const source = on.slice('source:'.length);
+    await m.attempt(() => m.sources.updateOne({ _id: source }, update, { upsert: true }));
+  }
+  return lock;
+}
+
+/** One operation, one file; here they only get their names. */
+function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'close'> {
+  return {
+    sources: {
+      get: (source) => getSource(m, source),
+      put: (state) => putSource(m, state),
+      all: () => allSources(m),
+    },
+    runs: {
+      put: (run) => putRun(m, run),
+      get: (run) => getRun(m, run),
+      list: (filter) => listRuns(m, filter),
+    },
+    snapshots: {
+      put: (snapshot) => putSnapshot(m, snapshot),
+      get: (source, number) => getSnapshot(m, source, number),
+      list: (filter) => listSnapshots(m, filter),
+      putPack: (source, number, kind, digests) => putPack(m, source, number, kind, digests),
+      pack: (source, number, kind) => getPack(m, source, number, kind),
+    },
+    rows: {
+      add: (source, number, rows) => addRows(m, source, number, rows),
+      end: (source, number, digests) => endRows(m, source, number, digests),
+      discard: (source, number) => discardRows(m, source, number),
+      quarantined: (source, number, limit) => quarantinedRows(m, source, number, limit),
+      personPage: (source, number, after, limit) => personPage(m, source, number, after, limit),
+      evidence: (source, number) => evidence(m, source, number),
+    },
+    plans: {
+      sink: (plan) => planSink(m, plan),
+      put: (plan) => putPlan(m, plan),
+      get: (plan) => getPlan(m, plan),
+      discard: (plan) => discardPlan(m, plan),
+      changes: (plan, types, after, limit) => changesOf(m, plan, types, after, limit),
+      notes: (plan, limit) => notesOf(m, plan, limit),
+      pendingKeys: (plan) => pendingKeys(m, plan),
+    },
+    roster: {
+      rules: () => rosterRules(m),
+      putRules: (rules) => putRosterRules(m, rules),
+      apply: (plan, part, changes, targets) => apply(m, plan, part, changes, targets),
+      applied: (plan, part) => appliedTo(m, plan, part),
+      putCourses: (entries) => putCourses(m, entries),
+      nextNumbers: () => nextNumbers(m),
+      accounts: () => accounts(m),
+      enrolments: () => enrolments(m),
+      async *courses() {
+        yield* await courseEntries(m);
+      },
+      stale: (changes) => staleOf(m, changes),
+    },
+    outbox: {
+      recover: (target) => recoverItems(m, target),
+      queued: (target, after, limit) => queuedItems(m, target, after, limit),
+      processing: (target, items) => markProcessing(m, target, items),
+      settle: (target, results) => settleItems(m, target, results),
+      counts: () => outboxCounts(m),
+      list: (filter) => listItems(m, filter),
+    },
+  };
+}
+
+/** What planning may ask; the moment is looked at once, with the first question. */
+function evidence(m: Mongo, source: string, number: number): ReturnType<Store['rows']['evidence']> {
+  let looked: Promise<Moment> | null = null;
+  const moment = (): Promise<Moment> => {
+    looked ??= momentOf(m, source, number);
+    return looked;
+  };
+  return {
+    rows: async (keys) => (keys.length ? rowsOf(m, await moment(), keys) : []),
+    accounts: (keys) => accountsOf(m, keys),
+    pendingElsewhere: async (keys) => pendingElsewhere(m, await moment(), keys),
+    courses: () => courseEntries(m),
+    coursesWithRows: async (courses) => coursesWithRows(m, await moment(), courses),
+    enrolmentCounts: (courses) => enrolmentCounts(m, courses),
+    standing: () => standingOf(m, source),
+    removedSince: (since) => removedSince(m, source, since),
+  };
+}

@@ -1,0 +1,85 @@
+import type { AnyBulkWriteOperation } from 'mongodb';
+import { deliveryOf, itemId } from '../../../outbox/items.ts';
+import { changeOf, type PlannedChange } from '../../../reconcile/plan.ts';
+import type { Plan, PlanPart, TargetInterest } from '../../port.ts';
+import type { AccountDoc, BatchMark, OutboxDoc } from '../documents.ts';
+import { fenced, type Mongo } from '../mongo.ts';
+import { appliedId } from './applied.ts';
+import { beginBatch, endBatch, placeOf, seqOf } from './batch.ts';
+import { effectsOf } from './effects.ts';
+import { putCourses } from './put-courses.ts';
+
+/**
+ * Applies a batch of a plan. Each arrow is a write; a cut at any of them is mended by the same batch again, which finds
+ * accounts that are as they shall be, items that are queued, and counts that are marked:
+ *
+ *     (mark) → accounts → courses → outbox → counts → position
+ */
+export async function apply(
+  m: Mongo,
+  plan: Plan,
+  part: PlanPart,
+  changes: readonly PlannedChange[],
+  targets: readonly TargetInterest[],
+): Promise<void> {
+  const last = changes.at(-1);
+  if (!last) return;
+  const fence = m.fence('roster');
+  const read = changes.map(changeOf);
+  const numbers = [...new Set(read.flatMap(({ account }) => account?.account ?? []))];
+  const docs = await m.attempt(() => m.accounts.find({ _id: { $in: numbers } }).toArray());
+  const before = new Map(docs.map((doc) => [doc._id, doc]));
+  const effects = effectsOf(read, before, plan.source, fence);
+  const place = placeOf(plan, part, last);
+  const { mark, counted } = await beginBatch(m, fence, place, effects.standing, changes.length);
+  await putAccounts(m, effects.accounts, fence);
+  await putCourses(m, effects.courses);
+  await queue(m, plan, changes, targets, mark);
+  if (!counted) await endBatch(m, fence, mark);
+  await m.attempt(() =>
+    fenced('the roster', () =>
+      m.applied.updateOne(
+        { _id: appliedId(plan.plan, part), fence: { $lte: fence } },
+        { $set: { ...place, fence } },
+        { upsert: true },
+      ),
+    ),
+  );
+}
+
+/** Each account whole: whoever reads it sees a change or does not, and whoever slept does not find its document. */
+async function putAccounts(m: Mongo, accounts: readonly AccountDoc[], fence: number): Promise<void> {
+  if (!accounts.length) return;
+  const writes = accounts.map(
+    ({ _id, ...doc }): AnyBulkWriteOperation<AccountDoc> => ({
+      replaceOne: { filter: { _id, fence: { $lte: fence } }, replacement: doc, upsert: true },
+    }),
+  );
+  await m.attempt(() => fenced('the roster', () => m.accounts.bulkWrite(writes, { ordered: false })));
+}
+
+/** Items that are there are left alone: they may have been sent. */
+async function queue(
+  m: Mongo,
+  plan: Plan,
+  changes: readonly PlannedChange[],
+  targets: readonly TargetInterest[],
+  mark: BatchMark,
+): Promise<void> {
+  const writes: AnyBulkWriteOperation<OutboxDoc>[] = [];
+  changes.forEach((planned, at) => {
+    targets.forEach(({ target, accepts }, to) => {
+      if (!accepts.includes(planned.type)) return;
+      const _id = itemId(plan.plan, planned, target);
+      const { item: _, ...delivery } = deliveryOf(_id, planned);
+      const doc: Omit<OutboxDoc, '_id'> = {
+        seq: seqOf(mark, at, to),
+        ...{ target, plan: plan.plan, type: planned.type, status: 'queued', attempts: 0, answer: null },
+        delivery,
+        fence: 0,
+      };
+      writes.push({ updateOne: { filter: { _id }, update: { $setOnInsert: doc }, upsert: true } });
+    });
+  });
+  if (writes.length) await m.attempt(() => m.outbox.bulkWrite(writes, { ordered: false }));
+}

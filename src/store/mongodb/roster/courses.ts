@@ -1,0 +1,8 @@
+import type { CourseEntry } from '../../../reconcile/model.ts';
+import type { Mongo } from '../mongo.ts';
+
+/** The course table by faculty, department, course. */
+export async function courseEntries(m: Mongo): Promise<CourseEntry[]> {
+  const docs = await m.attempt(() => m.courses.find().sort({ _id: 1 }).toArray());
+  return docs.map(({ faculty, department, course, status }) => ({ faculty, department, course, status }));
+}

@@ -1,0 +1,48 @@
+import { Binary } from 'mongodb';
+import { personKey } from '../../../reconcile/model.ts';
+import type { StoredRow } from '../../port.ts';
+import type { RowDoc } from '../documents.ts';
+import { onlyThereAlready } from '../errors.ts';
+import type { Mongo } from '../mongo.ts';
+import { snapshotKey } from '../snapshots/put.ts';
+
+/** Adds rows; those of an attempt whose answer was lost are there already, under the same ids. */
+export async function addRows(m: Mongo, source: string, number: number, rows: readonly StoredRow[]): Promise<void> {
+  if (!rows.length) return;
+  m.fence(`source:${source}`);
+  const docs = rows.map((row) => rowDoc(source, number, row));
+  await m.attempt(async () => {
+    try {
+      await m.rows.insertMany(docs, { ordered: false });
+    } catch (error) {
+      if (!onlyThereAlready(error)) throw error;
+    }
+  });
+}
+
+/** Fields that are null are left out: sparse indexes then have nothing of them. */
+function rowDoc(source: string, first: number, { digest, file, line, row }: StoredRow): RowDoc {
+  const hex = Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('hex');
+  const base = { _id: `${snapshotKey(source, first)}/${hex}`, source, digest: new Binary(digest), first, file, line };
+  if ('quarantined' in row) {
+    const { hints, course, reason, column } = row.quarantined;
+    return { ...base, ...keysFor(hints), ...course, bad: true, quarantined: { reason, column, hints } };
+  }
+  const { record, keys } = row;
+  const { id, firstName, lastName, kind, year, attributes, faculty, department, course } = record;
+  return {
+    ...base,
+    ...keysFor(keys),
+    ...{ faculty, department, course },
+    record: { id, firstName, lastName, kind, year, attributes },
+  };
+}
+
+function keysFor(keys: { number: string | null; id: string | null; email: string | null }) {
+  const person = personKey(keys);
+  return {
+    ...(person === null ? {} : { person }),
+    ...(keys.number === null ? {} : { number: keys.number }),
+    ...(keys.email === null ? {} : { email: keys.email }),
+  };
+}
