@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { nameRun } from './test/support/mongodb/run.ts';
+
+// workers inherit it
+nameRun();
 
 /** One project for each kind of test, so that a report says which kind failed. Times in milliseconds. */
 const kinds = {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TestCase, TestModule } from 'vitest/node';
 import { installServers } from './install.ts';
+import { chosen, forgetRun, nameRun } from './mongodb/run.ts';
 
 /**
  * `npm test`: everything that must hold, in one command. Every step runs, also after one that failed; the last line is
@@ -120,6 +121,7 @@ async function main(args: readonly string[]): Promise<void> {
   for (const [, about] of wanted) say(`  ${about}`);
   say('Servers for integration tests are installed where this is Debian and you are root; else what is there is used.');
   installServers(say);
+  nameRun();
 
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const outcomes: string[] = [];
@@ -136,6 +138,9 @@ async function main(args: readonly string[]): Promise<void> {
     total = add(total, counts);
     outcomes.push(`${name} ${counts.failed ? 'FAILED' : 'ok'}`);
   }
+  const mongodb = chosen();
+  if (mongodb !== null && mongodb.kind !== 'none') say(`\nMongoDB server of the tests: ${mongodb.name}`);
+  forgetRun();
   say(`\n${outcomes.join(', ')}`);
   say(countsText(total));
   process.exitCode = total.failed ? 1 : 0;
