@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
-import { storeConformance } from './store.ts';
+import { hardOrder, storeConformance } from './store.ts';
 
 storeConformance('embedded', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'rosterd-store-'));
@@ -20,5 +20,6 @@ storeConformance('embedded', async () => {
     },
     holder: ['embedded', directory],
     lockLapseMs: 0,
+    hardOrder,
   };
 });

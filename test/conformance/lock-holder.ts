@@ -1,8 +1,7 @@
-import { systemClock } from '../../src/base/clock.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
 import type { MongoSettings } from '../../src/store/mongodb/connect.ts';
-import { openMongoStore } from '../../src/store/mongodb/index.ts';
 import type { Store } from '../../src/store/port.ts';
+import { openStore } from '../support/mongodb/store.ts';
 
 /**
  * A process that opens a store, takes its lock, says `held` or `refused` on a line, and keeps it until it is killed:
@@ -10,11 +9,7 @@ import type { Store } from '../../src/store/port.ts';
  */
 const open: Record<string, (place: string) => Store | Promise<Store>> = {
   embedded: openEmbeddedStore,
-  mongodb: (place) =>
-    openMongoStore(JSON.parse(place) as MongoSettings, 'example-university', {
-      clock: systemClock,
-      signal: new AbortController().signal,
-    }),
+  mongodb: (place) => openStore(JSON.parse(place) as MongoSettings),
 };
 
 const [kind, place] = process.argv.slice(2);

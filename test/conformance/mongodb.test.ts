@@ -1,40 +1,30 @@
-import { randomBytes } from 'node:crypto';
-import { MongoClient } from 'mongodb';
-import { systemClock } from '../../src/base/clock.ts';
-import type { MongoSettings } from '../../src/store/mongodb/connect.ts';
-import { openMongoStore } from '../../src/store/mongodb/index.ts';
-import { storeConformance } from './store.ts';
+import { afterAll } from 'vitest';
+import { mongodbMissing, startMongo } from '../support/mongodb/server.ts';
+import { mongoSettings, openStore } from '../support/mongodb/store.ts';
+import { requireServer } from '../support/requirements.ts';
+import { hardOrder, storeConformance } from './store.ts';
 
-const uri = process.env['ROSTERD_TEST_MONGODB_URI']!;
-storeConformance('mongodb', async () => {
-  const settings: MongoSettings = {
-    uri,
-    database: `test-${randomBytes(6).toString('hex')}`,
-    username: null,
-    password: null,
-    authSource: null,
-    authMechanism: null,
-    tls: null,
-    leaseMs: 1000,
-    timeoutMs: 10_000,
-  };
-  const open = () =>
-    openMongoStore(settings, 'example-university', { clock: systemClock, signal: new AbortController().signal });
-  let store = await open();
-  return {
-    store,
-    async reopen() {
-      await store.close();
-      store = await open();
-      return store;
-    },
-    async dispose() {
-      await store.close();
-      const client = new MongoClient(uri);
-      await client.db(settings.database).dropDatabase();
-      await client.close();
-    },
-    holder: ['mongodb', JSON.stringify(settings)],
-    lockLapseMs: 3000,
-  };
+const missing = await mongodbMissing();
+
+requireServer('mongodb', () => missing)('MongoDB', () => {
+  const starting = startMongo();
+  afterAll(async () => (await starting).stop());
+
+  storeConformance('mongodb', async () => {
+    const server = await starting;
+    const settings = mongoSettings(server.uri, server.database());
+    let store = await openStore(settings);
+    return {
+      store,
+      async reopen() {
+        await store.close();
+        store = await openStore(settings);
+        return store;
+      },
+      dispose: () => store.close(),
+      holder: ['mongodb', JSON.stringify(settings)],
+      lockLapseMs: 10_000,
+      hardOrder: server.real ? hardOrder : null,
+    };
+  });
 });

@@ -19,7 +19,15 @@ export interface OpenedStore {
   holder: readonly string[];
   /** Milliseconds after which the lock of a killed process is free again; 0: at once. */
   lockLapseMs: number;
+  /**
+   * Two characters whose order tells bytes of UTF-8 from units of UTF-16. Null for mongo-java-server, which orders text
+   * by the latter; MongoDB itself does not.
+   */
+  hardOrder: readonly [string, string] | null;
 }
+
+/** Two characters whose order in UTF-16 is the other one. */
+export const hardOrder = ['\uff21', '\u{1f393}'] as const;
 
 export type OpenStore = () => Promise<OpenedStore>;
 
