@@ -8,6 +8,8 @@ import { loadConfig } from './configure/load.ts';
 import { type Stub, startStub } from './connector/stub.ts';
 import type { Rosterd } from './run/rosterd.ts';
 import { openEmbeddedStore } from './store/embedded/index.ts';
+import { openMongoStore } from './store/mongodb/index.ts';
+import type { Store } from './store/port.ts';
 
 /** Composition: the one place that knows all connectors and which store there is. */
 
@@ -17,13 +19,19 @@ export function readConfig(file: string): Config {
 }
 
 /** Opens everything that a command or the service works on. */
-export function openRosterd(
+export async function openRosterd(
   config: Config,
   how: { log: Log; signal: AbortSignal; abort: AbortSignal; progress: Work['progress'] },
-): Rosterd & { close(): Promise<void> } {
+): Promise<Rosterd & { close(): Promise<void> }> {
   mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });
-  const store = openEmbeddedStore(config.stateDir);
+  const store = await openStore(config, how.abort);
   return { config, store, work: { clock: systemClock, ...how }, close: () => store.close() };
+}
+
+/** Opens the store that a configuration names; `abort` ends waits for a server that is away. */
+export async function openStore({ store, stateDir, institution }: Config, abort: AbortSignal): Promise<Store> {
+  if (store.kind === 'embedded') return openEmbeddedStore(stateDir);
+  return openMongoStore(store, institution, { clock: systemClock, signal: abort });
 }
 
 /** Kinds of target that have a stub. */

@@ -1,3 +1,4 @@
+import type { Secret } from '../base/secret.ts';
 import type { SourceConnector } from '../connector/source.ts';
 import type { TargetConnector } from '../connector/target.ts';
 
@@ -11,13 +12,30 @@ export interface Config {
   institution: string;
   /** Absolute. Relative paths in the file are relative to the working directory, as in a shell. */
   stateDir: string;
-  store: { kind: 'embedded' };
+  store: StoreConfig;
   control: { socket: string };
   roster: Scope & { newCourses: 'report' | 'provision'; emptyCourses: 'keep' | 'archive' };
   /** In the order of the file, which is the precedence of their attributes. */
   sources: readonly SourceConfig[];
   targets: readonly TargetConfig[];
 }
+
+/** Where rosterd keeps what it knows: one file in `stateDir`, or a database. Times in milliseconds. */
+export type StoreConfig =
+  | { kind: 'embedded' }
+  | {
+      kind: 'mongodb';
+      /** A connection string without a password, or a reference to one that may have it. */
+      uri: string | Secret;
+      database: string;
+      username: string | null;
+      password: Secret | null;
+      authSource: string | null;
+      authMechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-1' | 'MONGODB-X509' | null;
+      tls: { ca: string | null; certificateKey: string | null } | null;
+      leaseMs: number;
+      timeoutMs: number;
+    };
 
 /** Which departments and courses are in scope; the patterns match whole names, without case. */
 export interface Scope {

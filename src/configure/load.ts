@@ -37,7 +37,7 @@ function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Re
     return undefined;
   }
   const top = check(fileSchema, written, []);
-  if ('findings' in top) withoutEchoes(top.findings).forEach(report);
+  if ('findings' in top) top.findings.forEach(report);
   const data = 'data' in top ? top.data : undefined;
   const limits = limitsOver(defaultLimits, data?.guards);
   const sources = entriesOf(written, 'sources', yaml).map(([name, entry]) =>
@@ -69,12 +69,6 @@ function pathsOf({ stateDir, control }: WrittenFile, report: Report): Pick<Confi
       remedy: 'give a shorter control.socket',
     });
   return { stateDir: directory, control: { socket } };
-}
-
-/** A store of a kind that is not there has settings of its own; calling each of them unknown would hide the point. */
-function withoutEchoes(findings: readonly Finding[]): Finding[] {
-  const kindIsWrong = findings.some(({ path }) => path.join('.') === 'store.kind');
-  return findings.filter(({ path }) => !kindIsWrong || path[0] !== 'store' || path[1] === 'kind');
 }
 
 /** In the order of the file; objects put keys such as `2024` first. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { FormatConfig } from './config.ts';
+import { duration, secret } from '../connector/settings.ts';
+import type { FormatConfig, StoreConfig } from './config.ts';
 import { cronProblem } from './cron.ts';
 import { mapSchema } from './map.ts';
 
@@ -98,6 +99,71 @@ export const targetSchema = z.strictObject({
   enabled: flag(true, 'false: nothing is sent; changes wait in the queue'),
 });
 
+/** Where the database is. One with a password in it comes by reference, like every secret. */
+const mongoUri = z
+  .union(
+    [
+      z
+        .string()
+        .regex(/^mongodb(\+srv)?:\/\/[^/?\s]+/, 'a connection string: mongodb://HOST:PORT or mongodb+srv://HOST')
+        .refine((uri) => !/^[^/]*\/\/[^@/?]*:[^@/?]*@/.test(uri), {
+          error: 'a password is never written here: uri: { env: NAME } or { file: /path }, or password beside it',
+        }),
+      secret,
+    ],
+    { error: 'a connection string, or { env: NAME } or { file: /path } that holds one' },
+  )
+  .describe(
+    'mongodb://HOST:PORT[,HOST:PORT…][/?replicaSet=NAME], or a reference to it: { env: NAME }, { file: /path }',
+  );
+
+const mongodb = z
+  .strictObject({
+    kind: z.literal('mongodb'),
+    uri: mongoUri,
+    database: z
+      .string()
+      .regex(/^[^/\\. "$*<>:|?]{1,63}$/, 'the name of a database: 1 to 63 characters, none of / \\ . " $ * < > : | ?')
+      .default('rosterd')
+      .describe('a database of its own; one for each institution'),
+    username: z.string().min(1).optional().describe('the user, where the URI does not name one'),
+    password: secret.optional(),
+    authSource: z.string().min(1).optional().describe('the database that the user is in; default: admin'),
+    authMechanism: z.enum(['SCRAM-SHA-256', 'SCRAM-SHA-1', 'MONGODB-X509']).optional(),
+    tls: z
+      .strictObject({
+        ca: z.string().min(1).optional().describe('file with the certificates to trust, PEM; default: the system’s'),
+        certificateKey: z.string().min(1).optional().describe('file with our certificate and key, PEM'),
+      })
+      .optional()
+      .describe('connect by TLS'),
+    lease: duration
+      .refine((ms) => ms >= 1_000 && ms <= 600_000, '1s to 10m')
+      .prefault('15s')
+      .describe('a rosterd that gives no sign of life for so long is taken over from'),
+    timeout: duration
+      .refine((ms) => ms >= 1_000 && ms <= 600_000, '1s to 10m')
+      .prefault('30s')
+      .describe('the longest wait for one answer of the database'),
+  })
+  .superRefine((written, context) => {
+    if (written.password && !written.username)
+      context.addIssue({ code: 'custom', path: ['password'], message: 'a password needs a username beside it' });
+    if (written.authMechanism === 'MONGODB-X509' && !written.tls?.certificateKey)
+      context.addIssue({
+        code: 'custom',
+        path: ['authMechanism'],
+        message: 'MONGODB-X509 needs tls.certificateKey',
+      });
+  })
+  .transform(
+    ({ kind, username, password, authSource, authMechanism, tls, lease, timeout, ...rest }): StoreConfig => ({
+      ...{ kind, ...rest, username: username ?? null, password: password ?? null },
+      ...{ authSource: authSource ?? null, authMechanism: authMechanism ?? null, leaseMs: lease, timeoutMs: timeout },
+      tls: tls ? { ca: tls.ca ?? null, certificateKey: tls.certificateKey ?? null } : null,
+    }),
+  );
+
 /** Names of sources and targets: they occur in commands, log fields and file names. */
 export const namePattern = /^[a-z0-9][a-z0-9-]*$/;
 
@@ -107,14 +173,12 @@ export const fileSchema = z.strictObject({
   institution: z.string().trim().min(1).max(200).describe('the institution, as targets and logs shall name it'),
   stateDir: z.string().min(1).default('/var/lib/rosterd').describe('a directory that rosterd keeps its state in'),
   store: z
-    .strictObject({
-      kind: z.literal('embedded', {
-        error: ({ input }) =>
-          input === 'mongodb' ? 'this version has no mongodb store: only embedded is available' : undefined,
-      }),
-    })
-    .default({ kind: 'embedded' })
-    .describe('where rosterd keeps what it knows'),
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('embedded') }).transform((store): StoreConfig => store),
+      mongodb,
+    ])
+    .prefault({ kind: 'embedded' })
+    .describe('where rosterd keeps what it knows: a file in stateDir, or a MongoDB that several daemons can share'),
   control: z
     .strictObject({
       socket: z.string().min(1).optional().describe('path of the local socket; default: control.sock in stateDir'),

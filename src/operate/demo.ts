@@ -34,7 +34,7 @@ async function play(stage: Stage, stubs: readonly Stub[], json: boolean): Promis
   const signals = stopSignals();
   // The demo tells its own story; the log would tell it again.
   const log = process.env['ROSTERD_LOG_LEVEL'] === undefined ? silentLog : openLog();
-  const rosterd = openRosterd(readConfig(stage.config), { log, ...signals, progress: progress.report });
+  const rosterd = await openRosterd(readConfig(stage.config), { log, ...signals, progress: progress.report });
   const days: Played[] = [];
   try {
     if (!json) printOpening(screen, stubs);

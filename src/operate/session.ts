@@ -38,7 +38,7 @@ export async function withSession(
     const config = readConfig(options.config);
     const signals = stopSignals();
     const progress = openProgress();
-    const rosterd = openRosterd(config, { log: logFor(), ...signals, progress: progress.report });
+    const rosterd = await openRosterd(config, { log: logFor(), ...signals, progress: progress.report });
     try {
       return await work({ rosterd, screen: openScreen(options.json) });
     } finally {

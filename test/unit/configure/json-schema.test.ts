@@ -10,9 +10,13 @@ import { least, load, problemsOf, registry } from './sample.ts';
 /** What an editor does with the schema. Without `oneOf: required`, which this reader of schemas does not know. */
 function accepts(text: string): boolean {
   const json = JSON.parse(
-    JSON.stringify(configSchema(registry), (key, value) => (key === 'oneOf' ? undefined : value)),
+    JSON.stringify(configSchema(registry), (key, value) => (key === 'oneOf' && isChoice(value) ? undefined : value)),
   );
   return z.fromJSONSchema(json).safeParse(readYaml(text).value).success;
+}
+
+function isChoice(value: readonly object[]): boolean {
+  return value.every((one) => Object.keys(one).join() === 'required');
 }
 
 const target = "targets:\n  lms: { kind: wire, url: 'https://x.example', account: 1, token: { env: TOKEN } }\n";

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { least, linesOf, problemsOf } from './sample.ts';
+import { least, linesOf, load, problemsOf } from './sample.ts';
 
 /** The lines of `least` with more lines after it (so from line 8), of the source when they are indented by four. */
 const appended = (more: string): string[] => linesOf(`${least}${more}`);
+const storeOf = (written: string): unknown => load(`${least}store: ${written}\n`).store;
 const source = (body: string): string[] =>
   linesOf(`version: 1\ninstitution: x\nsources:\n  sis:\n${body.replace(/^/gm, '    ')}\n`);
 
@@ -87,7 +88,7 @@ describe('an unknown key', () => {
 
   it('is found at the top and in a target, too', () => {
     expect(appended('store: { kind: embedded, path: x }\n')).toEqual([
-      '8:26: store.path: unknown key; the only key here is kind',
+      expect.stringContaining('8:26: store.path: unknown key'),
     ]);
     expect(
       appended('targets: { a: { kind: wire, url: "https://x.y", account: 1, token: { env: A }, enable: no } }\n'),
@@ -127,12 +128,72 @@ describe('kinds and names', () => {
 
 describe('what this version does not have', () => {
   it('is said in one problem, not in one for each of its settings', () => {
-    expect(appended('store: { kind: mongodb, uri: "mongodb://h", database: d }\n')).toEqual([
-      '8:16: store.kind: this version has no mongodb store: only embedded is available',
-    ]);
     expect(source('kind: drop\nfrom: /x\nformat: unitu\nrole: directory')).toEqual([
       '8:11: sources.sis.role: this version has no directory sources; the only role is authoritative',
     ]);
+  });
+});
+
+describe('the store', () => {
+  const problems: [written: string, ...told: string[]][] = [
+    ['{ kind: mongo }', '8:16: store.kind: expected embedded or mongodb, got "mongo"; did you mean mongodb?'],
+    [
+      '{ kind: mongodb }',
+      '8:1: store.uri: required, and missing; a connection string, or { env: NAME } or { file: /path } that holds one',
+    ],
+    [
+      '{ kind: mongodb, uri: 7 }',
+      '8:30: store.uri: a connection string, or { env: NAME } or { file: /path } that holds one',
+    ],
+    [
+      '{ kind: mongodb, uri: "http://h" }',
+      '8:30: store.uri: a connection string: mongodb://HOST:PORT or mongodb+srv://HOST',
+    ],
+    [
+      '{ kind: mongodb, uri: "mongodb://u:p@h" }',
+      '8:30: store.uri: a password is never written here: uri: { env: NAME } or { file: /path }, or password beside it',
+    ],
+    ['{ kind: mongodb, uri: "mongodb://h", databse: d }', '8:45: store.databse: unknown key; did you mean database?'],
+    [
+      '{ kind: mongodb, uri: "mongodb://h", database: "a b" }',
+      '8:55: store.database: the name of a database: 1 to 63 characters, none of / \\ . " $ * < > : | ?',
+    ],
+    [
+      '{ kind: mongodb, uri: "mongodb://h", password: { env: P } }',
+      '8:55: store.password: a password needs a username beside it',
+    ],
+    [
+      '{ kind: mongodb, uri: "mongodb://h", username: u, password: p }',
+      '8:68: store.password: a secret is named, never written here: { env: NAME } or { file: /path }',
+    ],
+    ['{ kind: mongodb, uri: "mongodb://h", lease: 10ms }', '8:52: store.lease: 1s to 10m'],
+    [
+      '{ kind: mongodb, uri: "mongodb://h", authMechanism: MONGODB-X509 }',
+      '8:60: store.authMechanism: MONGODB-X509 needs tls.certificateKey',
+    ],
+  ];
+  it.each(problems)('%s', (written, ...told) => {
+    expect(appended(`store: ${written}\n`)).toEqual(told);
+  });
+});
+
+describe('the store of a configuration', () => {
+  it('has every setting in the units of the code, and defaults', () => {
+    const plain = { username: null, password: null, authSource: null, authMechanism: null, tls: null };
+    const common = { kind: 'mongodb', database: 'rosterd', leaseMs: 15_000, timeoutMs: 30_000 };
+    expect(storeOf('{ kind: mongodb, uri: "mongodb://a:1,b:2/?replicaSet=r" }')).toEqual({
+      ...{ ...common, ...plain, uri: 'mongodb://a:1,b:2/?replicaSet=r' },
+    });
+    const { uri, password, ...rest } = storeOf(
+      '{ kind: mongodb, uri: { env: U }, database: d, username: u, password: { file: /p }, authSource: s, ' +
+        'authMechanism: SCRAM-SHA-256, tls: { ca: /ca.pem, certificateKey: /me.pem }, lease: 1m, timeout: 5s }',
+    ) as Record<string, unknown>;
+    expect([String(uri), String(password)]).toEqual(['{ env: U }', '{ file: /p }']);
+    expect(rest).toEqual({
+      ...{ kind: 'mongodb', database: 'd', username: 'u', authSource: 's', authMechanism: 'SCRAM-SHA-256' },
+      ...{ tls: { ca: '/ca.pem', certificateKey: '/me.pem' }, leaseMs: 60_000, timeoutMs: 5_000 },
+    });
+    expect(storeOf('{ kind: embedded }')).toEqual({ kind: 'embedded' });
   });
 });
 
