@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { sourceConnectors, targetConnectors, targetStubs } from '../connectors/index.ts';
 import { systemClock } from './base/clock.ts';
-import type { Log } from './base/log.ts';
+import { Misconfigured } from './base/errors.ts';
 import type { Work } from './base/work.ts';
 import type { Config } from './configure/config.ts';
 import { loadConfig } from './configure/load.ts';
@@ -18,18 +18,20 @@ export function readConfig(file: string): Config {
   return loadConfig(file, { sources: sourceConnectors, targets: targetConnectors });
 }
 
-/** Opens everything that a command or the service works on. */
-export async function openRosterd(
-  config: Config,
-  how: { log: Log; signal: AbortSignal; abort: AbortSignal; progress: Work['progress'] },
-): Promise<Rosterd & { close(): Promise<void> }> {
-  mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });
-  const store = await openStore(config, how.abort);
-  return { config, store, work: { clock: systemClock, ...how }, close: () => store.close() };
+/** Opens everything that a command or the service works on. A store that is being moved into is refused. */
+export async function openRosterd(config: Config, work: Work): Promise<Rosterd & { close(): Promise<void> }> {
+  const store = await openStore(config, work.abort);
+  const from = await store.move.from();
+  if (from === null) return { config, store, work, close: () => store.close() };
+  await store.close();
+  throw new Misconfigured(`the store ${store.place} holds a part of ${from}: its move was cut`, {
+    remedy: 'repeat rosterd migrate-store',
+  });
 }
 
 /** Opens the store that a configuration names; `abort` ends waits for a server that is away. */
 export async function openStore({ store, stateDir, institution }: Config, abort: AbortSignal): Promise<Store> {
+  mkdirSync(stateDir, { recursive: true, mode: 0o750 });
   if (store.kind === 'embedded') return openEmbeddedStore(stateDir);
   return openMongoStore(store, institution, { clock: systemClock, signal: abort });
 }

@@ -4,6 +4,7 @@ import { approve, reject } from './operate/approve.ts';
 import { checkConfig } from './operate/check.ts';
 import { demo } from './operate/demo.ts';
 import { type Exportable, exportable, exportRoster } from './operate/export.ts';
+import { migrateStore } from './operate/move.ts';
 import { listRuns, showRun } from './operate/runs.ts';
 import { exit } from './operate/session.ts';
 import { serveStubs } from './operate/stubs.ts';
@@ -66,6 +67,10 @@ program
       }),
     ),
   );
+
+withConfig('migrate-store', 'copy everything into the store of the configuration, which is new and empty')
+  .option('--from <file>', 'configuration with the old store; left out: the embedded store in stateDir')
+  .action(act(migrateStore));
 
 withConfig('export', 'the roster as NDJSON, one object a line')
   .addArgument(program.createArgument('<what>', 'what to export').choices(exportable))

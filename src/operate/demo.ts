@@ -1,3 +1,4 @@
+import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { openLog, silentLog } from '../base/log.ts';
 import type { Stub } from '../connector/stub.ts';
@@ -34,7 +35,8 @@ async function play(stage: Stage, stubs: readonly Stub[], json: boolean): Promis
   const signals = stopSignals();
   // The demo tells its own story; the log would tell it again.
   const log = process.env['ROSTERD_LOG_LEVEL'] === undefined ? silentLog : openLog();
-  const rosterd = await openRosterd(readConfig(stage.config), { log, ...signals, progress: progress.report });
+  const work = { clock: systemClock, log, ...signals, progress: progress.report };
+  const rosterd = await openRosterd(readConfig(stage.config), work);
   const days: Played[] = [];
   try {
     if (!json) printOpening(screen, stubs);

@@ -1,5 +1,7 @@
+import { systemClock } from '../base/clock.ts';
 import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import { type Log, openLog } from '../base/log.ts';
+import type { Work } from '../base/work.ts';
 import { openRosterd, readConfig } from '../daemon.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import { under } from '../store/exclusive.ts';
@@ -36,17 +38,23 @@ export async function withSession(
 ): Promise<number> {
   return guarded(async () => {
     const config = readConfig(options.config);
-    const signals = stopSignals();
     const progress = openProgress();
-    const rosterd = await openRosterd(config, { log: logFor(), ...signals, progress: progress.report });
+    const { work: how, release } = workOf(progress.report);
+    const rosterd = await openRosterd(config, how);
     try {
       return await work({ rosterd, screen: openScreen(options.json) });
     } finally {
       progress.done();
-      signals.release();
+      release();
       await rosterd.close();
     }
   });
+}
+
+/** How a command works: the machine's clock, a log for who is there, and signals until `release`. */
+export function workOf(progress: Work['progress']): { work: Work; release(): void } {
+  const { signal, abort, release } = stopSignals();
+  return { work: { clock: systemClock, log: logFor(), signal, abort, progress }, release };
 }
 
 /** Runs a command; what it throws becomes a line on standard error and an exit status. */

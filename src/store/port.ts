@@ -32,8 +32,21 @@ export interface Store {
    * target's. Whoever wants two takes the source's first.
    */
   lock(on: LockName): Promise<Lock | null>;
+  move: Move;
   /** Gives back everything. The store cannot be used any more. */
   close(): Promise<void>;
+}
+
+/** A store that another one is moved into. It is of no use for anything else until the move has ended. */
+export interface Move {
+  /** Where an unfinished move comes from (`Store.place`); null when none is. */
+  from(): Promise<string | null>;
+  /** True when nothing was ever kept here. */
+  empty(): Promise<boolean>;
+  /** Throws away everything and marks the store. It has to be opened again before it is written. */
+  begin(from: string): Promise<void>;
+  /** Takes the mark away. */
+  end(): Promise<void>;
 }
 
 /** What a lock is on: the runs of one source, the roster, or the delivery to one target. */
@@ -116,6 +129,8 @@ export interface Runs {
   get(run: string): Promise<Run | null>;
   /** Newest first, by start. */
   list(filter: { source?: string; limit: number }): Promise<Run[]>;
+  /** Forgets runs; their plans are discarded by themselves, before. */
+  forget(runs: readonly string[]): Promise<void>;
 }
 
 /** A snapshot: all records of a source at one moment. Immutable once written. */
@@ -155,6 +170,8 @@ export interface Snapshots {
   putPack(source: string, number: number, kind: PackKind, digests: Uint8Array): Promise<void>;
   /** The whole pack; empty when there is none. */
   pack(source: string, number: number, kind: PackKind): Promise<Uint8Array>;
+  /** Forgets snapshots of a source with their packs, except the full packs of `bases`. Their rows are another matter. */
+  forget(source: string, numbers: readonly number[], bases: ReadonlySet<number>): Promise<void>;
 }
 
 /** A row to keep: decoded once, found by its digest ever after. */
@@ -206,6 +223,12 @@ export interface Rows {
    * is still written under its number counts for nothing.
    */
   discard(source: string, number: number): Promise<void>;
+  /** Forgets rows that are in no snapshot from `oldest` on: those that ended with it or before. Says how many. */
+  forget(source: string, oldest: number): Promise<number>;
+  /** Every row that was in force or is, in lots of one snapshot each; those of a snapshot come together. */
+  all(source: string): AsyncIterable<{ number: number; rows: StoredRow[] }>;
+  /** Every end of a row, in lots by the snapshot that ended them, ascending. */
+  ends(source: string): AsyncIterable<{ number: number; digests: Uint8Array[] }>;
   /** Quarantined rows in a snapshot, by file and line. */
   quarantined(source: string, number: number, limit: number): Promise<QuarantinedRow[]>;
   /** Keys (`personKey`) of rows in the snapshot or ended by it, sorted, after the given one. */
@@ -237,8 +260,10 @@ export interface Plans {
   sink(plan: string): PlanSink;
   put(plan: Plan): Promise<void>;
   get(plan: string): Promise<Plan | null>;
-  /** Throws away a plan that was never in force, with all that lies beside it. */
+  /** Throws away a plan that is not in force (any more), with all that lies beside it. */
   discard(plan: string): Promise<void>;
+  /** Every plan, in no order. */
+  all(): AsyncIterable<Plan>;
   /** Changes of the types given, in order, after a position; at most `limit`. */
   changes(
     plan: string,
@@ -298,12 +323,21 @@ export interface Roster {
   nextNumbers(): Promise<Record<string, number>>;
   /** By account number. Whoever reads slowly keeps nobody from writing, and sees each account once; so do the others. */
   accounts(): AsyncIterable<AccountFacts>;
+  /** Every account with its source, and each of its enrolments with its own; by account number. */
+  entries(): AsyncIterable<RosterEntry>;
   /** By account number, then by the names of the course. */
   enrolments(): AsyncIterable<{ account: string; id: string | null; email: string } & CourseName>;
   /** By faculty, department, course. */
   courses(): AsyncIterable<CourseEntry>;
   /** Which of the changes no longer find what they take away, each as `type key`, in order; empty when all do. */
   stale(changes: readonly PlannedChange[]): Promise<string[]>;
+}
+
+/** An account with the source that it counts for, and its enrolments with those that gave them. */
+export interface RosterEntry {
+  account: AccountFacts;
+  source: string;
+  enrolments: readonly (CourseName & { source: string })[];
 }
 
 /** Where an item stands on its way. */
@@ -343,4 +377,10 @@ export interface Outbox {
   counts(): Promise<Record<string, OutboxCounts>>;
   /** In the order of queueing. */
   list(filter: { target?: string; status?: OutboxStatus; plan?: string; limit: number }): Promise<OutboxItem[]>;
+  /** Every item, in the order of queueing. */
+  all(): AsyncIterable<OutboxItem>;
+  /** Puts items of another store, as they are, behind what is there. */
+  restore(items: readonly OutboxItem[]): Promise<void>;
+  /** Forgets sent items of a target, except the newest `keep` and those of the plans given. Says how many. */
+  forget(target: string, keep: number, except: readonly string[]): Promise<number>;
 }

@@ -282,11 +282,11 @@ test('a file that is still growing is read when it is whole', async () => {
   const whole = csv([...everybody, line(100)]);
   site.drop(whole.slice(0, 3000));
   const signal = new AbortController().signal;
-  const how = { log: silentLog, signal, abort: signal, progress() {} };
-  const rosterd = await openRosterd(readConfig(site.config), how);
-  onTestFinished(() => rosterd.close());
   const clock = steppedClock(() => appendFileSync(join(site.drops, 'students.csv'), whole.slice(3000)));
-  const run = await runOnce({ ...rosterd, work: { ...rosterd.work, clock } }, rosterd.config.sources[0]!, {
+  const work = { clock, log: silentLog, signal, abort: signal, progress() {} };
+  const rosterd = await openRosterd(readConfig(site.config), work);
+  onTestFinished(() => rosterd.close());
+  const run = await runOnce(rosterd, rosterd.config.sources[0]!, {
     trigger: 'test',
     dryRun: false,
   });

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Lock, LockName, Store } from '../port.ts';
 import { Database } from './database.ts';
+import { history } from './history.ts';
 import { runs, snapshots, sourceStates } from './ledger.ts';
+import { move } from './move.ts';
 import { outbox } from './outbox.ts';
 import { plans } from './plans.ts';
 import { roster } from './roster.ts';
@@ -18,11 +20,12 @@ export function openEmbeddedStore(directory: string): Store {
     sources: sourceStates(db),
     runs: runs(db),
     snapshots: snapshots(db),
-    rows: rows(db),
+    rows: { ...rows(db), ...history(db) },
     plans: plans(db),
     roster: roster(db),
     outbox: outbox(db),
     lock: async (on) => locks.take(on),
+    move: move(db),
     async close() {
       locks.close();
       db.close();

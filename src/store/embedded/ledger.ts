@@ -55,6 +55,11 @@ export function runs(db: Database): Runs {
         )
         .map((row) => parse<Run>(row['doc']));
     },
+    async forget(runs) {
+      db.tx(() => {
+        for (const run of runs) db.run('DELETE FROM runs WHERE run = ?', run);
+      });
+    },
   };
 }
 
@@ -97,6 +102,15 @@ export function snapshots(db: Database): Snapshots {
             n,
             digests.subarray(at, at + piece),
           );
+      });
+    },
+    async forget(source, numbers, bases) {
+      db.tx(() => {
+        for (const number of numbers) {
+          db.run('DELETE FROM snapshots WHERE source = ? AND number = ?', source, number);
+          const packs = bases.has(number) ? "AND kind <> 'full'" : '';
+          db.run(`DELETE FROM packs WHERE source = ? AND number = ? ${packs}`, source, number);
+        }
       });
     },
     async pack(source, number, kind) {

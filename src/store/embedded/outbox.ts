@@ -1,6 +1,6 @@
 import type { ChangeType, DeliveryItem } from '../../connector/target.ts';
-import type { Outbox, OutboxCounts, OutboxStatus } from '../port.ts';
-import { type Database, parse } from './database.ts';
+import type { Outbox, OutboxCounts, OutboxItem, OutboxStatus } from '../port.ts';
+import { type Database, parse, type Row } from './database.ts';
 
 /** The queue between roster and targets. An item's number in the table is its place in the order. */
 export function outbox(db: Database): Outbox {
@@ -65,16 +65,50 @@ export function outbox(db: Database): Outbox {
           plan ?? null,
           limit,
         )
-        .map((row) => ({
-          item: row['item'] as string,
-          target: row['target'] as string,
-          plan: row['plan'] as string,
-          type: row['type'] as ChangeType,
-          status: row['status'] as OutboxStatus,
-          attempts: Number(row['attempts']),
-          answer: row['answer'] as string | null,
-          delivery: parse<DeliveryItem>(row['body']),
-        }));
+        .map(itemOf);
     },
+
+    async *all() {
+      for (let after = 0; ; ) {
+        const page = db.all('SELECT * FROM outbox WHERE seq > ? ORDER BY seq LIMIT 1000', after);
+        if (!page.length) return;
+        yield* page.map(itemOf);
+        after = Number(page.at(-1)!['seq']);
+      }
+    },
+
+    async restore(items) {
+      db.tx(() => {
+        for (const { item, target, plan, type, status, attempts, answer, delivery } of items)
+          db.run(
+            `INSERT OR IGNORE INTO outbox (item, target, plan, type, status, attempts, answer, body)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+            ...[item, target, plan, type, status, attempts, answer, JSON.stringify(delivery)],
+          );
+      });
+    },
+
+    async forget(target, keep, except) {
+      return db.run(
+        `DELETE FROM outbox WHERE target = ?1 AND status = 'sent' AND plan NOT IN (SELECT value FROM json_each(?3))
+         AND seq <= (SELECT seq FROM outbox WHERE target = ?1 AND status = 'sent' ORDER BY seq DESC LIMIT 1 OFFSET ?2)`,
+        target,
+        keep,
+        JSON.stringify(except),
+      );
+    },
+  };
+}
+
+function itemOf(row: Row): OutboxItem {
+  return {
+    item: row['item'] as string,
+    target: row['target'] as string,
+    plan: row['plan'] as string,
+    type: row['type'] as ChangeType,
+    status: row['status'] as OutboxStatus,
+    attempts: Number(row['attempts']),
+    answer: row['answer'] as string | null,
+    delivery: parse<DeliveryItem>(row['body']),
   };
 }

@@ -42,6 +42,12 @@ export function plans(db: Database): Plans {
           db.run(`DELETE FROM ${table} WHERE plan = ?`, plan);
       });
     },
+    async *all() {
+      for (const { plan } of db.all('SELECT plan FROM plans ORDER BY plan')) {
+        const row = db.get('SELECT doc FROM plans WHERE plan = ?', plan!);
+        if (row) yield parse<Plan>(row['doc']);
+      }
+    },
     async changes(plan, types, after, limit) {
       await breath();
       return changes(plan, types, after, limit);

@@ -73,6 +73,24 @@ export function roster(db: Database): Roster {
         yield* page.map(factsOf);
     },
 
+    async *entries() {
+      const nameOf = (id: unknown): string =>
+        db.get('SELECT name FROM source_names WHERE id = ?', id as number)!['name'] as string;
+      for (const page of pages(db, 'SELECT * FROM accounts WHERE account > ? ORDER BY account LIMIT 1000'))
+        for (const row of page)
+          yield {
+            account: factsOf(row),
+            source: nameOf(row['source']),
+            enrolments: db
+              .all(
+                `SELECT source, (SELECT name FROM course_names WHERE id = course) AS name FROM enrolments
+                 WHERE account = ? ORDER BY name`,
+                row['account'] as number,
+              )
+              .map((one) => ({ ...courseOf(one['name'] as string), source: nameOf(one['source']) })),
+          };
+    },
+
     async *enrolments() {
       const sql = 'SELECT account, id, email FROM accounts WHERE account > ? ORDER BY account LIMIT 1000';
       for (const page of pages(db, sql))
@@ -139,10 +157,12 @@ function enrolmentsOf(db: Database, account: number): CourseName[] {
       'SELECT (SELECT name FROM course_names WHERE id = course) AS name FROM enrolments WHERE account = ? ORDER BY name',
       account,
     )
-    .map((row) => {
-      const [faculty, department, course] = (row['name'] as string).split('\u001f') as [string, string, string];
-      return { faculty, department, course };
-    });
+    .map((row) => courseOf(row['name'] as string));
+}
+
+function courseOf(key: string): CourseName {
+  const [faculty, department, course] = key.split('\u001f') as [string, string, string];
+  return { faculty, department, course };
 }
 
 /** What one batch adds to the counts; written in its transaction, and only for what really changed. */

@@ -7,7 +7,7 @@ import { breath, type Database, parse, type Row } from './database.ts';
 import { accountsWhere } from './roster.ts';
 
 /** Rows of all snapshots, each kept once with the snapshots that it lives in. */
-export function rows(db: Database): Rows {
+export function rows(db: Database): Omit<Rows, 'forget' | 'all' | 'ends'> {
   return {
     async add(source, number, batch) {
       await breath();
@@ -128,7 +128,8 @@ function bodyOf({ firstName, lastName, kind, year, attributes }: PersonRecord): 
   return JSON.stringify([firstName, lastName, kind, year, attributes]);
 }
 
-function recordOf(row: Row): PersonRecord {
+/** The record of a good row. */
+export function recordOf(row: Row): PersonRecord {
   type Body = [string, string, PersonRecord['kind'], PersonRecord['year'], PersonRecord['attributes']];
   const [firstName, lastName, kind, year, attributes] = parse<Body>(row['body']);
   const [faculty, department, course] = (row['course_name'] as string).split('\u001f') as [string, string, string];

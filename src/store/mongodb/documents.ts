@@ -23,6 +23,8 @@ export interface MetaDoc {
   layout: number;
   institution: string;
   made: Date;
+  /** Where an unfinished move into this database comes from. */
+  moving?: string;
 }
 
 /** `leases`: the locks; see `lease.ts`. */

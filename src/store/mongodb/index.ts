@@ -12,12 +12,17 @@ import { standingOf } from './evidence/standing.ts';
 import { Leases } from './lease.ts';
 import { checkServer, migrate } from './migrate.ts';
 import { attempts, collectionsOf, type Mongo } from './mongo.ts';
+import { move } from './move.ts';
+import { allItems } from './outbox/all.ts';
 import { outboxCounts } from './outbox/counts.ts';
+import { forgetItems } from './outbox/forget.ts';
 import { listItems } from './outbox/list.ts';
 import { markProcessing } from './outbox/processing.ts';
 import { queuedItems } from './outbox/queued.ts';
 import { recoverItems } from './outbox/recover.ts';
+import { restoreItems } from './outbox/restore.ts';
 import { settleItems } from './outbox/settle.ts';
+import { allPlans } from './plans/all.ts';
 import { changesOf } from './plans/changes.ts';
 import { discardPlan } from './plans/discard.ts';
 import { getPlan } from './plans/get.ts';
@@ -30,19 +35,25 @@ import { appliedTo } from './roster/applied.ts';
 import { apply } from './roster/apply.ts';
 import { courseEntries } from './roster/courses.ts';
 import { enrolments } from './roster/enrolments.ts';
+import { rosterEntries } from './roster/entries.ts';
 import { nextNumbers } from './roster/next-numbers.ts';
 import { putCourses } from './roster/put-courses.ts';
 import { putRosterRules } from './roster/put-rules.ts';
 import { rosterRules } from './roster/rules.ts';
 import { staleOf } from './roster/stale.ts';
 import { addRows } from './rows/add.ts';
+import { allRows } from './rows/all.ts';
 import { discardRows } from './rows/discard.ts';
 import { endRows } from './rows/end.ts';
+import { endsOfRows } from './rows/ends.ts';
+import { forgetRows } from './rows/forget.ts';
 import { personPage } from './rows/person-page.ts';
 import { quarantinedRows } from './rows/quarantined.ts';
+import { forgetRuns } from './runs/forget.ts';
 import { getRun } from './runs/get.ts';
 import { listRuns } from './runs/list.ts';
 import { putRun } from './runs/put.ts';
+import { forgetSnapshots } from './snapshots/forget.ts';
 import { getSnapshot } from './snapshots/get.ts';
 import { listSnapshots } from './snapshots/list.ts';
 import { getPack } from './snapshots/pack.ts';
@@ -84,6 +95,7 @@ export async function openMongoStore(
     place,
     ...parts(m),
     lock: (on) => lock(m, leases, on),
+    move: move(m),
     async close() {
       await leases.close();
       await client.close();
@@ -109,7 +121,7 @@ async function lock(m: Mongo, leases: Leases, on: LockName): Promise<Lock | null
 }
 
 /** One operation, one file; here they only get their names. */
-function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'close'> {
+function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'move' | 'close'> {
   return {
     sources: {
       get: (source) => getSource(m, source),
@@ -120,6 +132,7 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'close'> {
       put: (run) => putRun(m, run),
       get: (run) => getRun(m, run),
       list: (filter) => listRuns(m, filter),
+      forget: (runs) => forgetRuns(m, runs),
     },
     snapshots: {
       put: (snapshot) => putSnapshot(m, snapshot),
@@ -127,11 +140,15 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'close'> {
       list: (filter) => listSnapshots(m, filter),
       putPack: (source, number, kind, digests) => putPack(m, source, number, kind, digests),
       pack: (source, number, kind) => getPack(m, source, number, kind),
+      forget: (source, numbers, bases) => forgetSnapshots(m, source, numbers, bases),
     },
     rows: {
       add: (source, number, rows) => addRows(m, source, number, rows),
       end: (source, number, digests) => endRows(m, source, number, digests),
       discard: (source, number) => discardRows(m, source, number),
+      forget: (source, oldest) => forgetRows(m, source, oldest),
+      all: (source) => allRows(m, source),
+      ends: (source) => endsOfRows(m, source),
       quarantined: (source, number, limit) => quarantinedRows(m, source, number, limit),
       personPage: (source, number, after, limit) => personPage(m, source, number, after, limit),
       evidence: (source, number) => evidence(m, source, number),
@@ -141,6 +158,7 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'close'> {
       put: (plan) => putPlan(m, plan),
       get: (plan) => getPlan(m, plan),
       discard: (plan) => discardPlan(m, plan),
+      all: () => allPlans(m),
       changes: (plan, types, after, limit) => changesOf(m, plan, types, after, limit),
       notes: (plan, limit) => notesOf(m, plan, limit),
       pendingKeys: (plan) => pendingKeys(m, plan),
@@ -153,6 +171,7 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'close'> {
       putCourses: (entries) => putCourses(m, entries),
       nextNumbers: () => nextNumbers(m),
       accounts: () => accounts(m),
+      entries: () => rosterEntries(m),
       enrolments: () => enrolments(m),
       async *courses() {
         yield* await courseEntries(m);
@@ -166,6 +185,9 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'close'> {
       settle: (target, results) => settleItems(m, target, results),
       counts: () => outboxCounts(m),
       list: (filter) => listItems(m, filter),
+      all: () => allItems(m),
+      restore: (items) => restoreItems(m, items),
+      forget: (target, keep, except) => forgetItems(m, target, keep, except),
     },
   };
 }

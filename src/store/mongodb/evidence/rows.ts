@@ -43,7 +43,8 @@ function seen(moment: Moment, doc: RowDoc): EvidenceRow | null {
   };
 }
 
-function recordOf(doc: RowDoc): PersonRecord {
+/** The record of a good row. */
+export function recordOf(doc: RowDoc): PersonRecord {
   const { id, firstName, lastName, kind, year, attributes } = doc.record!;
   return {
     number: doc.number ?? null,

@@ -1,4 +1,5 @@
 import type { OutboxItem, OutboxStatus } from '../../port.ts';
+import type { OutboxDoc } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 import { itemOf } from './queued.ts';
 
@@ -9,8 +10,11 @@ export async function listItems(
 ): Promise<OutboxItem[]> {
   const { limit, ...where } = filter;
   const docs = await m.attempt(() => m.outbox.find(where).sort({ seq: 1 }).limit(limit).toArray());
-  return docs.map((doc) => {
-    const { _id: item, target, plan, type, status, attempts, answer } = doc;
-    return { item, target, plan, type, status, attempts, answer, delivery: itemOf(doc) };
-  });
+  return docs.map(outboxItemOf);
+}
+
+/** An item as people look at it. */
+export function outboxItemOf(doc: OutboxDoc): OutboxItem {
+  const { _id: item, target, plan, type, status, attempts, answer } = doc;
+  return { item, target, plan, type, status, attempts, answer, delivery: itemOf(doc) };
 }

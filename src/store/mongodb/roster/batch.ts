@@ -34,6 +34,14 @@ export async function beginBatch(
   return { mark, counted: false };
 }
 
+/** Takes places in the order of the outbox that no batch asked for, and gives the first of them. */
+export async function placesFrom(m: Mongo, fence: number, count: number): Promise<number> {
+  const doc = await m.attempt(() => m.roster.findOne({ _id: 'roster' }));
+  const first = doc?.nextSeq ?? 1;
+  await write(m, fence, { nextSeq: first + count });
+  return first;
+}
+
 /** More places than a batch can have asked for. */
 const reserve = 1_000_000;
 
