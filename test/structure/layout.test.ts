@@ -12,7 +12,7 @@ const manifest = JSON.parse(read('package.json')) as Manifest;
 
 describe('folders and files', () => {
   test('the top level holds what the design names', () => {
-    const folders = ['.ci', 'config', 'connectors', 'src', 'systemd', 'test'];
+    const folders = ['.ci', '.github', 'config', 'connectors', 'src', 'systemd', 'test'];
     const own = [
       '.gitattributes',
       '.gitignore',

@@ -1,8 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { DOWNLOAD_MS, downloadFolder, downloadProgram } from './mongodb/download.ts';
+import { javaMissing } from './mongodb/java.ts';
+import { onPath } from './mongodb/process.ts';
 
-/** Debian packages of the servers that integration tests run, each with a file that tells whether it is there. */
-const servers = [{ name: 'sftp', package: 'openssh-server', file: '/usr/sbin/sshd' }] as const;
+/** Debian packages of the servers that integration tests run. */
+const servers = [
+  { packages: 'openssh-server', isThere: () => existsSync('/usr/sbin/sshd') },
+  // Debian has no MongoDB; these are for the one in Java
+  { packages: 'maven default-jdk-headless', isThere: () => mongodbIsThere() },
+] as const;
 
 /**
  * Installs the servers that integration tests need: on Debian and its children, as root, and where no service manager
@@ -10,10 +17,10 @@ const servers = [{ name: 'sftp', package: 'openssh-server', file: '/usr/sbin/ssh
  * still runs all other tests.
  */
 export function installServers(say: (line: string) => void = (line) => process.stderr.write(`${line}\n`)): void {
-  const missing = servers.filter((server) => !existsSync(server.file));
-  if (missing.length === 0) return;
-  const names = missing.map((server) => server.package).join(' ');
   const reason = whyNot();
+  const missing = servers.filter((server) => !server.isThere());
+  if (missing.length === 0) return;
+  const names = missing.map((server) => server.packages).join(' ');
   if (reason) {
     say(`${names} not installed: ${reason}`);
     return;
@@ -22,7 +29,7 @@ export function installServers(say: (line: string) => void = (line) => process.s
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   for (const args of [
     ['update', '-q'],
-    ['install', '-q', '-y', '--no-install-recommends', ...missing.map((server) => server.package)],
+    ['install', '-q', '-y', '--no-install-recommends', ...names.split(' ')],
   ]) {
     const run = spawnSync('apt-get', args, { env, encoding: 'utf8', timeout: 300_000 });
     if (run.status === 0) continue;
@@ -41,4 +48,11 @@ function whyNot(): string | null {
   if (existsSync('/run/systemd/system') && !existsSync('/usr/sbin/policy-rc.d'))
     return 'systemd would start them as services of this machine; install them by hand';
   return null;
+}
+
+/** Whether a server can be had without packages; the download is tried last, and only where it decides something. */
+function mongodbIsThere(): boolean {
+  if (process.env['ROSTERD_TEST_MONGODB_URI'] || onPath('mongod') !== null || javaMissing() === null) return true;
+  if (whyNot() !== null) return true;
+  return spawnSync(process.execPath, [downloadProgram, downloadFolder], { timeout: DOWNLOAD_MS }).status === 0;
 }

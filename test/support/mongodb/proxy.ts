@@ -19,7 +19,7 @@ export type Fault = 'pass' | 'cutBefore' | 'loseAnswer' | 'swallow' | number;
 export type Direction = 'request' | 'answer';
 
 /** Stands between a driver and a server on loopback, and fails as networks do. */
-export interface Proxy {
+export interface FaultyProxy {
   port: number;
   /** For a driver that shall talk to this server only, also when it is a member of a replica set. */
   uri: string;
@@ -37,7 +37,7 @@ export interface Proxy {
   loseAnswer(k?: number, fits?: (command: Command) => boolean): Promise<void>;
   /** Ends all connections now. */
   cut(): void;
-  /** Ends a connection within a message, after so many more bytes in this direction. Resolves when it did. */
+  /** Ends a connection within a message, after so many more bytes of work in this direction. Resolves when it did. */
   cutAfter(bytes: number, direction: Direction): Promise<void>;
   /** Ends a connection before its request is passed on, the `k`th from now. Resolves when it did. */
   cutAtRequest(k: number, fits?: (command: Command) => boolean): Promise<void>;
@@ -63,6 +63,8 @@ interface Pair {
   server: Socket;
   /** Requests whose answers shall not arrive. */
   lost: Map<number, () => void>;
+  /** Requests for the upkeep of a connection, as far as they are not answered. */
+  upkeep: Set<number>;
   swallowed: boolean;
 }
 
@@ -72,7 +74,7 @@ interface Cut {
 }
 
 /** Starts a proxy to a server on loopback. */
-export async function startProxy(target: number): Promise<Proxy> {
+export async function startProxy(target: number): Promise<FaultyProxy> {
   const pairs = new Set<Pair>();
   const silent = new Set<Direction>();
   const cuts: Partial<Record<Direction, Cut>> = {};
@@ -91,8 +93,8 @@ export async function startProxy(target: number): Promise<Proxy> {
   };
 
   /** Sends on what may be sent; false when the connection is to end here. */
-  const send = async (to: Socket, message: Buffer, direction: Direction): Promise<boolean> => {
-    const cut = cuts[direction];
+  const send = async (to: Socket, message: Buffer, direction: Direction, isUpkeep: boolean): Promise<boolean> => {
+    const cut = isUpkeep ? undefined : cuts[direction];
     if (cut !== undefined && message.length > cut.left) {
       delete cuts[direction];
       if (cut.left > 0) await new Promise<void>((resolve) => to.write(message.subarray(0, cut.left), () => resolve()));
@@ -134,7 +136,9 @@ export async function startProxy(target: number): Promise<Proxy> {
         if (fault === 'loseAnswer') pair.lost.set(requestId(message), done);
         const wait = late + (typeof fault === 'number' ? fault : 0);
         if (wait > 0) await sleep(wait);
-        if (!(await send(pair.server, message, 'request'))) return end(pair);
+        const isUpkeep = upkeep.has(request.name);
+        if (isUpkeep) pair.upkeep.add(requestId(message));
+        if (!(await send(pair.server, message, 'request', isUpkeep))) return end(pair);
       }
     }
   };
@@ -153,7 +157,8 @@ export async function startProxy(target: number): Promise<Proxy> {
           continue;
         }
         if (late > 0) await sleep(late);
-        if (!(await send(pair.client, message, 'answer'))) {
+        const isUpkeep = pair.upkeep.delete(responseTo(message));
+        if (!(await send(pair.client, message, 'answer', isUpkeep))) {
           pair.server.destroy();
           pairs.delete(pair);
           return;
@@ -163,7 +168,13 @@ export async function startProxy(target: number): Promise<Proxy> {
   };
 
   const accept = (client: Socket): void => {
-    const pair: Pair = { client, server: connect(target, '127.0.0.1'), lost: new Map(), swallowed: false };
+    const pair: Pair = {
+      client,
+      server: connect(target, '127.0.0.1'),
+      lost: new Map(),
+      upkeep: new Set(),
+      swallowed: false,
+    };
     pairs.add(pair);
     for (const socket of [pair.client, pair.server]) {
       socket.setNoDelay(true);

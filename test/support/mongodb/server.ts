@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { MongoClient } from 'mongodb';
+import { DOWNLOAD_MS, downloadFolder, downloadProgram } from './download.ts';
 import { javaMissing, javaServerName, prepareJava, startJava } from './java.ts';
 import { startMongods } from './mongod.ts';
 import { onPath, output } from './process.ts';
@@ -38,11 +38,6 @@ export interface MongoWish {
   /** Three members, with retryable writes, write concerns and elections: only a real MongoDB. */
   replicaSet?: boolean;
 }
-
-/** Where the binary of a real server goes, as far as it is downloaded. */
-export const binaryCache = fileURLToPath(new URL('../../../node_modules/.cache/mongodb-binaries', import.meta.url));
-
-const DOWNLOAD_MS = 240_000;
 
 /** Why no such server can be started here; null when one can. */
 export async function mongodbMissing(wish: MongoWish = {}): Promise<string | null> {
@@ -90,7 +85,7 @@ async function look(): Promise<Choice> {
   if (installed !== null) return { kind: 'mongod', file: installed, name: await versionOf(installed) };
   const reasons = ['no mongod on PATH'];
   try {
-    const file = (await output(process.execPath, [programOf('binary.ts'), binaryCache], DOWNLOAD_MS)).trim();
+    const file = (await output(process.execPath, [downloadProgram, downloadFolder], DOWNLOAD_MS)).trim();
     return { kind: 'mongod', file, name: await versionOf(file) };
   } catch (error) {
     reasons.push(`mongodb-memory-server could not download one (${(error as Error).message.split(' | ').at(-1)})`);
@@ -153,8 +148,4 @@ let databases = 0;
 function uniqueName(): string {
   databases += 1;
   return `rosterd_test_${process.pid}_${Date.now().toString(36)}_${databases}`;
-}
-
-function programOf(name: string): string {
-  return fileURLToPath(new URL(name, import.meta.url));
 }

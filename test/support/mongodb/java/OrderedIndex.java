@@ -109,6 +109,8 @@ final class OrderedIndex extends Index<Integer> {
 
     @Override
     public void add(Document document, Integer position, MongoCollection<Integer> collection) {
+        // again, since an index that is made of documents that are there checks all of them before it adds the first
+        checkUnique(document, position, collection);
         for (byte[] key : keys(document)) {
             tree.put(unique ? key : at(key, position), position);
         }
@@ -686,7 +688,8 @@ final class OrderedIndex extends Index<Integer> {
         }
 
         static boolean hasRange(Object value) {
-            return value instanceof Number || value instanceof String || value instanceof Instant
+            // what is greater than NaN depends on the type of the other number
+            return value instanceof Number && !Double.isNaN(((Number) value).doubleValue()) || value instanceof String || value instanceof Instant
                 || value instanceof ObjectId || value instanceof Boolean;
         }
 

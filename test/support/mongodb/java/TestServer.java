@@ -10,18 +10,37 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.exception.MongoServerException;
 import de.bwaldvogel.mongo.exception.MongoSilentServerException;
+import de.bwaldvogel.mongo.wire.MongoDatabaseHandler;
+import de.bwaldvogel.mongo.wire.MongoExceptionHandler;
+import de.bwaldvogel.mongo.wire.MongoWireMessageEncoder;
+import de.bwaldvogel.mongo.wire.MongoWireProtocolHandler;
+import de.bwaldvogel.mongo.wire.MongoWireReplyEncoder;
+import de.bwaldvogel.mongo.wire.message.ClientRequest;
+import de.bwaldvogel.mongo.wire.message.MessageHeader;
+import de.bwaldvogel.mongo.wire.message.MongoMessage;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.channel.nio.NioEventLoopGroup;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
 
 /**
  * mongo-java-server for tests on a machine without MongoDB: in memory, with indexes that are used ({@link OrderedIndex}),
@@ -47,17 +66,17 @@ public final class TestServer {
             }
         });
         InetSocketAddress address = new InetSocketAddress("127.0.0.1", args.length > 0 ? Integer.parseInt(args[0]) : 0);
-        MongoServer server = start(backend, address);
-        address = server.getLocalAddress();
-        System.out.println("listening " + address.getPort());
+        Port port = new Port(backend, address);
+        address = new InetSocketAddress(address.getAddress(), port.number());
+        System.out.println("listening " + port.number());
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in));
         for (String line = commands.readLine(); line != null; line = commands.readLine()) {
-            if (line.equals("down") && server != null) {
-                server.shutdownNow();
-                server = null;
+            if (line.equals("down") && port != null) {
+                port.close();
+                port = null;
                 System.out.println("down");
-            } else if (line.equals("up") && server == null) {
-                server = start(backend, address);
+            } else if (line.equals("up") && port == null) {
+                port = new Port(backend, address);
                 System.out.println("up");
             } else {
                 System.out.println("ignored " + line);
@@ -66,10 +85,53 @@ public final class TestServer {
         Runtime.getRuntime().halt(0);
     }
 
-    private static MongoServer start(Backend backend, InetSocketAddress address) {
-        MongoServer server = new MongoServer(backend);
-        server.bind(address);
-        return server;
+    /** An open port. The one of mongo-java-server closes the connection of a client that sends too large a document. */
+    private static final class Port {
+        private final EventLoopGroup loops = new NioEventLoopGroup();
+        private final ChannelGroup clients = new DefaultChannelGroup(loops.next());
+        private final Channel listener;
+
+        Port(Backend backend, InetSocketAddress address) {
+            listener = new ServerBootstrap().group(loops).channel(NioServerSocketChannel.class)
+                .childOption(ChannelOption.TCP_NODELAY, true)
+                .childHandler(new ChannelInitializer<SocketChannel>() {
+                    @Override
+                    public void initChannel(SocketChannel client) {
+                        client.pipeline().addLast(new MongoWireReplyEncoder(), new MongoWireMessageEncoder(), new Requests(),
+                            new MongoDatabaseHandler(backend, clients), new MongoExceptionHandler());
+                    }
+                }).bind(address).syncUninterruptibly().channel();
+        }
+
+        int number() {
+            return ((InetSocketAddress) listener.localAddress()).getPort();
+        }
+
+        void close() {
+            listener.close().syncUninterruptibly();
+            clients.close().syncUninterruptibly();
+            loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        }
+    }
+
+    private static final class Requests extends MongoWireProtocolHandler {
+        @Override
+        protected ClientRequest decode(ChannelHandlerContext context, ByteBuf bytes) throws Exception {
+            int start = bytes.readerIndex();
+            try {
+                return super.decode(context, bytes);
+            } catch (IllegalArgumentException e) {
+                if (!String.valueOf(e.getMessage()).startsWith("BSON object too large")) {
+                    throw e;
+                }
+                bytes.readerIndex(start + bytes.getIntLE(start));
+                Document answer = new Document("ok", 0.0).append("errmsg", e.getMessage()).append("code", 10334)
+                    .append("codeName", "BSONObjectTooLarge");
+                MessageHeader header = new MessageHeader(0, bytes.getIntLE(start + 4));
+                context.channel().writeAndFlush(new MongoMessage(context.channel(), header, answer));
+                return null;
+            }
+        }
     }
 
     /** Commands as a real server answers them. */
