@@ -96,14 +96,30 @@ function* pages(db: Database, sql: string): Generator<Row[]> {
   }
 }
 
-/** Accounts with their enrolments. */
-export function accountsWhere(db: Database, where: string, value: SQLInputValue): Account[] {
-  const sql = `SELECT *, (SELECT name FROM source_names WHERE id = source) AS source_name FROM accounts WHERE ${where}`;
-  return db.all(sql, value).map((row) => ({
-    ...factsOf(row),
-    source: row['source_name'] as string,
-    enrolments: enrolmentsOf(db, row['account'] as number),
-  }));
+/** Accounts by their numbers, with their enrolments; numbers that nobody has are left out. */
+export function accountsOf(db: Database, numbers: readonly number[]): Account[] {
+  const wanted = JSON.stringify(numbers);
+  const enrolments = new Map<number, CourseName[]>();
+  for (const row of db.all(
+    `SELECT account, name FROM enrolments JOIN course_names ON course_names.id = course
+     WHERE account IN (SELECT value FROM json_each(?)) ORDER BY account, name`,
+    wanted,
+  )) {
+    const its = enrolments.get(Number(row['account'])) ?? [];
+    enrolments.set(Number(row['account']), its);
+    its.push(courseNameOf(row));
+  }
+  return db
+    .all(
+      `SELECT *, (SELECT name FROM source_names WHERE id = source) AS source_name FROM accounts
+       WHERE account IN (SELECT value FROM json_each(?))`,
+      wanted,
+    )
+    .map((row) => ({
+      ...factsOf(row),
+      source: row['source_name'] as string,
+      enrolments: enrolments.get(Number(row['account'])) ?? [],
+    }));
 }
 
 function factsOf(row: Row): AccountFacts {
@@ -128,10 +144,12 @@ function enrolmentsOf(db: Database, account: number): CourseName[] {
       'SELECT (SELECT name FROM course_names WHERE id = course) AS name FROM enrolments WHERE account = ? ORDER BY name',
       account,
     )
-    .map((row) => {
-      const [faculty, department, course] = (row['name'] as string).split('\u001f') as [string, string, string];
-      return { faculty, department, course };
-    });
+    .map(courseNameOf);
+}
+
+function courseNameOf(row: Row): CourseName {
+  const [faculty, department, course] = (row['name'] as string).split('\u001f') as [string, string, string];
+  return { faculty, department, course };
 }
 
 /** What one batch adds to the counts; written in its transaction, and only for what really changed. */
