@@ -90,23 +90,18 @@ export class RowIndex implements RowSink {
   compare(old: Uint8Array): Difference {
     const count = this.#count;
     const words = this.#words;
-    this.#old = new DigestTable(old);
-    this.#oldRows = new Uint32Array(this.#old.size);
-    const fresh = new Uint32Array(count);
-    let [came, stayed] = [0, 0];
     for (let row = 0; row < count; row += 1) {
       const seed = this.#seeds[this.#parts[row]!]!;
-      for (let word = 0; word < 4; word += 1) words[row * 4 + word]! ^= seed[word]!;
-      const at = this.#old.find(words, row * 4);
-      if (at < 0) {
-        fresh[came] = row;
-        came += 1;
-      } else if (this.#oldRows[at] === 0) {
-        this.#oldRows[at] = row + 1;
-        stayed += 1;
-      }
+      words[row * 4]! ^= seed[0]!;
+      words[row * 4 + 1]! ^= seed[1]!;
+      words[row * 4 + 2]! ^= seed[2]!;
+      words[row * 4 + 3]! ^= seed[3]!;
     }
-    this.#added = this.#sorted(fresh.subarray(0, came));
+    this.#old = new DigestTable(old);
+    const { rows, unknown } = this.#old.match(words, count);
+    this.#oldRows = rows;
+    this.#added = this.#sorted(unknown);
+    const stayed = rows.reduce((sum, row) => (row === 0 ? sum : sum + 1), 0);
     this.#distinct = stayed + this.#added.length;
 
     const addedWords = new Uint32Array(this.#added.length * 4);
