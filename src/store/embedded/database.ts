@@ -6,6 +6,9 @@ import { Misconfigured } from '../../base/errors.ts';
 /** A row as SQLite gives it. */
 export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 
+/** Tables of long names that many rows carry. */
+type Names = 'source_names' | 'course_names' | 'file_names' | 'plan_names';
+
 /** The version of the layout below; a database of another one is refused rather than guessed at. */
 const layout = 2;
 
@@ -18,6 +21,7 @@ export class Database {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #names = new Map<string, Map<string, number>>();
+  readonly #namesById = new Map<string, Map<number, string>>();
 
   constructor(directory: string) {
     const file = join(directory, 'rosterd.db');
@@ -86,12 +90,13 @@ export class Database {
       this.#db.exec('ROLLBACK');
       // Numbers given inside are not given.
       this.#names.clear();
+      this.#namesById.clear();
       throw error;
     }
   }
 
   /** A small number for a long name that many rows carry. Kept for good, and in memory. */
-  idOf(table: 'source_names' | 'course_names' | 'file_names' | 'plan_names', name: string): number {
+  idOf(table: Names, name: string): number {
     const known = this.#names.get(table) ?? new Map<string, number>();
     this.#names.set(table, known);
     let id = known.get(name);
@@ -101,6 +106,18 @@ export class Database {
       known.set(name, id);
     }
     return id;
+  }
+
+  /** The name of a number that `idOf` gave, this time or in an earlier process. */
+  nameOf(table: Names, id: number): string {
+    const known = this.#namesById.get(table) ?? new Map<number, string>();
+    this.#namesById.set(table, known);
+    let name = known.get(id);
+    if (name === undefined) {
+      name = this.get(`SELECT name FROM ${table} WHERE id = ?`, id)!['name'] as string;
+      known.set(id, name);
+    }
+    return name;
   }
 
   close(): void {

@@ -5,7 +5,7 @@ import type { Run, SourceState } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
 import { by, Finder, keysOfRow } from './finder.ts';
 import { hashOfText } from './pairs.ts';
-import { accountsOf } from './roster.ts';
+import { accountsOf, courseOf } from './roster.ts';
 
 /** A row that was found, and what it is found by. */
 interface Known {
@@ -16,8 +16,7 @@ interface Known {
 /** Rows of a course that are read at a time, until one is there. */
 const rowsLookedAt = 500;
 
-const rowColumns = `rows.id, rows.source, first, last, bad, body, line, person, number, email,
-  (SELECT name FROM file_names WHERE id = file) AS file, (SELECT name FROM course_names WHERE id = course) AS course_name`;
+const rowColumns = 'rows.id, rows.source, first, last, bad, body, line, person, number, email, file, course';
 
 /** What planning may ask of this store. Rows are indexed up to the last one. */
 export function evidence(db: Database, source: string, number: number): Evidence {
@@ -46,7 +45,7 @@ export function evidence(db: Database, source: string, number: number): Evidence
     if (!state) return null;
     const its = names.get(Number(row['source']))!;
     const bad = row['bad'] === 1;
-    const record = bad ? null : recordOf(row);
+    const record = bad ? null : recordOf(db, row);
     return {
       source: its.name,
       state,
@@ -55,7 +54,7 @@ export function evidence(db: Database, source: string, number: number): Evidence
       origin: {
         source: its.name,
         snapshot: Number(row['first']),
-        file: row['file'] as string,
+        file: db.nameOf('file_names', Number(row['file'])),
         line: Number(row['line']),
       },
     };
@@ -175,10 +174,9 @@ function withPrefix(keys: readonly string[], prefix: string): string[] {
   return keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
 }
 
-function recordOf(row: Row): PersonRecord {
+function recordOf(db: Database, row: Row): PersonRecord {
   type Body = [string, string, PersonRecord['kind'], PersonRecord['year'], PersonRecord['attributes']];
   const [firstName, lastName, kind, year, attributes] = parse<Body>(row['body']);
-  const [faculty, department, course] = (row['course_name'] as string).split('\u001f') as [string, string, string];
   const person = row['person'] as string;
   return {
     number: row['number'] as string | null,
@@ -189,8 +187,6 @@ function recordOf(row: Row): PersonRecord {
     kind,
     year,
     attributes,
-    faculty,
-    department,
-    course,
+    ...courseOf(db, Number(row['course'])),
   };
 }

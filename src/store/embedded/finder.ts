@@ -159,10 +159,13 @@ function mergeRuns(db: Database, kind: By): void {
 }
 
 function* piecesOf(db: Database, run: number): Generator<Pairs> {
-  for (let at = 0; ; at += 1) {
-    const piece = db.get('SELECT pairs FROM found_pieces WHERE id = ?', run * mostPieces + at);
-    if (!piece) return;
-    yield wordsOf(piece['pairs'] as Uint8Array);
+  // Some at a time: no statement stays open, and no more than a few pieces lie in memory.
+  const sql = 'SELECT id, pairs FROM found_pieces WHERE id > ? AND id < ? ORDER BY id LIMIT 64';
+  for (let after = run * mostPieces - 1; ; ) {
+    const pieces = db.all(sql, after, (run + 1) * mostPieces);
+    if (!pieces.length) return;
+    for (const piece of pieces) yield wordsOf(piece['pairs'] as Uint8Array);
+    after = Number(pieces.at(-1)!['id']);
   }
 }
 
@@ -182,7 +185,7 @@ export class Finder {
     const found: number[] = [];
     for (const run of this.#runsOf(kind)) {
       this.#hold(run, wanted.length);
-      if (run.held) findIn(run.held, wanted, found);
+      if (run.held) findInHeld(run.held, run.lows, wanted, found);
       else this.#findInPieces(run, wanted, found);
     }
     return [...new Set(found)].sort((a, b) => a - b);
@@ -218,7 +221,6 @@ export class Finder {
 
   #findInPieces(run: RunOfPairs, wanted: Uint32Array, found: number[]): void {
     let [piece, pairs]: [number, Pairs] = [-1, new Uint32Array(0)];
-    const single = new Uint32Array(1);
     for (const hash of wanted) {
       // Equal hashes may begin in the piece before the first one that starts with them.
       let at = Math.max(lowsBelow(run.lows, hash) - 1, 0);
@@ -228,8 +230,7 @@ export class Finder {
           if (!row) throw new Error('a run of the index is not whole');
           [piece, pairs] = [at, wordsOf(row['pairs'] as Uint8Array)];
         }
-        single[0] = hash;
-        findIn(pairs, single, found);
+        findFrom(pairs, placeOf(pairs, hash), hash, found);
       }
     }
   }
@@ -246,13 +247,16 @@ function lowsBelow(lows: Uint32Array, hash: number): number {
   return low;
 }
 
-function findIn(pairs: Pairs, wanted: Uint32Array, found: number[]): void {
-  let at = 0;
+/** Looks through a whole run; its first hashes lead to the piece, which is little enough to stay at hand. */
+function findInHeld(pairs: Pairs, lows: Uint32Array, wanted: Uint32Array, found: number[]): void {
   for (const hash of wanted) {
-    at = placeOf(pairs, hash, at);
-    for (let same = at; same * 2 < pairs.length && pairs[same * 2] === hash; same += 1)
-      found.push(pairs[same * 2 + 1]!);
+    const piece = Math.max(lowsBelow(lows, hash) - 1, 0);
+    findFrom(pairs, placeOf(pairs, hash, piece * piecePairs, (piece + 1) * piecePairs), hash, found);
   }
+}
+
+function findFrom(pairs: Pairs, place: number, hash: number, found: number[]): void {
+  for (let at = place * 2; at < pairs.length && pairs[at] === hash; at += 2) found.push(pairs[at + 1]!);
 }
 
 const lowFirst = endianness() === 'LE';

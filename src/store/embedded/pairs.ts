@@ -32,10 +32,10 @@ export function sortPairs(hashes: Uint32Array, rows: Uint32Array, count: number)
   return pairs;
 }
 
-/** The first place in `pairs`, at or behind `from`, whose hash is not smaller. */
-export function placeOf(pairs: Pairs, hash: number, from = 0): number {
+/** The first place in `pairs`, from `from` up to `to`, whose hash is not smaller; `to` when there is none. */
+export function placeOf(pairs: Pairs, hash: number, from = 0, to = pairs.length / 2): number {
   let low = from;
-  let high = pairs.length / 2;
+  let high = Math.min(to, pairs.length / 2);
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (pairs[middle * 2]! < hash) low = middle + 1;

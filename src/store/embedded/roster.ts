@@ -2,7 +2,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../../connector/target.ts';
 import { deliveryOf, itemId } from '../../outbox/items.ts';
 import type { Account, CourseEntry } from '../../reconcile/model.ts';
-import { changeOf, numberPrefix, type PlannedChange } from '../../reconcile/plan.ts';
+import { effectOf, numberPrefix, type PlannedChange } from '../../reconcile/plan.ts';
 import type { Plan, PlanPart, Roster, TargetInterest } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
 
@@ -101,23 +101,22 @@ export function accountsOf(db: Database, numbers: readonly number[]): Account[] 
   const wanted = JSON.stringify(numbers);
   const enrolments = new Map<number, CourseName[]>();
   for (const row of db.all(
-    `SELECT account, name FROM enrolments JOIN course_names ON course_names.id = course
+    `SELECT account, course FROM enrolments JOIN course_names ON course_names.id = course
      WHERE account IN (SELECT value FROM json_each(?)) ORDER BY account, name`,
     wanted,
   )) {
     const its = enrolments.get(Number(row['account'])) ?? [];
     enrolments.set(Number(row['account']), its);
-    its.push(courseNameOf(row));
+    its.push(courseOf(db, Number(row['course'])));
   }
   return db
     .all(
-      `SELECT *, (SELECT name FROM source_names WHERE id = source) AS source_name FROM accounts
-       WHERE account IN (SELECT value FROM json_each(?))`,
+      'SELECT account, id, email, status, source, doc FROM accounts WHERE account IN (SELECT value FROM json_each(?))',
       wanted,
     )
     .map((row) => ({
       ...factsOf(row),
-      source: row['source_name'] as string,
+      source: db.nameOf('source_names', Number(row['source'])),
       enrolments: enrolments.get(Number(row['account'])) ?? [],
     }));
 }
@@ -141,14 +140,15 @@ function factsOf(row: Row): AccountFacts {
 function enrolmentsOf(db: Database, account: number): CourseName[] {
   return db
     .all(
-      'SELECT (SELECT name FROM course_names WHERE id = course) AS name FROM enrolments WHERE account = ? ORDER BY name',
+      'SELECT course FROM enrolments JOIN course_names ON course_names.id = course WHERE account = ? ORDER BY name',
       account,
     )
-    .map(courseNameOf);
+    .map((row) => courseOf(db, Number(row['course'])));
 }
 
-function courseNameOf(row: Row): CourseName {
-  const [faculty, department, course] = (row['name'] as string).split('\u001f') as [string, string, string];
+/** The course that has the number. */
+export function courseOf(db: Database, id: number): CourseName {
+  const [faculty, department, course] = db.nameOf('course_names', id).split('\u001f') as [string, string, string];
   return { faculty, department, course };
 }
 
@@ -196,7 +196,7 @@ function applyOne(
   targets: readonly TargetInterest[],
   tally: Tally,
 ): void {
-  const { type, account, course } = changeOf(planned);
+  const { type, account, course } = effectOf(planned);
   const source = db.idOf('source_names', plan.source);
   if (type === 'course.create') putCourse(db, { ...course!, status: 'enrolled' });
   else if (type === 'course.archive') putCourse(db, { ...course!, status: 'archived' });
@@ -267,7 +267,7 @@ function putCourse(db: Database, { faculty, department, course, status }: Course
 
 /** True when a removal no longer finds what it takes away, or the person is not as the plan saw it. */
 function isStale(db: Database, planned: PlannedChange): boolean {
-  const { type, account, course } = changeOf(planned);
+  const { type, account, course } = effectOf(planned);
   if (type === 'account.disable')
     return !db.get("SELECT 1 FROM accounts WHERE account = ? AND status = 'active'", Number(account!.account));
   if (type === 'enrolment.remove')

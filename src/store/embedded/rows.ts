@@ -82,8 +82,7 @@ function end(db: Database, finder: Finder, source: string, number: number, diges
   const id = db.idOf('source_names', source);
   const found = new Map<string, Row>();
   for (const row of db.all(
-    `SELECT rows.id, digest, person, bad, (SELECT name FROM course_names WHERE id = course) AS course
-     FROM rows LEFT JOIN ended ON ended.row = rows.id WHERE rows.id IN (SELECT value FROM json_each(?3))
+    `SELECT rows.id, digest, person, bad, course FROM rows LEFT JOIN ended ON ended.row = rows.id WHERE rows.id IN (SELECT value FROM json_each(?3))
      AND rows.source = ?1 AND first < ?2 AND (last IS NULL OR last = ?2)`,
     id,
     number,
@@ -103,7 +102,7 @@ function end(db: Database, finder: Finder, source: string, number: number, diges
   );
   return gone.map((row) => ({
     person: row['person'] as string | null,
-    course: row['course'] as string | null,
+    course: row['course'] === null ? null : db.nameOf('course_names', Number(row['course'])),
     quarantined: row['bad'] === 1,
   }));
 }
