@@ -1,5 +1,5 @@
 import type { DeliveryItem } from '../connector/target.ts';
-import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
+import { effectOf, type PlannedChange } from '../reconcile/plan.ts';
 
 /** The id of an outbox item: (plan, position, target). The same change to the same target is the same item for ever. */
 export function itemId(plan: string, change: Pick<PlannedChange, 'rank' | 'key'>, target: string): string {
@@ -8,7 +8,7 @@ export function itemId(plan: string, change: Pick<PlannedChange, 'rank' | 'key'>
 
 /** What a target is given of a change. */
 export function deliveryOf(item: string, planned: PlannedChange): DeliveryItem {
-  const change = changeOf(planned);
+  const change = effectOf(planned);
   return {
     item,
     type: change.type,

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../connector/target.ts';
 import { gatherComponents } from './component.ts';
 import { type CourseRules, openCourseBook, planCourses } from './courses.ts';
@@ -196,16 +196,21 @@ function placed(change: Change): PlannedChange {
 
 /** Sixteen hex digits for a course, for keys. */
 export function courseDigest(course: CourseName): string {
-  return createHash('sha256').update(courseKey(course)).digest('hex').slice(0, 16);
+  return hash('sha256', courseKey(course), 'hex').slice(0, 16);
 }
 
 /** Reads a planned change back. */
 export function changeOf(planned: Pick<PlannedChange, 'body' | 'rows'>): Change {
-  return { ...(JSON.parse(planned.body) as Omit<Change, 'rows'>), rows: planned.rows };
+  return { ...effectOf(planned), rows: planned.rows };
+}
+
+/** What a planned change does, without where it comes from. */
+export function effectOf(planned: Pick<PlannedChange, 'body'>): Omit<Change, 'rows'> {
+  return JSON.parse(planned.body) as Omit<Change, 'rows'>;
 }
 
 function heldKeys(planned: PlannedChange): string[] {
-  const { account, course } = changeOf(planned);
+  const { account, course } = effectOf(planned);
   return account ? keysOfAccount(account) : course ? [`c:${courseKey(course)}`] : [];
 }
 

@@ -1,5 +1,7 @@
 import type { Part, RowPlace, RowSink } from '../connector/source.ts';
+import { DigestTable, digestOf, packOf, wordsOf } from './digest-table.ts';
 import { writeDigest } from './hash-block.ts';
+import { type Difference, digestBytes } from './pack.ts';
 import { RowHasher } from './row-hasher.ts';
 
 /**
@@ -16,9 +18,12 @@ export class RowIndex implements RowSink {
   #lines: Uint32Array;
   #parts: Uint16Array;
   #count = 0;
-  /** Row numbers sorted by digest, one for each distinct digest, and those digests; made by `sort`. */
-  #order: Uint32Array = new Uint32Array(0);
-  #sorted: Uint32Array = new Uint32Array(0);
+  #distinct = 0;
+  /** Numbers of rows that the older pack has not, sorted by digest, each digest once; made by `compare`. */
+  #added: Uint32Array = new Uint32Array(0);
+  /** The older pack, and for each place in it the number of the row that has its digest, plus one. */
+  #old: DigestTable | null = null;
+  #oldRows: Uint32Array = new Uint32Array(0);
 
   /** Hashes large answers on a second thread; null for small ones, where starting it would take longer. */
   readonly #hasher: RowHasher | null;
@@ -58,7 +63,7 @@ export class RowIndex implements RowSink {
     this.#count = at + 1;
   }
 
-  /** After the last row: waits for the second thread. Before `sort`. */
+  /** After the last row: waits for the second thread. Before `compare`. */
   async finish(): Promise<void> {
     await this.#hasher?.finish();
   }
@@ -73,27 +78,53 @@ export class RowIndex implements RowSink {
     return this.#count;
   }
 
-  /** Distinct rows, after `sort`. */
+  /** Distinct rows, after `compare`. */
   get distinct(): number {
-    return this.#order.length;
+    return this.#distinct;
   }
 
   /**
-   * Sorts by digest and drops repeats, keeping the row that came first. Radix over the first word, which travels with
-   * the row's number: looking it up each time would miss the processor's cache a million times.
+   * What the answer has that a sorted pack has not, and the other way round; once, and after it rows can be found. Of
+   * rows that repeat the first one counts.
    */
-  sort(): void {
+  compare(old: Uint8Array): Difference {
     const count = this.#count;
+    const words = this.#words;
     for (let row = 0; row < count; row += 1) {
       const seed = this.#seeds[this.#parts[row]!]!;
-      for (let word = 0; word < 4; word += 1) this.#words[row * 4 + word]! ^= seed[word]!;
+      words[row * 4]! ^= seed[0]!;
+      words[row * 4 + 1]! ^= seed[1]!;
+      words[row * 4 + 2]! ^= seed[2]!;
+      words[row * 4 + 3]! ^= seed[3]!;
     }
-    let [keys, rows] = [new Uint32Array(count), new Uint32Array(count)];
+    this.#old = new DigestTable(old);
+    const { rows, unknown } = this.#old.match(words, count);
+    this.#oldRows = rows;
+    this.#added = this.#sorted(unknown);
+    const stayed = rows.reduce((sum, row) => (row === 0 ? sum : sum + 1), 0);
+    this.#distinct = stayed + this.#added.length;
+
+    const addedWords = new Uint32Array(this.#added.length * 4);
+    for (let at = 0; at < this.#added.length; at += 1)
+      for (let word = 0; word < 4; word += 1) addedWords[at * 4 + word] = words[this.#added[at]! * 4 + word]!;
+    const gonePack = new Uint8Array((this.#old.size - stayed) * digestBytes);
+    for (let at = 0, to = 0; to < gonePack.length; at += 1)
+      if (this.#oldRows[at] === 0) {
+        gonePack.set(old.subarray(at * digestBytes, (at + 1) * digestBytes), to);
+        to += digestBytes;
+      }
+    return { added: this.#added.slice().sort(), addedPack: packOf(addedWords), gonePack };
+  }
+
+  /**
+   * Sorts rows by digest and drops repeats. Radix over the first word, which travels with the row's number: looking it
+   * up each time would miss the processor's cache a million times.
+   */
+  #sorted(from: Uint32Array): Uint32Array {
+    const count = from.length;
+    let [keys, rows] = [new Uint32Array(count), from.slice()];
     let [nextKeys, nextRows] = [new Uint32Array(count), new Uint32Array(count)];
-    for (let row = 0; row < count; row += 1) {
-      keys[row] = this.#words[row * 4]!;
-      rows[row] = row;
-    }
+    for (let at = 0; at < count; at += 1) keys[at] = this.#words[rows[at]! * 4]!;
     for (const shift of [0, 11, 22]) {
       const starts = new Uint32Array(2049);
       for (let at = 0; at < count; at += 1) starts[((keys[at]! >>> shift) & 2047) + 1]! += 1;
@@ -124,31 +155,12 @@ export class RowIndex implements RowSink {
         rows[kept] = rows[at]!;
         kept += 1;
       }
-    this.#order = rows.slice(0, kept);
-    this.#sorted = new Uint32Array(kept * 4);
-    for (let at = 0; at < kept; at += 1) {
-      const from = this.#order[at]! * 4;
-      for (let word = 0; word < 4; word += 1) this.#sorted[at * 4 + word] = this.#words[from + word]!;
-    }
-    this.#words = new Uint32Array(0);
+    return rows.slice(0, kept);
   }
 
-  /** The digests in order, four words each; after `sort`. */
-  get sorted(): Uint32Array {
-    return this.#sorted;
-  }
-
-  /** Row number at place `at` of the order: rows are numbered as they came. */
-  rowAt(at: number): number {
-    return this.#order[at]!;
-  }
-
-  /** The digest at place `at` of the order. */
-  digestAt(at: number): Uint8Array {
-    const bytes = new Uint8Array(16);
-    const view = new DataView(bytes.buffer);
-    for (let word = 0; word < 4; word += 1) view.setUint32(word * 4, this.#sorted[at * 4 + word]!);
-    return bytes;
+  /** The digest of a row, after `compare`. */
+  digestOf(row: number): Uint8Array {
+    return digestOf(this.#words, row * 4);
   }
 
   place(row: number): RowPlace {
@@ -160,29 +172,24 @@ export class RowIndex implements RowSink {
     };
   }
 
-  /** The row number of a digest, or -1. */
+  /** The row number of a digest, or -1; after `compare`. */
   find(digest: Uint8Array): number {
-    const wanted = new DataView(digest.buffer, digest.byteOffset, 16);
+    const wanted = wordsOf(digest);
+    const before = this.#old?.find(wanted, 0) ?? -1;
+    if (before >= 0) return this.#oldRows[before]! - 1;
     let low = 0;
-    let high = this.#order.length - 1;
+    let high = this.#added.length - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
+      const row = this.#added[middle]!;
       let difference = 0;
       for (let word = 0; word < 4 && difference === 0; word += 1)
-        difference = this.#sorted[middle * 4 + word]! - wanted.getUint32(word * 4);
-      if (difference === 0) return this.#order[middle]!;
+        difference = this.#words[row * 4 + word]! - wanted[word]!;
+      if (difference === 0) return row;
       if (difference < 0) low = middle + 1;
       else high = middle - 1;
     }
     return -1;
-  }
-
-  /** All distinct digests in order, packed. */
-  pack(): Uint8Array {
-    const bytes = new Uint8Array(this.#sorted.length * 4);
-    const view = new DataView(bytes.buffer);
-    for (let at = 0; at < this.#sorted.length; at += 1) view.setUint32(at * 4, this.#sorted[at]!);
-    return bytes;
   }
 
   /** Order of two rows by their digests, and if wanted by which came first. */

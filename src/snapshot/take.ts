@@ -13,7 +13,7 @@ import {
   snapshotId,
 } from '../store/port.ts';
 import type { Format } from './formats/index.ts';
-import { applyDelta, compare, type Difference, digestBytes, digestsOf } from './pack.ts';
+import { applyDelta, type Delta, type Difference, digestBytes, digestsOf, joinDeltas } from './pack.ts';
 import type { Normaliser } from './record.ts';
 import { RowIndex } from './row-index.ts';
 
@@ -68,10 +68,9 @@ export async function takeSnapshot(
     await index.abandon();
     throw error;
   }
-  index.sort();
   work.progress(state.source, `${index.seen.toLocaleString('en')} rows read, comparing`);
   const packs = await packsOf(store, before);
-  const difference = compare(index, packs.set);
+  const difference = index.compare(packs.set);
 
   const number = state.next;
   Object.assign(state, { staging: number, next: number + 1 });
@@ -94,7 +93,7 @@ export async function takeSnapshot(
     quarantined,
     added: difference.added.length,
     gone: difference.gonePack.length / digestBytes,
-    base: await storePack(store, state.source, number, index, before, packs.base, difference),
+    base: await storePack(store, state.source, number, before, packs, difference),
   };
   await store.snapshots.put(snapshot);
 
@@ -152,14 +151,21 @@ async function finish(
   };
 }
 
-/** The digests of the snapshot in force, and of its base. */
-async function packsOf(store: Store, before: Snapshot | null): Promise<{ base: Uint8Array; set: Uint8Array }> {
-  if (!before) return { base: new Uint8Array(0), set: new Uint8Array(0) };
+/** Digests as a snapshot has them: the full pack of its base, what came and went since, and what both come to. */
+interface Packs extends Delta {
+  base: Uint8Array;
+  set: Uint8Array;
+}
+
+/** The digests of the snapshot in force. */
+async function packsOf(store: Store, before: Snapshot | null): Promise<Packs> {
+  const none = new Uint8Array(0);
+  if (!before) return { base: none, addedPack: none, gonePack: none, set: none };
   const base = await store.snapshots.pack(before.source, before.base, 'full');
-  if (before.base === before.number) return { base, set: base };
-  const added = await store.snapshots.pack(before.source, before.number, 'added');
-  const gone = await store.snapshots.pack(before.source, before.number, 'gone');
-  return { base, set: applyDelta(base, added, gone) };
+  if (before.base === before.number) return { base, addedPack: none, gonePack: none, set: base };
+  const addedPack = await store.snapshots.pack(before.source, before.number, 'added');
+  const gonePack = await store.snapshots.pack(before.source, before.number, 'gone');
+  return { base, addedPack, gonePack, set: applyDelta(base, addedPack, gonePack) };
 }
 
 /** Writes the digests: as a delta to the last full pack while that is small, else in full. Returns the base's number. */
@@ -167,20 +173,20 @@ async function storePack(
   store: Store,
   source: string,
   number: number,
-  index: RowIndex,
   before: Snapshot | null,
-  base: Uint8Array,
+  packs: Packs,
   difference: Difference,
 ): Promise<number> {
-  if (before && base.length) {
-    const delta = before.base === before.number ? difference : compare(index, base);
-    if (delta.addedPack.length + delta.gonePack.length <= base.length * largestDelta) {
+  if (before && packs.base.length) {
+    const delta = joinDeltas(packs, difference);
+    if (delta.addedPack.length + delta.gonePack.length <= packs.base.length * largestDelta) {
       await store.snapshots.putPack(source, number, 'added', delta.addedPack);
       await store.snapshots.putPack(source, number, 'gone', delta.gonePack);
       return before.base;
     }
   }
-  await store.snapshots.putPack(source, number, 'full', index.pack());
+  const full = applyDelta(packs.set, difference.addedPack, difference.gonePack);
+  await store.snapshots.putPack(source, number, 'full', full);
   return number;
 }
 
@@ -200,7 +206,7 @@ async function storeAdded(
   for (let at = 0; at < difference.added.length; at += batchSize) {
     work.signal.throwIfAborted();
     const added = difference.added.subarray(at, at + batchSize);
-    const places = Array.from(added, (one) => index.place(index.rowAt(one)));
+    const places = Array.from(added, (row) => index.place(row));
     const decoded = await answer.decode(places);
     const rows = decoded.map((row, n): StoredRow => {
       const place = places[n]!;
@@ -216,7 +222,7 @@ async function storeAdded(
               },
             };
       const base = {
-        digest: index.digestAt(added[n]!),
+        digest: index.digestOf(added[n]!),
         file: answer.parts[place.part]!.name,
         line: place.line,
       };

@@ -6,8 +6,11 @@ import { Misconfigured } from '../../base/errors.ts';
 /** A row as SQLite gives it. */
 export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 
-/** The version of the layout below; a database of a newer one is refused rather than guessed at. */
-const layout = 1;
+/** Tables of long names that many rows carry. */
+type Names = 'source_names' | 'course_names' | 'file_names' | 'plan_names';
+
+/** The version of the layout below; a database of another one is refused rather than guessed at. */
+const layout = 2;
 
 /**
  * One SQLite file. WAL, so that exports read beside a running sync; `synchronous = NORMAL`, because what a power cut
@@ -18,7 +21,7 @@ export class Database {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #names = new Map<string, Map<string, number>>();
-  #rowsIndexed = false;
+  readonly #namesById = new Map<string, Map<number, string>>();
 
   constructor(directory: string) {
     const file = join(directory, 'rosterd.db');
@@ -34,9 +37,10 @@ export class Database {
       });
     }
     const found = this.#layout();
-    if (found > layout) {
+    if (found !== layout && found !== 0) {
       this.close();
-      throw new Misconfigured(`the database ${file} was written by a newer rosterd (layout ${found})`, {
+      const age = found > layout ? 'a newer' : 'an older';
+      throw new Misconfigured(`the database ${file} was written by ${age} rosterd (layout ${found})`, {
         remedy: 'use that version, or another stateDir',
       });
     }
@@ -47,23 +51,6 @@ export class Database {
         this.#db.exec(tables);
         this.#db.exec(`PRAGMA user_version = ${layout}`);
       });
-  }
-
-  /**
-   * Before rows are written into an empty table: a million keys in random order cost minutes one by one, and seconds
-   * when the index is made at the end.
-   */
-  unindexRowsWhenEmpty(): void {
-    if (this.get('SELECT 1 FROM rows LIMIT 1')) return;
-    for (const name of Object.keys(rowIndexes)) this.#db.exec(`DROP INDEX IF EXISTS ${name}`);
-    this.#rowsIndexed = false;
-  }
-
-  /** Before rows are looked up; also after a crash in the middle of a first load. */
-  indexRows(): void {
-    if (this.#rowsIndexed) return;
-    for (const [name, on] of Object.entries(rowIndexes)) this.#db.exec(`CREATE INDEX IF NOT EXISTS ${name} ON ${on}`);
-    this.#rowsIndexed = true;
   }
 
   #layout(): number {
@@ -87,6 +74,10 @@ export class Database {
   all(sql: string, ...values: SQLInputValue[]): Row[] {
     return this.#prepare(sql).all(...values) as Row[];
   }
+  /** Row by row; the statement must not be used otherwise meanwhile. */
+  each(sql: string, ...values: SQLInputValue[]): IterableIterator<Row> {
+    return this.#prepare(sql).iterate(...values) as IterableIterator<Row>;
+  }
 
   /** All of it or nothing. */
   tx<T>(work: () => T): T {
@@ -99,12 +90,13 @@ export class Database {
       this.#db.exec('ROLLBACK');
       // Numbers given inside are not given.
       this.#names.clear();
+      this.#namesById.clear();
       throw error;
     }
   }
 
   /** A small number for a long name that many rows carry. Kept for good, and in memory. */
-  idOf(table: 'source_names' | 'course_names' | 'file_names' | 'plan_names', name: string): number {
+  idOf(table: Names, name: string): number {
     const known = this.#names.get(table) ?? new Map<string, number>();
     this.#names.set(table, known);
     let id = known.get(name);
@@ -114,6 +106,18 @@ export class Database {
       known.set(name, id);
     }
     return id;
+  }
+
+  /** The name of a number that `idOf` gave, this time or in an earlier process. */
+  nameOf(table: Names, id: number): string {
+    const known = this.#namesById.get(table) ?? new Map<number, string>();
+    this.#namesById.set(table, known);
+    let name = known.get(id);
+    if (name === undefined) {
+      name = this.get(`SELECT name FROM ${table} WHERE id = ?`, id)!['name'] as string;
+      known.set(id, name);
+    }
+    return name;
   }
 
   close(): void {
@@ -135,16 +139,6 @@ export function parse<T>(value: unknown): T {
   return JSON.parse(value as string) as T;
 }
 
-/** The indexes of `rows`: by themselves, because a first load is written without them. */
-const rowIndexes: Readonly<Record<string, string>> = {
-  rows_short: 'rows (short)',
-  rows_person: 'rows (person, source) WHERE person IS NOT NULL',
-  rows_email: 'rows (email) WHERE email IS NOT NULL',
-  rows_number: 'rows (number) WHERE number IS NOT NULL',
-  rows_course: 'rows (course) WHERE course IS NOT NULL',
-  rows_bad: 'rows (source) WHERE bad = 1',
-};
-
 const tables = `
 CREATE TABLE source_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE course_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -158,12 +152,18 @@ CREATE TABLE snapshots (source TEXT, number INTEGER, at TEXT NOT NULL, doc TEXT 
 CREATE TABLE packs (source TEXT, number INTEGER, kind TEXT, piece INTEGER, bytes BLOB NOT NULL,
   PRIMARY KEY (source, number, kind, piece)) WITHOUT ROWID;
 
--- "short": 48 bits of the digest. A row lives from snapshot "first" up to, but without, the "last" of its end. Ends stand
+-- What rows are found by lies in runs: see finder.ts. A row lives from snapshot "first" up to, but without, the "last" of its end. Ends stand
 -- by themselves: writing each into its row would touch as many pages all over the table.
-CREATE TABLE rows (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, short INTEGER NOT NULL, digest BLOB NOT NULL, first INTEGER NOT NULL,
+CREATE TABLE rows (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, digest BLOB NOT NULL, first INTEGER NOT NULL,
   person TEXT, number TEXT, email TEXT, course INTEGER, file INTEGER NOT NULL, line INTEGER NOT NULL,
   bad INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX rows_bad ON rows (source) WHERE bad = 1;
 CREATE TABLE ended (row INTEGER PRIMARY KEY, source INTEGER NOT NULL, last INTEGER NOT NULL);
+-- Sorted pairs of hash and row, for rows "first_row" to "last_row". Numbers of runs are never given twice: readers keep
+-- what they read. A piece's id is the run's and its place.
+CREATE TABLE found_runs (id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, size INTEGER NOT NULL,
+  first_row INTEGER NOT NULL, last_row INTEGER NOT NULL, lows BLOB NOT NULL);
+CREATE TABLE found_pieces (id INTEGER PRIMARY KEY, pairs BLOB NOT NULL);
 
 CREATE TABLE plan_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE plans (plan TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;

@@ -1,7 +1,8 @@
+import { courseKey } from '../../connector/target.ts';
 import type { Quarantined } from '../../snapshot/record.ts';
 import type { Rows, StoredRow } from '../port.ts';
 import { type Database, parse, type Row } from './database.ts';
-import { recordOf } from './rows.ts';
+import { recordOf } from './evidence.ts';
 
 const lotSize = 1000;
 
@@ -28,13 +29,11 @@ export function history(db: Database): Pick<Rows, 'forget' | 'all' | 'ends'> {
       for (const { number } of db.all('SELECT DISTINCT first AS number FROM rows WHERE source = ? ORDER BY first', id))
         for (let after = 0; ; ) {
           const page = db.all(
-            `SELECT rows.*, (SELECT name FROM file_names WHERE id = file) AS file_name,
-             (SELECT name FROM course_names WHERE id = course) AS course_name
-             FROM rows WHERE source = ? AND first = ? AND id > ? ORDER BY id LIMIT ?`,
+            'SELECT * FROM rows WHERE source = ? AND first = ? AND id > ? ORDER BY id LIMIT ?',
             ...[id, number!, after, lotSize],
           );
           if (!page.length) break;
-          yield { number: Number(number), rows: page.map(storedOf) };
+          yield { number: Number(number), rows: page.map((row) => storedOf(db, row)) };
           after = Number(page.at(-1)!['id']);
         }
     },
@@ -57,10 +56,14 @@ export function history(db: Database): Pick<Rows, 'forget' | 'all' | 'ends'> {
   };
 }
 
-function storedOf(row: Row): StoredRow {
-  const base = { digest: row['digest'] as Uint8Array, file: row['file_name'] as string, line: Number(row['line']) };
+function storedOf(db: Database, row: Row): StoredRow {
+  const base = {
+    digest: row['digest'] as Uint8Array,
+    file: db.nameOf('file_names', Number(row['file'])),
+    line: Number(row['line']),
+  };
   if (row['bad'] === 1) return { ...base, row: { quarantined: parse<Quarantined>(row['body']) } };
-  const record = recordOf(row);
+  const record = recordOf(db, row);
   const { number, id, email } = record;
-  return { ...base, row: { record, keys: { number, id, email, course: row['course_name'] as string } } };
+  return { ...base, row: { record, keys: { number, id, email, course: courseKey(record) } } };
 }

@@ -105,12 +105,15 @@ function sink(db: Database, plan: string, page: (after: PlanPosition | null) => 
   };
 }
 
+/** Where a change comes from is read when somebody asks: applying and digesting a plan do not. */
 function plannedOf(row: Row): PlannedChange {
   return {
     rank: Number(row['rank']),
     key: row['key'] as string,
     type: row['type'] as ChangeType,
     body: row['body'] as string,
-    rows: parse<RowOrigin[]>(row['origin']),
+    get rows() {
+      return parse<RowOrigin[]>(row['origin']);
+    },
   };
 }

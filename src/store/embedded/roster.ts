@@ -2,7 +2,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../../connector/target.ts';
 import { deliveryOf, itemId } from '../../outbox/items.ts';
 import type { Account, CourseEntry } from '../../reconcile/model.ts';
-import { changeOf, numberPrefix, type PlannedChange } from '../../reconcile/plan.ts';
+import { effectOf, numberPrefix, type PlannedChange } from '../../reconcile/plan.ts';
 import type { Plan, PlanPart, Roster, TargetInterest } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
 
@@ -74,20 +74,19 @@ export function roster(db: Database): Roster {
     },
 
     async *entries() {
-      const nameOf = (id: unknown): string =>
-        db.get('SELECT name FROM source_names WHERE id = ?', id as number)!['name'] as string;
+      const sourceOf = (row: Row): string => db.nameOf('source_names', Number(row['source']));
       for (const page of pages(db, 'SELECT * FROM accounts WHERE account > ? ORDER BY account LIMIT 1000'))
         for (const row of page)
           yield {
             account: factsOf(row),
-            source: nameOf(row['source']),
+            source: sourceOf(row),
             enrolments: db
               .all(
-                `SELECT source, (SELECT name FROM course_names WHERE id = course) AS name FROM enrolments
+                `SELECT course, source FROM enrolments JOIN course_names ON course_names.id = course
                  WHERE account = ? ORDER BY name`,
                 row['account'] as number,
               )
-              .map((one) => ({ ...courseOf(one['name'] as string), source: nameOf(one['source']) })),
+              .map((one) => ({ ...courseOf(db, Number(one['course'])), source: sourceOf(one) })),
           };
     },
 
@@ -125,14 +124,29 @@ function* pages(db: Database, sql: string): Generator<Row[]> {
   }
 }
 
-/** Accounts with their enrolments. */
-export function accountsWhere(db: Database, where: string, value: SQLInputValue): Account[] {
-  const sql = `SELECT *, (SELECT name FROM source_names WHERE id = source) AS source_name FROM accounts WHERE ${where}`;
-  return db.all(sql, value).map((row) => ({
-    ...factsOf(row),
-    source: row['source_name'] as string,
-    enrolments: enrolmentsOf(db, row['account'] as number),
-  }));
+/** Accounts by their numbers, with their enrolments; numbers that nobody has are left out. */
+export function accountsOf(db: Database, numbers: readonly number[]): Account[] {
+  const wanted = JSON.stringify(numbers);
+  const enrolments = new Map<number, CourseName[]>();
+  for (const row of db.all(
+    `SELECT account, course FROM enrolments JOIN course_names ON course_names.id = course
+     WHERE account IN (SELECT value FROM json_each(?)) ORDER BY account, name`,
+    wanted,
+  )) {
+    const its = enrolments.get(Number(row['account'])) ?? [];
+    enrolments.set(Number(row['account']), its);
+    its.push(courseOf(db, Number(row['course'])));
+  }
+  return db
+    .all(
+      'SELECT account, id, email, status, source, doc FROM accounts WHERE account IN (SELECT value FROM json_each(?))',
+      wanted,
+    )
+    .map((row) => ({
+      ...factsOf(row),
+      source: db.nameOf('source_names', Number(row['source'])),
+      enrolments: enrolments.get(Number(row['account'])) ?? [],
+    }));
 }
 
 function factsOf(row: Row): AccountFacts {
@@ -154,14 +168,15 @@ function factsOf(row: Row): AccountFacts {
 function enrolmentsOf(db: Database, account: number): CourseName[] {
   return db
     .all(
-      'SELECT (SELECT name FROM course_names WHERE id = course) AS name FROM enrolments WHERE account = ? ORDER BY name',
+      'SELECT course FROM enrolments JOIN course_names ON course_names.id = course WHERE account = ? ORDER BY name',
       account,
     )
-    .map((row) => courseOf(row['name'] as string));
+    .map((row) => courseOf(db, Number(row['course'])));
 }
 
-function courseOf(key: string): CourseName {
-  const [faculty, department, course] = key.split('\u001f') as [string, string, string];
+/** The course that has the number. */
+export function courseOf(db: Database, id: number): CourseName {
+  const [faculty, department, course] = db.nameOf('course_names', id).split('\u001f') as [string, string, string];
   return { faculty, department, course };
 }
 
@@ -209,7 +224,7 @@ function applyOne(
   targets: readonly TargetInterest[],
   tally: Tally,
 ): void {
-  const { type, account, course } = changeOf(planned);
+  const { type, account, course } = effectOf(planned);
   const source = db.idOf('source_names', plan.source);
   if (type === 'course.create') putCourse(db, { ...course!, status: 'enrolled' });
   else if (type === 'course.archive') putCourse(db, { ...course!, status: 'archived' });
@@ -280,7 +295,7 @@ function putCourse(db: Database, { faculty, department, course, status }: Course
 
 /** True when a removal no longer finds what it takes away, or the person is not as the plan saw it. */
 function isStale(db: Database, planned: PlannedChange): boolean {
-  const { type, account, course } = changeOf(planned);
+  const { type, account, course } = effectOf(planned);
   if (type === 'account.disable')
     return !db.get("SELECT 1 FROM accounts WHERE account = ? AND status = 'active'", Number(account!.account));
   if (type === 'enrolment.remove')

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { applyDelta, compare, digestsOf } from '../../../src/snapshot/pack.ts';
-import type { RowIndex } from '../../../src/snapshot/row-index.ts';
-import { hexes, indexOf, twins } from './rows.ts';
+import { applyDelta, digestsOf, joinDeltas } from '../../../src/snapshot/pack.ts';
+import { hexes, indexOf, packOf, twins } from './rows.ts';
 
 const text = fc.oneof(fc.constantFrom(...twins.flat()), fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz'));
 const texts = fc.array(text, { maxLength: 40 });
@@ -11,21 +10,14 @@ function only(rows: readonly string[], not: readonly string[]): string[] {
   return [...new Set(rows)].filter((row) => !not.includes(row));
 }
 
-/** Numbers of the rows that a comparison says came. */
-function rowsAdded(index: RowIndex, old: Uint8Array): number[] {
-  return [...compare(index, old).added].map((place) => index.rowAt(place));
-}
-
 test('a comparison finds what came and what went', () => {
   fc.assert(
     fc.property(texts, texts, (before, now) => {
-      const index = indexOf(now);
-      const { addedPack, gonePack } = compare(index, indexOf(before).pack());
-      const added = rowsAdded(index, indexOf(before).pack());
-      expect(added.map((row) => now[row])).toEqual(only(now, before));
-      expect(added).toEqual([...added].sort((a, b) => a - b));
-      expect(hexes(addedPack)).toEqual(hexes(indexOf(only(now, before)).pack()));
-      expect(hexes(gonePack)).toEqual(hexes(indexOf(only(before, now)).pack()));
+      const { added, addedPack, gonePack } = indexOf(now).compare(packOf(before));
+      expect([...added].map((row) => now[row])).toEqual(only(now, before));
+      expect(added).toEqual(added.slice().sort());
+      expect(hexes(addedPack)).toEqual(hexes(packOf(only(now, before))));
+      expect(hexes(gonePack)).toEqual(hexes(packOf(only(before, now))));
     }),
     { numRuns: 1500 },
   );
@@ -34,10 +26,20 @@ test('a comparison finds what came and what went', () => {
 test('a set is its base and what came and went since', () => {
   fc.assert(
     fc.property(texts, texts, (before, now) => {
-      const base = indexOf(before).pack();
-      const index = indexOf(now);
-      const { addedPack, gonePack } = compare(index, base);
-      expect(hexes(applyDelta(base, addedPack, gonePack))).toEqual(hexes(index.pack()));
+      const { addedPack, gonePack } = indexOf(now).compare(packOf(before));
+      expect(hexes(applyDelta(packOf(before), addedPack, gonePack))).toEqual(hexes(packOf(now)));
+    }),
+    { numRuns: 1500 },
+  );
+});
+
+test('two deltas in a row are the one from the first to the last', () => {
+  fc.assert(
+    fc.property(texts, texts, texts, (base, before, now) => {
+      const joined = joinDeltas(indexOf(before).compare(packOf(base)), indexOf(now).compare(packOf(before)));
+      const { addedPack, gonePack } = indexOf(now).compare(packOf(base));
+      expect(hexes(joined.addedPack)).toEqual(hexes(addedPack));
+      expect(hexes(joined.gonePack)).toEqual(hexes(gonePack));
     }),
     { numRuns: 1500 },
   );
@@ -45,23 +47,23 @@ test('a set is its base and what came and went since', () => {
 
 test('rows that begin with the same 32 bits are told apart on both sides', () => {
   for (const [a, b] of twins) {
-    expect(rowsAdded(indexOf([a, 'x']), indexOf([b, 'x']).pack())).toEqual([0]);
-    expect(rowsAdded(indexOf([b, a]), indexOf([b]).pack())).toEqual([1]);
-    expect(hexes(compare(indexOf([a]), indexOf([a, b]).pack()).gonePack)).toEqual(hexes(indexOf([b]).pack()));
+    expect([...indexOf([a, 'x']).compare(packOf([b, 'x'])).added]).toEqual([0]);
+    expect([...indexOf([b, a]).compare(packOf([b])).added]).toEqual([1]);
+    expect(hexes(indexOf([a]).compare(packOf([a, b])).gonePack)).toEqual(hexes(packOf([b])));
   }
 });
 
 test('a pack that lies somewhere in a larger buffer is read from where it lies', () => {
-  const pack = indexOf(['a', 'b']).pack();
+  const pack = packOf(['a', 'b']);
   const larger = new Uint8Array(pack.length + 3);
   larger.set(pack, 3);
-  const { gonePack } = compare(indexOf(['a', 'c']), larger.subarray(3));
-  expect(rowsAdded(indexOf(['a', 'c']), larger.subarray(3))).toEqual([1]);
-  expect(hexes(gonePack)).toEqual(hexes(indexOf(['b']).pack()));
+  const { added, gonePack } = indexOf(['a', 'c']).compare(larger.subarray(3));
+  expect([...added]).toEqual([1]);
+  expect(hexes(gonePack)).toEqual(hexes(packOf(['b'])));
 });
 
 test('a pack is taken apart into its digests', () => {
-  const pack = indexOf(['a', 'b', 'c']).pack();
+  const pack = packOf(['a', 'b', 'c']);
   expect([...digestsOf(pack)].map((one) => Buffer.from(one).toString('hex'))).toEqual(hexes(pack));
   expect([...digestsOf(new Uint8Array(0))]).toEqual([]);
 });

@@ -20,9 +20,18 @@ export function indexOf(rows: readonly string[], reading = 'v1', parts: readonly
     index.row(bytes, 2, bytes.length - 1, 0, offset, n + 2);
     offset += bytes.length - 2;
   });
-  index.sort();
   return index;
 }
+
+const none = new Uint8Array(0);
+
+/** The sorted digests of rows. */
+export function packOf(rows: readonly string[]): Uint8Array {
+  return indexOf(rows).compare(none).addedPack;
+}
+
+/** The digest of a row by itself, where no sorting can go wrong. */
+export const digestOf = (row: string): Uint8Array => packOf([row]);
 
 /** The digests of a pack as hex, in their order. */
 export function hexes(pack: Uint8Array): string[] {
