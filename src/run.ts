@@ -5,6 +5,7 @@ import { pull } from './pull/pull.ts';
 import { dropStaged, enforce, finishInterrupted, withRoster } from './run/force.ts';
 import { planRun } from './run/plan.ts';
 import { endRun, noteError, noteSnapshot, openRun, type RunOrder } from './run/record.ts';
+import { retain } from './run/retain.ts';
 import type { Rosterd } from './run/rosterd.ts';
 import { formatOf } from './snapshot/formats/index.ts';
 import { takeSnapshot } from './snapshot/take.ts';
@@ -42,6 +43,7 @@ export async function runOnce(rosterd: Rosterd, source: SourceConfig, order: Run
       return await endRun(rosterd, run, plan && Object.keys(plan.counts).length ? 'planned' : 'unchanged');
     }
     if (!plan) await endRun(rosterd, run, 'unchanged');
+    await retain(rosterd, source);
     await answer.accepted().catch((error) => {
       const said = messageOf(error);
       work.log.warn({ event: 'pull.archive', source: source.name, error: said }, `${source.name}: ${said}`);

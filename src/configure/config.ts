@@ -14,6 +14,8 @@ export interface Config {
   stateDir: string;
   store: StoreConfig;
   control: { socket: string };
+  /** How much history is kept: of each source, and delivered items of each target. */
+  retention: { snapshots: number; runs: number; sentItems: number };
   roster: Scope & { newCourses: 'report' | 'provision'; emptyCourses: 'keep' | 'archive' };
   /** In the order of the file, which is the precedence of their attributes. */
   sources: readonly SourceConfig[];

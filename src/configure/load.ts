@@ -53,6 +53,7 @@ function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Re
     ...pathsOf(data, report),
     store: data.store,
     roster: data.roster,
+    retention: data.retention,
     sources: sources.filter((source) => source !== undefined),
     targets: targets.filter((target) => target !== undefined),
   };

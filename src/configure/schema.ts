@@ -199,6 +199,26 @@ export const fileSchema = z.strictObject({
     })
     .prefault({}),
   guards: guards.optional(),
+  retention: z
+    .strictObject({
+      snapshots: z.number().int().min(2).max(100_000).default(60).describe('snapshots kept of each source'),
+      runs: z
+        .number()
+        .int()
+        .min(10)
+        .max(1_000_000)
+        .default(1_000)
+        .describe('runs kept of each source, with their plans'),
+      sentItems: z
+        .number()
+        .int()
+        .min(0)
+        .max(100_000_000)
+        .default(200_000)
+        .describe('delivered items kept of each target; what is not delivered is always kept'),
+    })
+    .prefault({})
+    .describe('how much history is kept; nothing that waits or may still count is ever removed'),
   sources: z.record(z.string(), z.unknown()).describe('name → source, in the order of precedence'),
   targets: z.record(z.string(), z.unknown()).default({}).describe('name → target'),
 });

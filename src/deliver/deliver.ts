@@ -40,13 +40,19 @@ export async function deliverAll(
   patience: DeliveryPatience = usualPatience,
 ): Promise<DeliveryEnd[]> {
   const targets = config.targets.filter((target) => target.enabled);
-  return Promise.all(targets.map((target) => deliverAlone(target, config.institution, store, work, patience)));
+  return Promise.all(targets.map((target) => deliverAlone(target, config, store, work, patience)));
+}
+
+/** Forgets old delivered items, except of plans in hand: a repeat of their last batch must find what it queued. */
+async function forgetSent(store: Store, target: string, keep: number): Promise<void> {
+  const inHand = (await store.sources.all()).flatMap(({ applying }) => applying?.plan ?? []);
+  await store.outbox.forget(target, keep, inHand);
 }
 
 /** One target has one deliverer at a time, or the order of a person's changes would be nobody's. */
 async function deliverAlone(
   target: TargetConfig,
-  institution: string,
+  { institution, retention: { sentItems: keep } }: Config,
   store: Store,
   work: Work,
   patience: DeliveryPatience,
@@ -59,7 +65,9 @@ async function deliverAlone(
   }
   try {
     await store.outbox.recover(target.name);
-    return await deliverTo(target, institution, store, under(lock, work), patience);
+    const end = await deliverTo(target, institution, store, under(lock, work), patience);
+    await forgetSent(store, target.name, keep);
+    return end;
   } finally {
     await lock.release();
   }

@@ -127,8 +127,8 @@ export interface Runs {
   /** Adds the run, or replaces it whole. */
   put(run: Run): Promise<void>;
   get(run: string): Promise<Run | null>;
-  /** Newest first, by start. */
-  list(filter: { source?: string; limit: number }): Promise<Run[]>;
+  /** Newest first, by start; `skip` passes over the newest ones. */
+  list(filter: { source?: string; skip?: number; limit: number }): Promise<Run[]>;
   /** Forgets runs; their plans are discarded by themselves, before. */
   forget(runs: readonly string[]): Promise<void>;
 }
@@ -164,14 +164,14 @@ export type PackKind = 'full' | 'added' | 'gone';
 export interface Snapshots {
   put(snapshot: Snapshot): Promise<void>;
   get(source: string, number: number): Promise<Snapshot | null>;
-  /** Newest first, by `at`. */
-  list(filter: { source?: string; limit: number }): Promise<Snapshot[]>;
+  /** Newest first, by `at`; `skip` passes over the newest ones. */
+  list(filter: { source?: string; skip?: number; limit: number }): Promise<Snapshot[]>;
   /** Writes a pack in pieces of at most 1 MiB; the same again replaces it. */
   putPack(source: string, number: number, kind: PackKind, digests: Uint8Array): Promise<void>;
   /** The whole pack; empty when there is none. */
   pack(source: string, number: number, kind: PackKind): Promise<Uint8Array>;
-  /** Forgets snapshots of a source with their packs, except the full packs of `bases`. Their rows are another matter. */
-  forget(source: string, numbers: readonly number[], bases: ReadonlySet<number>): Promise<void>;
+  /** Forgets snapshots of a source with their packs. Their rows are another matter. */
+  forget(source: string, numbers: readonly number[]): Promise<void>;
 }
 
 /** A row to keep: decoded once, found by its digest ever after. */
@@ -223,7 +223,7 @@ export interface Rows {
    * is still written under its number counts for nothing.
    */
   discard(source: string, number: number): Promise<void>;
-  /** Forgets rows that are in no snapshot from `oldest` on: those that ended with it or before. Says how many. */
+  /** Forgets rows that ended before the snapshot `oldest`. Says how many. */
   forget(source: string, oldest: number): Promise<number>;
   /** Every row that was in force or is, in lots of one snapshot each; those of a snapshot come together. */
   all(source: string): AsyncIterable<{ number: number; rows: StoredRow[] }>;

@@ -3,6 +3,7 @@ import type { Store } from '../../src/store/port.ts';
 import { documentsConformance } from './store/documents.ts';
 import { evidenceConformance } from './store/evidence.ts';
 import { holdingConformance } from './store/holding.ts';
+import { keepingConformance } from './store/keeping.ts';
 import { outboxConformance } from './store/outbox.ts';
 import { plansConformance } from './store/plans.ts';
 import { rosterConformance } from './store/roster.ts';
@@ -48,6 +49,7 @@ export function storeConformance(name: string, open: OpenStore): void {
     describe('plans', () => plansConformance(openForTest));
     describe('roster', () => rosterConformance(openForTest));
     describe('outbox', () => outboxConformance(openForTest));
+    describe('keeping and moving', () => keepingConformance(openForTest));
     describe('lock and life', () => holdingConformance(openForTest));
   });
 }

@@ -14,7 +14,7 @@ export function history(db: Database): Pick<Rows, 'forget' | 'all' | 'ends'> {
       return db.tx(() => {
         // The newest row stays whatever it is: its number would be given again, while the look-ups still know the old one.
         const gone = db.run(
-          `DELETE FROM rows WHERE id IN (SELECT row FROM ended WHERE source = ?1 AND last <= ?2)
+          `DELETE FROM rows WHERE id IN (SELECT row FROM ended WHERE source = ?1 AND last < ?2)
            AND id < (SELECT max(id) FROM rows)`,
           id,
           oldest,

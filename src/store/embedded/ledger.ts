@@ -46,12 +46,13 @@ export function runs(db: Database): Runs {
       const row = db.get('SELECT doc FROM runs WHERE run = ?', run);
       return row ? parse<Run>(row['doc']) : null;
     },
-    async list({ source, limit }) {
+    async list({ source, skip, limit }) {
       return db
         .all(
-          'SELECT doc FROM runs WHERE ?1 IS NULL OR source = ?1 ORDER BY started DESC, rowid DESC LIMIT ?2',
+          'SELECT doc FROM runs WHERE ?1 IS NULL OR source = ?1 ORDER BY started DESC, rowid DESC LIMIT ?2 OFFSET ?3',
           source ?? null,
           limit,
+          skip ?? 0,
         )
         .map((row) => parse<Run>(row['doc']));
     },
@@ -81,12 +82,13 @@ export function snapshots(db: Database): Snapshots {
       const row = db.get('SELECT doc FROM snapshots WHERE source = ? AND number = ?', source, number);
       return row ? parse<Snapshot>(row['doc']) : null;
     },
-    async list({ source, limit }) {
+    async list({ source, skip, limit }) {
       return db
         .all(
-          'SELECT doc FROM snapshots WHERE ?1 IS NULL OR source = ?1 ORDER BY at DESC, number DESC LIMIT ?2',
+          'SELECT doc FROM snapshots WHERE ?1 IS NULL OR source = ?1 ORDER BY at DESC, number DESC LIMIT ?2 OFFSET ?3',
           source ?? null,
           limit,
+          skip ?? 0,
         )
         .map((row) => parse<Snapshot>(row['doc']));
     },
@@ -104,12 +106,11 @@ export function snapshots(db: Database): Snapshots {
           );
       });
     },
-    async forget(source, numbers, bases) {
+    async forget(source, numbers) {
       db.tx(() => {
         for (const number of numbers) {
           db.run('DELETE FROM snapshots WHERE source = ? AND number = ?', source, number);
-          const packs = bases.has(number) ? "AND kind <> 'full'" : '';
-          db.run(`DELETE FROM packs WHERE source = ? AND number = ? ${packs}`, source, number);
+          db.run('DELETE FROM packs WHERE source = ? AND number = ?', source, number);
         }
       });
     },

@@ -140,7 +140,7 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'move' | 'clos
       list: (filter) => listSnapshots(m, filter),
       putPack: (source, number, kind, digests) => putPack(m, source, number, kind, digests),
       pack: (source, number, kind) => getPack(m, source, number, kind),
-      forget: (source, numbers, bases) => forgetSnapshots(m, source, numbers, bases),
+      forget: (source, numbers) => forgetSnapshots(m, source, numbers),
     },
     rows: {
       add: (source, number, rows) => addRows(m, source, number, rows),
