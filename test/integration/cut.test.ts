@@ -12,6 +12,7 @@ import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
 import type { Store } from '../../src/store/port.ts';
 import { dyingStore } from '../support/kill-cut.ts';
 import { History } from '../support/kill-history.ts';
+import { embedded } from '../support/kill-keeping.ts';
 import { makeSite, picture, sourceName } from '../support/kill-site.ts';
 
 /** The same promise as in `kill.test.ts`, write by write: the process dies after the first write, the second, … */
@@ -79,7 +80,7 @@ test('a process that dies after any of its writes leaves what the next one makes
         const store = openEmbeddedStore(trial);
         await day(rosterdOn(trial, store, config));
         await store.close();
-        const { failed, ...got } = await picture({ ...site, stateDir: trial });
+        const { failed, ...got } = await picture({ ...site, keeping: await embedded(trial) });
         expect(failed, where).toEqual([]);
         expect(got, where).toEqual(should);
       }

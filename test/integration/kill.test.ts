@@ -1,23 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
-import { between, History, type Random, randomBy } from '../support/kill-history.ts';
-import {
-  type Ended,
-  type Kill,
-  makeSite,
-  type Phase,
-  phaseOf,
-  phases,
-  picture,
-  type Running,
-  remains,
-  type Site,
-  sourceName,
-  start,
-} from '../support/kill-site.ts';
+import { expectSame, finish, surviveKills, syncOf, workplace } from '../support/kill-days.ts';
+import { History } from '../support/kill-history.ts';
+import { embedded } from '../support/kill-keeping.ts';
+import { makeSite, picture, type Running, type Site, sourceName, start } from '../support/kill-site.ts';
 
 /**
  * A kill at any instant is survived: one site is never killed, others are killed again and again, and after every day
@@ -25,144 +11,13 @@ import {
  */
 
 const seed = Number(process.env['ROSTERD_KILL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const wanted = Number(process.env['ROSTERD_KILLS'] ?? 100);
-/** So many sites are killed side by side, because most of a kill's time is the start of the next process. */
-const victims = 2;
-/** Then a day is let come to its end, so that there are enough days. */
-const killsOfOneDay = 25;
-
-/** How a command usually goes, from a site that nobody kills. */
-type Usual = Pick<Ended, 'ms' | 'toldMs' | 'writes'>;
-
-const syncOf = (config: string): string[] => ['sync', '-c', config, '--json'];
-const approveOf = (config: string, run: { run: string; digest: string | null }): string[] => [
-  ...['approve', run.run, '--digest', run.digest!],
-  ...['-c', config],
-];
-
-/** A place for sites and drops that is gone when the test is. */
-function workplace(): { base: string; drops: string; drop(day: number, csv: string): void } {
-  const base = mkdtempSync(join(tmpdir(), 'rosterd-kill-'));
-  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
-  const drops = join(base, 'drops');
-  mkdirSync(drops);
-  return {
-    base,
-    drops,
-    drop(day, csv) {
-      const file = join(drops, `day-${String(day).padStart(3, '0')}.csv`);
-      writeFileSync(file, csv);
-      utimesSync(file, 1_700_000_000 + day, 1_700_000_000 + day);
-    },
-  };
-}
-
-/** One command to its end, without a kill. */
-async function finish(site: Site, args: readonly string[]): Promise<Ended> {
-  const ended = await start(site, args).ended;
-  expect([0, 3], `${args.join(' ')}: ${ended.err}`).toContain(ended.status);
-  return ended;
-}
-
-/** Syncs, and approves what is held. Says how each command went. */
-async function wholeDay(site: Site, config: string): Promise<{ sync: Usual; approve: Usual | null }> {
-  const sync = await finish(site, syncOf(config));
-  const { state, newest } = await remains(site);
-  return { sync, approve: state.held ? await finish(site, approveOf(config, newest!)) : null };
-}
-
-/**
- * Draws the instant: mostly by a write to the database, because that is where the phases are short, and more often an
- * early one, because what is done by then is not done again.
- */
-function draw(random: Random, usual: Usual): Kill {
-  const dice = random();
-  if (dice < 0.1) return { at: 'time', ms: random() * usual.ms };
-  if (dice < 0.25) return { at: 'told', ms: random() * usual.toldMs * 0.7 };
-  return { at: 'write', count: between(random, 1, 1 + Math.floor(usual.writes * random())) };
-}
-
-/** The same day with kills, until a process comes to its end before its kill, or there were enough of them. */
-async function dayWithKills(
-  site: Site,
-  config: string,
-  usual: { sync: Usual; approve: Usual | null },
-  random: Random,
-  count: (phase: Phase) => void,
-): Promise<void> {
-  let before = await remains(site);
-  let args = syncOf(config);
-  for (let kills = 0; ; ) {
-    const approving = args[0] === 'approve';
-    const kill = kills < killsOfOneDay ? draw(random, approving ? usual.approve! : usual.sync) : null;
-    const ended = await start(site, args, kill).ended;
-    const after = await remains(site);
-    if (ended.killed) {
-      kills += 1;
-      count(phaseOf(before, after, ended.writes));
-    } else expect([0, 3], `${args.join(' ')}: ${ended.err}`).toContain(ended.status);
-    if (!ended.killed && ended.status === 0) return;
-    // An approval that was cut before it counted is given again; after that the next sync goes on.
-    if (approving) args = after.state.held ? approveOf(config, after.newest!) : syncOf(config);
-    else if (ended.status === 3) args = approveOf(config, after.newest!);
-    before = after;
-  }
-}
-
-async function expectSame(site: Site, reference: Site, when: string): Promise<void> {
-  const [got, should] = [await picture(site), await picture(reference)];
-  expect(got.unfinished, when).toEqual(should.unfinished);
-  expect(got.failed, when).toEqual([]);
-  expect(got.rows, when).toEqual(should.rows);
-  expect(got.removed, when).toEqual(should.removed);
-  expect(got.roster, when).toEqual(should.roster);
-  expect(got.outbox, when).toEqual(should.outbox);
-  expect(got.inOrder, when).toEqual(should.inOrder);
-  expect(got.targets, when).toEqual(should.targets);
-}
+const kills = Number(process.env['ROSTERD_KILLS'] ?? 100);
 
 describe('a kill at any instant is survived', () => {
-  const name = `${wanted} kills leave what no kill leaves (ROSTERD_KILL_SEED=${seed})`;
+  const name = `${kills} kills leave what no kill leaves (ROSTERD_KILL_SEED=${seed})`;
+  // Two side by side, because most of a kill's time is the start of the next process.
   test(name, { timeout: 400_000 }, async () => {
-    const { base, drops, drop } = workplace();
-    const history = new History(seed, 150);
-    const reference = await makeSite(base, 'reference', drops);
-    const killed = await Promise.all(
-      Array.from({ length: victims }, async (_, n) => ({
-        site: await makeSite(base, `victim-${n}`, drops),
-        random: randomBy(seed + 1 + n),
-      })),
-    );
-    onTestFinished(
-      async () => void (await Promise.all([reference, ...killed.map(({ site }) => site)].map((site) => site.close()))),
-    );
-    const histogram = Object.fromEntries(phases.map((phase) => [phase, 0])) as Record<Phase, number>;
-    let [kills, approvals, day] = [0, 0, 0];
-    try {
-      for (; kills < wanted; day += 1) {
-        drop(day, history.next());
-        const config = day % 3 === 2 ? 'strict' : 'open';
-        const usual = await wholeDay(reference, reference.config[config]);
-        if (usual.approve) approvals += 1;
-        await Promise.all(
-          killed.map(({ site, random }) =>
-            dayWithKills(site, site.config[config], usual, random, (phase) => {
-              kills += 1;
-              histogram[phase] += 1;
-            }),
-          ),
-        );
-        for (const { site } of killed) await expectSame(site, reference, `${site.directory} after day ${day}`);
-      }
-    } finally {
-      const landed = phases.map((phase) => `${phase} ${histogram[phase]}`).join(', ');
-      process.stderr.write(`${kills} kills in ${day} days, seed ${seed}: ${landed}; ${approvals} days approved\n`);
-    }
-    expect(histogram.start + histogram.pull, 'kills before the first row was staged').toBeGreaterThan(0);
-    for (const phase of ['staging', 'apply', 'delivery'] as const) expect(histogram[phase], phase).toBeGreaterThan(0);
-    expect(approvals).toBeGreaterThan(0);
-    for (const { site } of killed)
-      expect(readdirSync(site.stateDir).filter((file) => file.startsWith('spool'))).toEqual([]);
+    await surviveKills(embedded, { seed, kills, victims: 2, people: 150, killsOfOneDay: 25 });
   });
 });
 

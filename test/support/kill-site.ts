@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stub } from '../../src/connector/stub.ts';
 import { startStubs } from '../../src/daemon.ts';
-import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
 import type { Run, SourceState, Store } from '../../src/store/port.ts';
+import { embedded, type Keep, type Keeping } from './kill-keeping.ts';
 
 /** An installation of rosterd with three stub targets, worked by the command line in processes that can be killed. */
 
@@ -14,61 +14,78 @@ export const sourceName = 'sis-students';
 export interface Site {
   directory: string;
   stateDir: string;
+  keeping: Keeping;
+  /** Names of the sources. */
+  sources: readonly string[];
   /** Guards wide open, and guards that hold every removal. */
   config: { open: string; strict: string };
   stubs: Stub[];
+  /** A configuration for another machine: the same but for a `stateDir` of its own. */
+  another(name: string): string;
   close(): Promise<void>;
 }
 
-/** Makes a site below `base` that reads drops from `drops`. */
-export async function makeSite(base: string, name: string, drops: string, batch: Batches = {}): Promise<Site> {
+/** Makes a site below `base` whose sources read drops, each from its folder. */
+export async function makeSite(
+  base: string,
+  name: string,
+  drops: string | Readonly<Record<string, string>>,
+  keep: Keep = embedded,
+): Promise<Site> {
   const directory = join(base, name);
   const stateDir = join(directory, 'var');
   mkdirSync(stateDir, { recursive: true });
+  const sources = typeof drops === 'string' ? { [sourceName]: drops } : drops;
   const stubs = await startStubs({});
-  const write = (file: string, percent: number): string => {
+  const keeping = await keep(stateDir);
+  const write = (file: string, percent: number, dir = stateDir): string => {
     const path = join(directory, file);
-    writeFileSync(path, configuration(stateDir, drops, stubs, percent, batch));
+    writeFileSync(path, configuration(dir, keeping.yaml, sources, stubs, percent));
     return path;
   };
   return {
-    directory,
-    stateDir,
+    ...{ directory, stateDir, keeping, stubs },
+    sources: Object.keys(sources),
     config: { open: write('open.yaml', 100), strict: write('strict.yaml', 0) },
-    stubs,
+    another: (machine) => write(`${machine}.yaml`, 100, join(directory, machine)),
     async close() {
-      await Promise.all(stubs.map((stub) => stub.close()));
+      await Promise.all([...stubs.map((stub) => stub.close()), keeping.close()]);
     },
   };
 }
 
-export interface Batches {
-  canvas?: number;
-  salesforce?: number;
-  peoplesoft?: number;
-}
-
-function configuration(stateDir: string, drops: string, stubs: readonly Stub[], percent: number, b: Batches): string {
+function configuration(
+  stateDir: string,
+  store: string,
+  sources: Readonly<Record<string, string>>,
+  stubs: readonly Stub[],
+  percent: number,
+): string {
   const url = (kind: string): string => stubs.find((stub) => stub.kind === kind)!.url;
+  const drops = Object.entries(sources).map(
+    ([name, from]) =>
+      `  ${name}: { kind: csv-drop, from: 'file://${from}', files: '*.csv', settle: 0s, format: unitu }`,
+  );
   return `version: 1
 institution: example-university
 stateDir: ${stateDir}
+store: ${store}
 roster:
   departments: { exclude: ['Alumni Office'] }
   newCourses: provision
   emptyCourses: archive
 guards: { removals: { percent: ${percent}, atLeast: 0, window: { percent: 100 } } }
 sources:
-  ${sourceName}: { kind: csv-drop, from: 'file://${drops}', files: '*.csv', settle: 0s, format: unitu }
+${drops.join('\n')}
 targets:
-  canvas: { kind: canvas, url: '${url('canvas')}', token: { env: SECRET }, pollEvery: 20ms, batch: ${b.canvas ?? 60} }
+  canvas: { kind: canvas, url: '${url('canvas')}', token: { env: SECRET }, pollEvery: 20ms, batch: 60 }
   salesforce:
-    { kind: salesforce, url: '${url('salesforce')}', clientId: c, clientSecret: { env: SECRET }, batch: ${b.salesforce ?? 25} }
+    { kind: salesforce, url: '${url('salesforce')}', clientId: c, clientSecret: { env: SECRET }, batch: 25 }
   peoplesoft:
     kind: peoplesoft
     url: ${url('peoplesoft')}
     auth: { username: R, password: { env: SECRET } }
-    batch: ${b.peoplesoft ?? 20}
+    batch: 20
 `;
 }
 
@@ -83,7 +100,7 @@ export interface Ended {
   /** Milliseconds from start to end, and from the log line of the run's end to the end. */
   ms: number;
   toldMs: number;
-  /** Changes of the database's log that were noticed. */
+  /** Writes to the database that were noticed. */
   writes: number;
 }
 
@@ -94,18 +111,22 @@ export interface Running {
 }
 
 /** Starts `rosterd …` in a process of its own. */
-export function start(site: Site, args: readonly string[], kill: Kill | null = null): Running {
+export function start(
+  site: Site,
+  args: readonly string[],
+  kill: Kill | null = null,
+  environment: Readonly<Record<string, string>> = {},
+): Running {
   const began = performance.now();
   const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
     cwd: root,
     // Compiled once and kept: a hundred starts are most of this test's time.
-    env: { ...process.env, SECRET: 'stub', NODE_COMPILE_CACHE: join(site.directory, '..', 'compiled') },
+    env: { ...process.env, SECRET: 'stub', NODE_COMPILE_CACHE: join(site.directory, '..', 'compiled'), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const shoot = (): boolean => child.kill('SIGKILL');
   let [out, err, writes, told] = ['', '', 0, 0];
-  const watcher = watch(site.stateDir, (_event, file) => {
-    if (file !== 'rosterd.db-wal') return;
+  const lookAway = site.keeping.watch(() => {
     writes += 1;
     if (kill?.at === 'write' && writes >= kill.count) shoot();
   });
@@ -123,7 +144,7 @@ export function start(site: Site, args: readonly string[], kill: Kill | null = n
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (status, signal) => {
-      watcher.close();
+      lookAway();
       for (const timer of timers) clearTimeout(timer);
       const now = performance.now();
       const toldMs = told ? now - told : 0;
@@ -133,7 +154,7 @@ export function start(site: Site, args: readonly string[], kill: Kill | null = n
   return { ended, signal: (name) => void child.kill(name) };
 }
 
-/** What a dead process left on the disk. */
+/** What a dead process left. */
 export interface Remains {
   state: SourceState;
   newest: Run | null;
@@ -141,27 +162,19 @@ export interface Remains {
   waiting: number;
 }
 
-/** Looks at a copy of the database, so that the next process finds exactly what the dead one left. */
+/** Looks in a way that the next process finds exactly what the dead one left. */
 export async function remains(site: Site): Promise<Remains> {
-  const copy = mkdtempSync(join(site.directory, 'copy-'));
-  for (const file of ['rosterd.db', 'rosterd.db-wal'])
-    if (existsSync(join(site.stateDir, file))) copyFileSync(join(site.stateDir, file), join(copy, file));
-  const store = openEmbeddedStore(copy);
+  const store = await site.keeping.peek();
   try {
-    return await look(store);
+    const counts = Object.values(await store.outbox.counts());
+    return {
+      state: await store.sources.get(site.sources[0]!),
+      newest: (await store.runs.list({ limit: 1 }))[0] ?? null,
+      waiting: counts.reduce((sum, { queued, processing }) => sum + queued + processing, 0),
+    };
   } finally {
     await store.close();
-    rmSync(copy, { recursive: true });
   }
-}
-
-async function look(store: Store): Promise<Remains> {
-  const counts = Object.values(await store.outbox.counts());
-  return {
-    state: await store.sources.get(sourceName),
-    newest: (await store.runs.list({ limit: 1 }))[0] ?? null,
-    waiting: counts.reduce((sum, { queued, processing }) => sum + queued + processing, 0),
-  };
 }
 
 /** Where a kill landed. */
@@ -183,7 +196,7 @@ export function phaseOf(before: Remains, after: Remains, writes: number): Phase 
 
 /** Everything that two sites must have in common: the roster as exported, the outbox, and what the targets hold. */
 export async function picture(site: Site) {
-  const store = openEmbeddedStore(site.stateDir);
+  const store = await site.keeping.open();
   try {
     const items = await store.outbox.list({ limit: 1_000_000 });
     const about = ({ type, status, delivery: { account, course } }: (typeof items)[number]): string =>
@@ -194,7 +207,8 @@ export async function picture(site: Site) {
       inOrder[who] ??= [];
       inOrder[who].push(about(item));
     }
-    const state = await store.sources.get(sourceName);
+    const states = await Promise.all(site.sources.map((source) => store.sources.get(source)));
+    const inForce = states.filter((state) => state.current !== null);
     return {
       roster: {
         accounts: await lines(store.roster.accounts()),
@@ -204,15 +218,17 @@ export async function picture(site: Site) {
       outbox: items.map((item) => `${item.target} ${about(item)}`).sort(),
       inOrder,
       targets: site.stubs.map(({ kind, state }) => ({ kind, ...received(state()) })),
-      rows: await rowsInForce(store, state.current!),
+      rows: await Promise.all(inForce.map(({ source, current }) => rowsInForce(store, source, current!))),
       // What guards count over a week; a run that failed brought nothing.
-      removed: await store.rows.evidence(sourceName, state.current!).removedSince(new Date(0)),
+      removed: await Promise.all(
+        inForce.map(({ source, current }) => store.rows.evidence(source, current!).removedSince(new Date(0))),
+      ),
       failed: (await store.runs.list({ limit: 10_000 }))
         .filter(
           ({ status, plan }) => status === 'running' || (status === 'failed' && items.some((one) => one.plan === plan)),
         )
         .map(({ run, status }) => `${run} ${status}`),
-      unfinished: { staging: state.staging, applying: state.applying, held: state.held },
+      unfinished: states.map(({ staging, applying, held }) => ({ staging, applying, held: held !== null })),
     };
   } finally {
     await store.close();
@@ -220,11 +236,11 @@ export async function picture(site: Site) {
 }
 
 /** Every row of the snapshot in force, once for each time that the store has it: nothing staged may be left behind. */
-async function rowsInForce(store: Store, number: number): Promise<string[]> {
-  const people = await store.rows.personPage(sourceName, number, '', 1_000_000);
-  const rows = await store.rows.evidence(sourceName, number).rows(people);
+async function rowsInForce(store: Store, source: string, number: number): Promise<string[]> {
+  const people = await store.rows.personPage(source, number, '', 1_000_000);
+  const rows = await store.rows.evidence(source, number).rows(people);
   return rows
-    .filter((row) => row.state === 'now')
+    .filter((row) => row.state === 'now' && row.origin.source === source)
     .map(({ record, hints, origin: { file, line } }) => JSON.stringify([file, line, record ?? hints]))
     .sort();
 }

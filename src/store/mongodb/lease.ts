@@ -53,10 +53,10 @@ export class Leases {
     if (this.#held.has(on) || this.#asking.has(on)) return null;
     this.#asking.add(on);
     try {
-      const began = this.#clock.monotonic();
-      const fence = await this.#acquire(on);
-      if (fence === null) return null;
-      const held: Held = { fence, lost: new AbortController(), beaten: began };
+      const got = await this.#acquire(on);
+      if (got === null) return null;
+      const { fence, asked } = got;
+      const held: Held = { fence, lost: new AbortController(), beaten: asked };
       this.#held.set(on, held);
       this.#beating ??= this.#beat();
       return { lock: { lost: held.lost.signal, release: () => this.#release(on, held) }, fence };
@@ -91,19 +91,23 @@ export class Leases {
     for (const [on, held] of [...this.#held]) await this.#release(on, held).catch(() => {});
   }
 
-  async #acquire(on: LockName): Promise<number | null> {
+  /** `asked`: our own clock before the write that got it, not before the wait for a dead holder. */
+  async #acquire(on: LockName): Promise<{ fence: number; asked: number } | null> {
     let watched: { doc: LeaseDoc; since: number } | null = null;
+    let asked: number | null = null;
     for (;;) {
       const doc = await this.#attempt(() => this.#leases.findOne({ _id: on }));
+      const now = this.#clock.monotonic();
       if (!doc) {
-        if (await this.#insert(on)) return 1;
+        asked = now;
+        if (await this.#insert(on)) return { fence: 1, asked };
         continue;
       }
-      // A write of ours whose answer was lost.
-      if (doc.holder === this.#holder) return doc.fence;
-      const now = this.#clock.monotonic();
-      if (doc.holder !== null) {
-        if (watched && (watched.doc.beat !== doc.beat || watched.doc.fence !== doc.fence)) return null;
+      const { holder, fence, beat } = doc;
+      if (holder === this.#holder && asked !== null) return { fence, asked };
+      // One of ours that could not be given back has nobody who beats: like nobody's.
+      if (holder !== null && holder !== this.#holder) {
+        if (watched && (watched.doc.beat !== beat || watched.doc.fence !== fence)) return null;
         watched ??= { doc, since: now };
         const left = watched.since + doc.ttlMs - now;
         if (left > 0) {
@@ -111,7 +115,7 @@ export class Leases {
           continue;
         }
       }
-      const { holder, fence, beat } = doc;
+      asked = now;
       const mine = { holder: this.#holder, fence: fence + 1, beat: 0, ttlMs: this.#ttlMs, since: this.#clock.now() };
       await this.#attempt(() => this.#leases.updateOne({ _id: on, holder, fence, beat }, { $set: mine }));
       // Whoever was first is found by the next look.

@@ -93,6 +93,9 @@ export function holdingConformance(open: OpenStore): void {
         { timeout: lockLapseMs },
       );
     expect(lock).not.toBeNull();
+    // Waiting for it was no time without a sign of life.
+    await store.roster.putRules({ fingerprint: 'after', times: 1 });
+    expect(lock!.lost.aborted).toBe(false);
     expect((await holder(args)).said).toBe('refused');
     await lock!.release();
   });
