@@ -31,24 +31,6 @@ export class DigestTable {
     return this.#words.length / 4;
   }
 
-  /** The place in the pack of the digest whose four words are `words[from]` on, or -1. */
-  find(words: Uint32Array, from: number): number {
-    const first = words[from]!;
-    const bucket = first >>> this.#shift;
-    const end = this.#starts[bucket + 1]!;
-    for (let at = this.#starts[bucket]!; at < end; at += 1) {
-      const mine = at * 4;
-      if (
-        this.#words[mine] === first &&
-        this.#words[mine + 1] === words[from + 1] &&
-        this.#words[mine + 2] === words[from + 2] &&
-        this.#words[mine + 3] === words[from + 3]
-      )
-        return at;
-    }
-    return -1;
-  }
-
   /**
    * Looks up the first `count` digests of `words`, each numbered by its place there. Gives for each place of the pack the
    * number of the first one that it has, plus one, and the numbers of those that it has not. They are taken by their

@@ -47,6 +47,19 @@ export function* digestsOf(pack: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < pack.length; at += digestBytes) yield pack.subarray(at, at + digestBytes);
 }
 
+/** The place of a digest in a sorted pack, or -1. */
+export function placeIn(pack: Uint8Array, digest: Uint8Array): number {
+  let low = 0;
+  let high = pack.length / digestBytes;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (order(pack, middle * digestBytes, digest, 0) < 0) low = middle + 1;
+    else high = middle;
+  }
+  const at = low * digestBytes;
+  return at < pack.length && order(pack, at, digest, 0) === 0 ? low : -1;
+}
+
 /** A set again from the full pack of its base and its own delta. All three are sorted; `gone` is part of `base`. */
 export function applyDelta(base: Uint8Array, added: Uint8Array, gone: Uint8Array): Uint8Array {
   if (!added.length && !gone.length) return base;

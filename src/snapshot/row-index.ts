@@ -1,7 +1,7 @@
 import type { Part, RowPlace, RowSink } from '../connector/source.ts';
 import { DigestTable, digestOf, packOf, wordsOf } from './digest-table.ts';
 import { writeDigest } from './hash-block.ts';
-import { type Difference, digestBytes } from './pack.ts';
+import { type Difference, digestBytes, placeIn } from './pack.ts';
 import { RowHasher } from './row-hasher.ts';
 
 /**
@@ -21,12 +21,14 @@ export class RowIndex implements RowSink {
   #distinct = 0;
   /** Numbers of rows that the older pack has not, sorted by digest, each digest once; made by `compare`. */
   #added: Uint32Array = new Uint32Array(0);
+  /** Rows whose words are still kept, ascending: those of `#added`. */
+  #worded: Uint32Array = new Uint32Array(0);
   /** The older pack, and for each place in it the number of the row that has its digest, plus one. */
-  #old: DigestTable | null = null;
+  #old: Uint8Array = new Uint8Array(0);
   #oldRows: Uint32Array = new Uint32Array(0);
 
-  /** Hashes large answers on a second thread; null for small ones, where starting it would take longer. */
-  readonly #hasher: RowHasher | null;
+  /** Hashes large answers on a second thread; null for small ones, where starting it would take longer, and when done. */
+  #hasher: RowHasher | null;
 
   /**
    * `reading`: fingerprint of the format. Room is taken by the size of the answer; pages never used cost no memory.
@@ -66,6 +68,8 @@ export class RowIndex implements RowSink {
   /** After the last row: waits for the second thread. Before `compare`. */
   async finish(): Promise<void> {
     await this.#hasher?.finish();
+    // Its blocks are room that the next steps need.
+    this.#hasher = null;
   }
 
   /** Ends the second thread of an answer that is not read to its end. */
@@ -97,8 +101,8 @@ export class RowIndex implements RowSink {
       words[row * 4 + 2]! ^= seed[2]!;
       words[row * 4 + 3]! ^= seed[3]!;
     }
-    this.#old = new DigestTable(old);
-    const { rows, unknown } = this.#old.match(words, count);
+    const { rows, unknown } = new DigestTable(old).match(words, count);
+    this.#old = old;
     this.#oldRows = rows;
     this.#added = this.#sorted(unknown);
     const stayed = rows.reduce((sum, row) => (row === 0 ? sum : sum + 1), 0);
@@ -107,13 +111,25 @@ export class RowIndex implements RowSink {
     const addedWords = new Uint32Array(this.#added.length * 4);
     for (let at = 0; at < this.#added.length; at += 1)
       for (let word = 0; word < 4; word += 1) addedWords[at * 4 + word] = words[this.#added[at]! * 4 + word]!;
-    const gonePack = new Uint8Array((this.#old.size - stayed) * digestBytes);
+    const gonePack = new Uint8Array(old.length - stayed * digestBytes);
     for (let at = 0, to = 0; to < gonePack.length; at += 1)
       if (this.#oldRows[at] === 0) {
         gonePack.set(old.subarray(at * digestBytes, (at + 1) * digestBytes), to);
         to += digestBytes;
       }
-    return { added: this.#added.slice().sort(), addedPack: packOf(addedWords), gonePack };
+    this.#worded = this.#added.slice().sort();
+    this.#words = this.#wordsOfAdded();
+    return { added: this.#worded, addedPack: packOf(addedWords), gonePack };
+  }
+
+  /** What is needed of the words from now on: those of rows that are stored. The others are in the older pack. */
+  #wordsOfAdded(): Uint32Array {
+    const rows = this.#worded;
+    if (rows.length === this.#count) return this.#words;
+    const words = new Uint32Array(rows.length * 4);
+    for (let at = 0; at < rows.length; at += 1)
+      for (let word = 0; word < 4; word += 1) words[at * 4 + word] = this.#words[rows[at]! * 4 + word]!;
+    return words;
   }
 
   /**
@@ -158,9 +174,21 @@ export class RowIndex implements RowSink {
     return rows.slice(0, kept);
   }
 
-  /** The digest of a row, after `compare`. */
+  /** The digest of a row that was added, after `compare`. */
   digestOf(row: number): Uint8Array {
-    return digestOf(this.#words, row * 4);
+    return digestOf(this.#words, this.#wordsAt(row));
+  }
+
+  /** Where the words of an added row are. */
+  #wordsAt(row: number): number {
+    let low = 0;
+    let high = this.#worded.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#worded[middle]! < row) low = middle + 1;
+      else high = middle;
+    }
+    return low * 4;
   }
 
   place(row: number): RowPlace {
@@ -174,17 +202,17 @@ export class RowIndex implements RowSink {
 
   /** The row number of a digest, or -1; after `compare`. */
   find(digest: Uint8Array): number {
-    const wanted = wordsOf(digest);
-    const before = this.#old?.find(wanted, 0) ?? -1;
+    const before = placeIn(this.#old, digest);
     if (before >= 0) return this.#oldRows[before]! - 1;
+    const wanted = wordsOf(digest);
     let low = 0;
     let high = this.#added.length - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
       const row = this.#added[middle]!;
+      const its = this.#wordsAt(row);
       let difference = 0;
-      for (let word = 0; word < 4 && difference === 0; word += 1)
-        difference = this.#words[row * 4 + word]! - wanted[word]!;
+      for (let word = 0; word < 4 && difference === 0; word += 1) difference = this.#words[its + word]! - wanted[word]!;
       if (difference === 0) return row;
       if (difference < 0) low = middle + 1;
       else high = middle - 1;

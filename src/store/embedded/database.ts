@@ -29,7 +29,7 @@ export class Database {
       mkdirSync(directory, { recursive: true, mode: 0o750 });
       this.#db = new DatabaseSync(file);
       this.#db.exec(`PRAGMA busy_timeout = 10000; PRAGMA page_size = 2048; PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = NORMAL; PRAGMA cache_size = -28000; PRAGMA wal_autocheckpoint = 131072;`);
+        PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 131072;`);
     } catch (cause) {
       throw new Misconfigured(`the database ${file} cannot be opened: ${(cause as Error).message}`, {
         remedy: 'check stateDir and who may write there',

@@ -27,7 +27,7 @@ const smallBeside = 4;
 /** Rows that are indexed at a time: three keys each stay below `mostSorted`. */
 const rowsAtOnce = 200_000;
 /** Most pairs (8 bytes each) that one reader holds in memory; beyond that, pieces are read one by one. */
-const mostHeld = 3_000_000;
+const mostHeld = 2_000_000;
 
 interface RunOfPairs {
   id: number;
