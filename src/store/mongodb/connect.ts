@@ -50,7 +50,8 @@ function optionsOf(settings: MongoSettings): MongoClientOptions {
   return {
     appName: 'rosterd',
     writeConcern: { w: 'majority', wtimeoutMS: timeoutMs },
-    readConcern: { level: 'local' },
+    // What a majority has cannot be rolled back: nobody goes on from what a lost primary alone was told.
+    readConcern: { level: 'majority' },
     readPreference: 'primary',
     retryWrites: true,
     retryReads: true,
