@@ -1,9 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Lock, LockName, Store } from '../port.ts';
+import { Behind, planNames, rowsName } from './behind.ts';
 import { connect, type MongoSettings } from './connect.ts';
+import type { AccountDoc, RowDoc } from './documents.ts';
 import { accountsOf } from './evidence/accounts.ts';
 import { coursesWithRows } from './evidence/courses-with-rows.ts';
 import { enrolmentCounts } from './evidence/enrolment-counts.ts';
+import type { Known } from './evidence/known.ts';
 import { type Moment, momentOf } from './evidence/moment.ts';
 import { pendingElsewhere } from './evidence/pending-elsewhere.ts';
 import { removedSince } from './evidence/removed-since.ts';
@@ -18,7 +21,7 @@ import { markProcessing } from './outbox/processing.ts';
 import { queuedItems } from './outbox/queued.ts';
 import { recoverItems } from './outbox/recover.ts';
 import { settleItems } from './outbox/settle.ts';
-import { changesOf } from './plans/changes.ts';
+import { Ahead } from './plans/ahead.ts';
 import { discardPlan } from './plans/discard.ts';
 import { getPlan } from './plans/get.ts';
 import { notesOf } from './plans/notes.ts';
@@ -68,7 +71,7 @@ export async function openMongoStore(
   const leases = new Leases(collections.leases, attempt, clock, settings.leaseMs);
   const m: Mongo = {
     ...collections,
-    ...{ place, clock, attempt },
+    ...{ place, clock, attempt, behind: new Behind() },
     fence: (on) => leases.fence(on),
     confirm: (on) => leases.confirm(on),
   };
@@ -85,6 +88,7 @@ export async function openMongoStore(
     ...parts(m),
     lock: (on) => lock(m, leases, on),
     async close() {
+      await m.behind.allOver();
       await leases.close();
       await client.close();
     },
@@ -110,6 +114,7 @@ async function lock(m: Mongo, leases: Leases, on: LockName): Promise<Lock | null
 
 /** One operation, one file; here they only get their names. */
 function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'close'> {
+  const ahead = new Ahead(m);
   return {
     sources: {
       get: (source) => getSource(m, source),
@@ -137,11 +142,20 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'close'> {
       evidence: (source, number) => evidence(m, source, number),
     },
     plans: {
-      sink: (plan) => planSink(m, plan),
+      sink(plan) {
+        ahead.forget();
+        return planSink(m, plan);
+      },
       put: (plan) => putPlan(m, plan),
       get: (plan) => getPlan(m, plan),
-      discard: (plan) => discardPlan(m, plan),
-      changes: (plan, types, after, limit) => changesOf(m, plan, types, after, limit),
+      discard(plan) {
+        ahead.forget();
+        return discardPlan(m, plan);
+      },
+      async changes(plan, types, after, limit) {
+        await m.behind.settled(...planNames(plan));
+        return ahead.page(plan, types, after, limit);
+      },
       notes: (plan, limit) => notesOf(m, plan, limit),
       pendingKeys: (plan) => pendingKeys(m, plan),
     },
@@ -173,13 +187,16 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'close'> {
 /** What planning may ask; the moment is looked at once, with the first question. */
 function evidence(m: Mongo, source: string, number: number): ReturnType<Store['rows']['evidence']> {
   let looked: Promise<Moment> | null = null;
-  const moment = (): Promise<Moment> => {
+  const rows: Known<RowDoc> = new Map();
+  const accounts: Known<AccountDoc> = new Map();
+  const moment = async (): Promise<Moment> => {
+    await m.behind.settled(rowsName(source));
     looked ??= momentOf(m, source, number);
     return looked;
   };
   return {
-    rows: async (keys) => (keys.length ? rowsOf(m, await moment(), keys) : []),
-    accounts: (keys) => accountsOf(m, keys),
+    rows: async (keys) => (keys.length ? rowsOf(m, await moment(), keys, rows) : []),
+    accounts: (keys) => accountsOf(m, keys, accounts),
     pendingElsewhere: async (keys) => pendingElsewhere(m, await moment(), keys),
     courses: () => courseEntries(m),
     coursesWithRows: async (courses) => coursesWithRows(m, await moment(), courses),
