@@ -216,6 +216,12 @@ export function typeCounts(counts: Partial<Record<ChangeType, number>>): TypeCou
   return Object.entries(counts).map(([type, count]) => ({ type: type as ChangeType, count }));
 }
 
+/**
+ * Documents of one answer, for the questions whose answers are pages: left to itself a server gives 101 first, and the
+ * rest for the asking. What has no room in 16 MB comes in more than one all the same.
+ */
+export const whole = 10_000;
+
 /** Ids that begin with `prefix` and a slash, as a range. */
 export function under(prefix: string): { $gte: string; $lt: string } {
   // "0" is the character after "/".

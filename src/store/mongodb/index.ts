@@ -1,9 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Lock, LockName, Store } from '../port.ts';
+import { Behind, planNames, rowsName } from './behind.ts';
 import { connect, type MongoSettings } from './connect.ts';
+import type { AccountDoc, RowDoc } from './documents.ts';
 import { accountsOf } from './evidence/accounts.ts';
 import { coursesWithRows } from './evidence/courses-with-rows.ts';
 import { enrolmentCounts } from './evidence/enrolment-counts.ts';
+import type { Known } from './evidence/known.ts';
 import { type Moment, momentOf } from './evidence/moment.ts';
 import { pendingElsewhere } from './evidence/pending-elsewhere.ts';
 import { removedSince } from './evidence/removed-since.ts';
@@ -22,8 +25,8 @@ import { queuedItems } from './outbox/queued.ts';
 import { recoverItems } from './outbox/recover.ts';
 import { restoreItems } from './outbox/restore.ts';
 import { settleItems } from './outbox/settle.ts';
+import { Ahead } from './plans/ahead.ts';
 import { allPlans } from './plans/all.ts';
-import { changesOf } from './plans/changes.ts';
 import { discardPlan } from './plans/discard.ts';
 import { getPlan } from './plans/get.ts';
 import { notesOf } from './plans/notes.ts';
@@ -79,7 +82,7 @@ export async function openMongoStore(
   const leases = new Leases(collections.leases, attempt, clock, settings.leaseMs);
   const m: Mongo = {
     ...collections,
-    ...{ place, clock, attempt },
+    ...{ place, clock, attempt, behind: new Behind() },
     fence: (on) => leases.fence(on),
     confirm: (on) => leases.confirm(on),
   };
@@ -97,6 +100,7 @@ export async function openMongoStore(
     lock: (on) => lock(m, leases, on),
     move: move(m),
     async close() {
+      await m.behind.allOver();
       await leases.close();
       await client.close();
     },
@@ -122,6 +126,7 @@ async function lock(m: Mongo, leases: Leases, on: LockName): Promise<Lock | null
 
 /** One operation, one file; here they only get their names. */
 function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'move' | 'close'> {
+  const ahead = new Ahead(m);
   return {
     sources: {
       get: (source) => getSource(m, source),
@@ -154,12 +159,21 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'move' | 'clos
       evidence: (source, number) => evidence(m, source, number),
     },
     plans: {
-      sink: (plan) => planSink(m, plan),
+      sink(plan) {
+        ahead.forget();
+        return planSink(m, plan);
+      },
       put: (plan) => putPlan(m, plan),
       get: (plan) => getPlan(m, plan),
-      discard: (plan) => discardPlan(m, plan),
+      discard(plan) {
+        ahead.forget();
+        return discardPlan(m, plan);
+      },
       all: () => allPlans(m),
-      changes: (plan, types, after, limit) => changesOf(m, plan, types, after, limit),
+      async changes(plan, types, after, limit) {
+        await m.behind.settled(...planNames(plan));
+        return ahead.page(plan, types, after, limit);
+      },
       notes: (plan, limit) => notesOf(m, plan, limit),
       pendingKeys: (plan) => pendingKeys(m, plan),
     },
@@ -195,13 +209,16 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'move' | 'clos
 /** What planning may ask; the moment is looked at once, with the first question. */
 function evidence(m: Mongo, source: string, number: number): ReturnType<Store['rows']['evidence']> {
   let looked: Promise<Moment> | null = null;
-  const moment = (): Promise<Moment> => {
+  const rows: Known<RowDoc> = new Map();
+  const accounts: Known<AccountDoc> = new Map();
+  const moment = async (): Promise<Moment> => {
+    await m.behind.settled(rowsName(source));
     looked ??= momentOf(m, source, number);
     return looked;
   };
   return {
-    rows: async (keys) => (keys.length ? rowsOf(m, await moment(), keys) : []),
-    accounts: (keys) => accountsOf(m, keys),
+    rows: async (keys) => (keys.length ? rowsOf(m, await moment(), keys, rows) : []),
+    accounts: (keys) => accountsOf(m, keys, accounts),
     pendingElsewhere: async (keys) => pendingElsewhere(m, await moment(), keys),
     courses: () => courseEntries(m),
     coursesWithRows: async (courses) => coursesWithRows(m, await moment(), courses),

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { Unavailable } from '../../base/errors.ts';
 import { type RetryPolicy, withRetry } from '../../base/retry.ts';
 import type { LockName } from '../port.ts';
+import type { Behind } from './behind.ts';
 import type {
   AccountDoc,
   AppliedDoc,
@@ -74,6 +75,8 @@ export interface Mongo extends Collections {
   /** Servers and database, for messages; never a password. */
   readonly place: string;
   readonly clock: Clock;
+  /** Writes on their way whose caller has gone on. */
+  readonly behind: Behind;
   /**
    * Does something that may be repeated, and repeats it when the server was away or its answer was lost: nobody can
    * tell whether the write was done. Throws the errors of the house.

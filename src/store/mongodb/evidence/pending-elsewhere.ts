@@ -1,3 +1,4 @@
+import { whole } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 import { pendingId } from '../plans/sink.ts';
 import type { Moment } from './moment.ts';
@@ -12,7 +13,7 @@ export async function pendingElsewhere(
   for (const { source, pending } of others) {
     if (!pending) continue;
     const ids = keys.map((key) => pendingId(pending, key));
-    const docs = await m.attempt(() => m.pending.find({ _id: { $in: ids } }).toArray());
+    const docs = await m.attempt(() => m.pending.find({ _id: { $in: ids } }, { batchSize: whole }).toArray());
     for (const { key } of docs) result.set(key, [...(result.get(key) ?? []), source]);
   }
   return result;

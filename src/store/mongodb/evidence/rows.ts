@@ -1,27 +1,26 @@
-import type { Filter } from 'mongodb';
 import type { EvidenceRow } from '../../../reconcile/model.ts';
 import type { PersonRecord } from '../../../snapshot/record.ts';
 import type { RowDoc } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 import { lastOf } from '../rows/discarded.ts';
+import { anyOf, findKnown, type Known } from './known.ts';
 import type { Moment } from './moment.ts';
 
 /** Rows of all sources found under any of the keys, each once. */
-export async function rowsOf(m: Mongo, moment: Moment, keys: readonly string[]): Promise<EvidenceRow[]> {
-  const found = new Map<string, RowDoc>();
-  const look = async (where: Filter<RowDoc>, values: readonly string[]): Promise<void> => {
-    if (!values.length) return;
-    for (const doc of await m.attempt(() => m.rows.find(where).toArray())) found.set(doc._id, doc);
-  };
+export async function rowsOf(
+  m: Mongo,
+  moment: Moment,
+  keys: readonly string[],
+  known: Known<RowDoc>,
+): Promise<EvidenceRow[]> {
   const people = keys.filter((key) => !key.startsWith('e:'));
-  const numbers = withPrefix(keys, 'n:');
-  const emails = withPrefix(keys, 'e:');
-  await Promise.all([
-    look({ person: { $in: people } }, people),
-    look({ number: { $in: numbers } }, numbers),
-    look({ email: { $in: emails } }, emails),
-  ]);
-  return [...found.values()].map((doc) => seen(moment, doc)).filter((row) => row !== null);
+  const conditions = [
+    ...anyOf('person', people),
+    ...anyOf('number', withPrefix(keys, 'n:')),
+    ...anyOf('email', withPrefix(keys, 'e:')),
+  ];
+  const docs = await findKnown(m, m.rows, conditions, known, !people.length);
+  return docs.map((doc) => seen(moment, doc)).filter((row) => row !== null);
 }
 
 /** The row as evidence, or null when it is in no snapshot that counts here. */

@@ -14,6 +14,7 @@ export async function queuedItems(
       .find({ target, status: 'queued', seq: { $gt: after } })
       .sort({ seq: 1 })
       .limit(limit)
+      .batchSize(limit)
       .toArray(),
   );
   return docs.map((doc) => ({ seq: doc.seq, item: itemOf(doc), attempts: doc.attempts }));

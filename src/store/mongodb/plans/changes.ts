@@ -26,6 +26,7 @@ export async function changesOf(
       })
       .sort({ _id: 1 })
       .limit(limit)
+      .batchSize(limit)
       .toArray(),
   );
   return docs.map(plannedOf);

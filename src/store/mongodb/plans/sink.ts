@@ -1,32 +1,44 @@
 import type { AnyBulkWriteOperation, MongoBulkWriteError } from 'mongodb';
 import type { PlannedChange, PlanSink } from '../../../reconcile/plan.ts';
 import type { PlanPosition } from '../../port.ts';
+import { planNames } from '../behind.ts';
 import type { ChangeDoc } from '../documents.ts';
 import { alreadyThere, onlyThereAlready } from '../errors.ts';
 import type { Mongo } from '../mongo.ts';
-import { changesOf } from './changes.ts';
+import { Ahead } from './ahead.ts';
 
 const pageSize = 1000;
+/** Batches of notes and pending keys on their way at once; they have no order. */
+const atOnce = 2;
 
 /** Where a plan is put while it is made. */
 export function planSink(m: Mongo, plan: string): PlanSink {
+  const [changesName, besideName] = planNames(plan);
+  const ahead = new Ahead(m);
   let noted = 0;
   return {
-    add: (changes) => addChanges(m, plan, changes),
+    // In order, for of two at one place the last one counts.
+    add: (changes) => m.behind.write(changesName, 1, () => addChanges(m, plan, changes)),
     async note(notes) {
       const docs = notes.map((note, at) => ({ _id: `${plan}/${String(noted + at).padStart(9, '0')}`, plan, ...note }));
       noted += notes.length;
-      await insertNew(m, () => m.notes.insertMany(docs, { ordered: false }), docs.length);
+      if (!docs.length) return;
+      await m.behind.write(besideName, atOnce, () => insertNew(m, () => m.notes.insertMany(docs, { ordered: false })));
     },
     async pending(keys) {
       const docs = [...new Set(keys)].map((key) => ({ _id: pendingId(plan, key), plan, key }));
-      await insertNew(m, () => m.pending.insertMany(docs, { ordered: false }), docs.length);
+      if (!docs.length) return;
+      await m.behind.write(besideName, atOnce, () =>
+        insertNew(m, () => m.pending.insertMany(docs, { ordered: false })),
+      );
     },
     async *inOrder() {
+      await m.behind.settled(changesName);
       for (let after: PlanPosition | null = null; ; ) {
-        const page: PlannedChange[] = await changesOf(m, plan, null, after, pageSize);
+        const page: PlannedChange[] = await ahead.page(plan, null, after, pageSize);
         if (!page.length) return;
         yield page;
+        if (page.length < pageSize) return;
         const { rank, key }: PlannedChange = page.at(-1)!;
         after = { rank, key };
       }
@@ -70,8 +82,7 @@ async function addChanges(m: Mongo, plan: string, changes: readonly PlannedChang
   });
 }
 
-async function insertNew(m: Mongo, insert: () => Promise<unknown>, count: number): Promise<void> {
-  if (!count) return;
+async function insertNew(m: Mongo, insert: () => Promise<unknown>): Promise<void> {
   await m.attempt(async () => {
     try {
       await insert();

@@ -12,6 +12,7 @@ export async function* accountDocs(m: Mongo): AsyncGenerator<AccountDoc> {
         .find({ _id: { $gt: after } })
         .sort({ _id: 1 })
         .limit(pageSize)
+        .batchSize(pageSize)
         .toArray(),
     );
     if (!page.length) return;

@@ -1,11 +1,12 @@
-import type { AnyBulkWriteOperation } from 'mongodb';
+import type { AnyBulkWriteOperation, MongoBulkWriteError } from 'mongodb';
 import { deliveryOf, itemId } from '../../../outbox/items.ts';
 import { changeOf, type PlannedChange } from '../../../reconcile/plan.ts';
 import type { Plan, PlanPart, TargetInterest } from '../../port.ts';
-import type { AccountDoc, BatchMark, OutboxDoc } from '../documents.ts';
+import { type AccountDoc, type BatchMark, type OutboxDoc, whole } from '../documents.ts';
+import { alreadyThere, onlyThereAlready } from '../errors.ts';
 import { fenced, type Mongo } from '../mongo.ts';
 import { appliedId } from './applied.ts';
-import { beginBatch, endBatch, placeOf, seqOf } from './batch.ts';
+import { beginBatch, endBatch, placeOf, rosterDoc, seqOf } from './batch.ts';
 import { effectsOf } from './effects.ts';
 import { putCourses } from './put-courses.ts';
 
@@ -27,12 +28,15 @@ export async function apply(
   const fence = m.fence('roster');
   const read = changes.map(changeOf);
   const numbers = [...new Set(read.flatMap(({ account }) => account?.account ?? []))];
-  const docs = await m.attempt(() => m.accounts.find({ _id: { $in: numbers } }).toArray());
+  const [docs, roster] = await Promise.all([
+    m.attempt(() => m.accounts.find({ _id: { $in: numbers } }, { batchSize: whole }).toArray()),
+    rosterDoc(m),
+  ]);
   const before = new Map(docs.map((doc) => [doc._id, doc]));
   const effects = effectsOf(read, before, plan.source, fence);
   const place = placeOf(plan, part, last);
-  const { mark, counted } = await beginBatch(m, fence, place, effects.standing, changes.length);
-  await putAccounts(m, effects.accounts, fence);
+  const { mark, counted } = await beginBatch(m, fence, roster, place, effects.standing, changes.length);
+  await putAccounts(m, effects.accounts, before, fence);
   await putCourses(m, effects.courses);
   await queue(m, plan, changes, targets, mark);
   if (!counted) await endBatch(m, fence, mark);
@@ -47,10 +51,30 @@ export async function apply(
   );
 }
 
-/** Each account whole: whoever reads it sees a change or does not, and whoever slept does not find its document. */
-async function putAccounts(m: Mongo, accounts: readonly AccountDoc[], fence: number): Promise<void> {
-  if (!accounts.length) return;
-  const writes = accounts.map(
+/**
+ * Each account whole: whoever reads it sees a change or does not, and whoever slept does not find its document. New ones
+ * are inserted, which is cheaper; one that is there all the same, from a write whose answer was lost or from somebody
+ * else, is replaced like the others, by its fence.
+ */
+async function putAccounts(
+  m: Mongo,
+  accounts: readonly AccountDoc[],
+  before: ReadonlyMap<string, AccountDoc>,
+  fence: number,
+): Promise<void> {
+  const fresh = accounts.filter(({ _id }) => !before.has(_id));
+  const there = accounts.filter(({ _id }) => before.has(_id));
+  if (fresh.length)
+    await m.attempt(async () => {
+      try {
+        await m.accounts.insertMany(fresh, { ordered: false });
+      } catch (error) {
+        if (!onlyThereAlready(error)) throw error;
+        there.push(...alreadyThere(error as MongoBulkWriteError).map((at) => fresh[at]!));
+      }
+    });
+  if (!there.length) return;
+  const writes = there.map(
     ({ _id, ...doc }): AnyBulkWriteOperation<AccountDoc> => ({
       replaceOne: { filter: { _id, fence: { $lte: fence } }, replacement: doc, upsert: true },
     }),

@@ -17,12 +17,11 @@ const places = 64;
 export async function beginBatch(
   m: Mongo,
   fence: number,
+  doc: RosterDoc,
   at: BatchPlace,
   added: readonly Standing[],
   changes: number,
 ): Promise<{ mark: BatchMark; counted: boolean }> {
-  const doc =
-    (await m.attempt(() => m.roster.findOne({ _id: 'roster' }))) ?? ({ _id: 'roster', fence: 0 } as RosterDoc);
   if (doc.fence > fence) throw superseded('the roster');
   const { standing = [], nextSeq = 1, batch, last } = doc;
   if (batch && samePlace(batch, at)) return { mark: batch, counted: false };
@@ -40,6 +39,11 @@ export async function placesFrom(m: Mongo, fence: number, count: number): Promis
   const first = doc?.nextSeq ?? 1;
   await write(m, fence, { nextSeq: first + count });
   return first;
+}
+
+/** What is counted beside the accounts, as it stands before a batch. */
+export async function rosterDoc(m: Mongo): Promise<RosterDoc> {
+  return (await m.attempt(() => m.roster.findOne({ _id: 'roster' }))) ?? { _id: 'roster', fence: 0 };
 }
 
 /** More places than a batch can have asked for. */

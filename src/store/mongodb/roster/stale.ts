@@ -1,4 +1,5 @@
 import { changeOf, type PlannedChange } from '../../../reconcile/plan.ts';
+import { whole } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 import { sameCourse } from './effects.ts';
 
@@ -6,7 +7,7 @@ import { sameCourse } from './effects.ts';
 export async function staleOf(m: Mongo, changes: readonly PlannedChange[]): Promise<string[]> {
   const removals = changes.filter(({ type }) => type === 'account.disable' || type === 'enrolment.remove');
   const numbers = [...new Set(removals.map((planned) => changeOf(planned).account!.account))];
-  const docs = await m.attempt(() => m.accounts.find({ _id: { $in: numbers } }).toArray());
+  const docs = await m.attempt(() => m.accounts.find({ _id: { $in: numbers } }, { batchSize: whole }).toArray());
   const accounts = new Map(docs.map((doc) => [doc._id, doc]));
   return removals
     .filter((planned) => {

@@ -1,23 +1,31 @@
 import { Binary } from 'mongodb';
 import { personKey } from '../../../reconcile/model.ts';
 import type { StoredRow } from '../../port.ts';
+import { rowsName } from '../behind.ts';
 import type { RowDoc } from '../documents.ts';
 import { onlyThereAlready } from '../errors.ts';
 import type { Mongo } from '../mongo.ts';
 import { snapshotKey } from '../snapshots/put.ts';
 
-/** Adds rows; those of an attempt whose answer was lost are there already, under the same ids. */
+/** Batches of rows on their way at once; each is some hundred kilobytes. */
+const atOnce = 3;
+
+/**
+ * Adds rows, and returns while they are on their way (`Behind`): they count for nothing before their snapshot is written.
+ * Those of an attempt whose answer was lost are there already, under the same ids.
+ */
 export async function addRows(m: Mongo, source: string, number: number, rows: readonly StoredRow[]): Promise<void> {
   if (!rows.length) return;
   m.fence(`source:${source}`);
   const docs = rows.map((row) => rowDoc(source, number, row));
-  await m.attempt(async () => {
+  const insert = async (): Promise<void> => {
     try {
       await m.rows.insertMany(docs, { ordered: false });
     } catch (error) {
       if (!onlyThereAlready(error)) throw error;
     }
-  });
+  };
+  await m.behind.write(rowsName(source), atOnce, () => m.attempt(insert));
 }
 
 /** Fields that are null are left out: sparse indexes then have nothing of them. */

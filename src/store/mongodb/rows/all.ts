@@ -1,5 +1,6 @@
 import { courseKey } from '../../../connector/target.ts';
 import type { StoredRow } from '../../port.ts';
+import { rowsName } from '../behind.ts';
 import type { RowDoc } from '../documents.ts';
 import { recordOf } from '../evidence/rows.ts';
 import type { Mongo } from '../mongo.ts';
@@ -10,6 +11,7 @@ const lotSize = 1000;
 
 /** Every row of a source, in lots of one snapshot each: the ids have the snapshots of a source side by side. */
 export async function* allRows(m: Mongo, source: string): AsyncGenerator<{ number: number; rows: StoredRow[] }> {
+  await m.behind.settled(rowsName(source));
   const discarded = await discardedOf(m, source);
   for (let after = `${source}/`; ; ) {
     const docs = await m.attempt(() =>

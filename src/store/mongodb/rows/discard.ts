@@ -1,3 +1,4 @@
+import { rowsName } from '../behind.ts';
 import { under } from '../documents.ts';
 import { fenced, type Mongo } from '../mongo.ts';
 import { snapshotKey } from '../snapshots/put.ts';
@@ -8,6 +9,7 @@ import { snapshotKey } from '../snapshots/put.ts';
  */
 export async function discardRows(m: Mongo, source: string, number: number): Promise<void> {
   const fence = m.fence(`source:${source}`);
+  await m.behind.over(rowsName(source));
   const key = snapshotKey(source, number);
   const mark = { source, number, discarded: true as const, at: m.clock.now(), fence };
   await m.attempt(() =>

@@ -1,11 +1,12 @@
 import { Binary } from 'mongodb';
 import { courseKey } from '../../../connector/target.ts';
 import type { GoneRow } from '../../port.ts';
-import type { RowDoc } from '../documents.ts';
+import { rowsName } from '../behind.ts';
+import { type RowDoc, whole } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 import { discardedOf } from './discarded.ts';
 
-const pageSize = 500;
+const pageSize = 1000;
 
 /**
  * Marks rows that end with a snapshot. An end of a number that was discarded does not count and is written over; one of
@@ -18,6 +19,7 @@ export async function endRows(
   digests: Iterable<Uint8Array>,
 ): Promise<GoneRow[]> {
   m.fence(`source:${source}`);
+  await m.behind.settled(rowsName(source));
   const wanted = [...digests];
   const discarded = await discardedOf(m, source);
   const gone: GoneRow[] = [];
@@ -47,7 +49,7 @@ async function alive(
   const binaries = digests.map((digest) => new Binary(digest));
   const docs = await m.attempt(() =>
     m.rows
-      .find({ digest: { $in: binaries }, source })
+      .find({ digest: { $in: binaries }, source }, { batchSize: whole })
       .project<RowDoc>({ record: 0, quarantined: 0 })
       .toArray(),
   );

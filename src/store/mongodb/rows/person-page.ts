@@ -1,3 +1,4 @@
+import { rowsName } from '../behind.ts';
 import type { RowDoc } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 import { discardedOf, lastOf } from './discarded.ts';
@@ -13,6 +14,7 @@ export async function personPage(
   after: string,
   limit: number,
 ): Promise<string[]> {
+  await m.behind.settled(rowsName(source));
   const discarded = await discardedOf(m, source);
   const page: string[] = [];
   for (let from = after; ; ) {
@@ -21,6 +23,7 @@ export async function personPage(
         .find({ person: { $gt: from }, source })
         .sort({ person: 1 })
         .limit(2 * limit)
+        .batchSize(2 * limit)
         .project<Life>(life)
         .toArray(),
     );

@@ -1,5 +1,6 @@
 import type { CourseName } from '../../../connector/target.ts';
 import type { QuarantinedRow } from '../../port.ts';
+import { rowsName } from '../behind.ts';
 import type { RowDoc } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 import { discardedOf, lastOf } from './discarded.ts';
@@ -11,6 +12,7 @@ export async function quarantinedRows(
   number: number,
   limit: number,
 ): Promise<QuarantinedRow[]> {
+  await m.behind.settled(rowsName(source));
   const discarded = await discardedOf(m, source);
   const docs = await m.attempt(() => m.rows.find({ bad: true, source, first: { $lte: number } }).toArray());
   return docs

@@ -1,4 +1,5 @@
 import type { Snapshot } from '../../port.ts';
+import { rowsName } from '../behind.ts';
 import { dateOf } from '../documents.ts';
 import { fenced, type Mongo } from '../mongo.ts';
 
@@ -7,10 +8,11 @@ export function snapshotKey(source: string, number: number): string {
   return `${source}/${number}`;
 }
 
-/** Writes the document of a snapshot; refused when that number was discarded. */
+/** Writes the document of a snapshot, when all its rows are written; refused when that number was discarded. */
 export async function putSnapshot(m: Mongo, { at, parts, ...rest }: Snapshot): Promise<void> {
   const _id = snapshotKey(rest.source, rest.number);
   const fence = m.fence(`source:${rest.source}`);
+  await m.behind.settled(rowsName(rest.source));
   const doc = {
     ...rest,
     at: new Date(at),

@@ -10,7 +10,9 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -137,6 +139,7 @@ public final class TestServer {
     /** Commands as a real server answers them. */
     static final class Backend extends AbstractMongoBackend {
         private final FailPoint failPoint = new FailPoint();
+        private final Served served = new Served();
 
         /** First stage of the aggregation that this thread runs, so that it need not look at every document. */
         static final ThreadLocal<Document> MATCH = new ThreadLocal<>();
@@ -158,11 +161,18 @@ public final class TestServer {
                 failPoint.configure(query);
                 return new Document("ok", 1.0);
             }
-            return failPoint.around(channel, command, query, () -> answer(channel, database, command, query));
+            long began = System.nanoTime();
+            try {
+                return failPoint.around(channel, command, query, () -> answer(channel, database, command, query));
+            } finally {
+                served.count(command, System.nanoTime() - began);
+            }
         }
 
         private Document answer(Channel channel, String database, String command, Document query) {
             switch (command) {
+                case "serverStatus":
+                    return served.addTo(super.handleCommand(channel, "admin", command, query));
                 case "hello":
                     Document hello = super.handleCommand(channel, database, "ismaster", query);
                     hello.put("isWritablePrimary", true);
@@ -283,6 +293,29 @@ public final class TestServer {
                 }
                 return real;
             }).collect(Collectors.toList());
+        }
+    }
+
+    /** What serverStatus says of the commands so far: how many of each, and how many microseconds they took by kind. */
+    static final class Served {
+        private static final Map<String, String> KINDS = Map.of("find", "reads", "getMore", "reads", "aggregate", "reads",
+            "count", "reads", "distinct", "reads", "insert", "writes", "update", "writes", "delete", "writes",
+            "findAndModify", "writes");
+
+        private final Map<String, LongAdder> totals = new ConcurrentHashMap<>();
+        private final Map<String, LongAdder> nanos = new ConcurrentHashMap<>();
+
+        void count(String command, long took) {
+            totals.computeIfAbsent(command, name -> new LongAdder()).increment();
+            nanos.computeIfAbsent(KINDS.getOrDefault(command, "commands"), kind -> new LongAdder()).add(took);
+        }
+
+        Document addTo(Document status) {
+            Document commands = new Document();
+            totals.forEach((name, total) -> commands.put(name, new Document("total", total.sum())));
+            Document latencies = new Document();
+            nanos.forEach((kind, sum) -> latencies.put(kind, new Document("latency", sum.sum() / 1000)));
+            return status.append("opLatencies", latencies).append("metrics", new Document("commands", commands));
         }
     }
 
