@@ -1,7 +1,7 @@
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 import { Misconfigured } from '../../base/errors.ts';
 import type { Secret } from '../../base/secret.ts';
-import { translated } from './errors.ts';
+import { translated, withoutPassword } from './errors.ts';
 
 /** How the database is reached. Times in milliseconds. */
 export interface MongoSettings {
@@ -78,9 +78,4 @@ function optionsOf(settings: MongoSettings): MongoClientOptions {
 export function placeOf(uri: string, database: string): string {
   const hosts = /^mongodb(?:\+srv)?:\/\/(?:.*@)?([^/?]*)/.exec(uri)?.[1] ?? '';
   return `mongodb://${hosts || '?'}/${database}`;
-}
-
-/** A text without the credentials of any connection string in it. */
-export function withoutPassword(text: string): string {
-  return text.replace(/(mongodb(?:\+srv)?:\/\/)[^@/\s]*@/g, '$1');
 }

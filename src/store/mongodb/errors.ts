@@ -122,6 +122,10 @@ function wordsOf(error: MongoError): string {
       ? [...(error.reason?.servers.values() ?? [])].map((server) => server.error?.message).filter((text) => text)
       : [];
   const text = [...new Set(inner)].join('; ') || error.message;
-  // Drivers quote the connection string now and then.
+  return withoutPassword(text);
+}
+
+/** A text without the credentials of any connection string in it; drivers quote them now and then. */
+export function withoutPassword(text: string): string {
   return text.replace(/(mongodb(?:\+srv)?:\/\/)[^@/\s]*@/g, '$1');
 }
