@@ -28,8 +28,9 @@ export class Database {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o750 });
       this.#db = new DatabaseSync(file);
-      this.#db.exec(`PRAGMA busy_timeout = 10000; PRAGMA page_size = 2048; PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 131072;`);
+      this.#db.exec('PRAGMA busy_timeout = 10000; PRAGMA page_size = 2048');
+      this.#useWal();
+      this.#db.exec(`PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 131072;`);
     } catch (cause) {
       throw new Misconfigured(`the database ${file} cannot be opened: ${(cause as Error).message}`, {
         remedy: 'check stateDir and who may write there',
@@ -51,6 +52,22 @@ export class Database {
         this.#db.exec(tables);
         this.#db.exec(`PRAGMA user_version = ${layout}`);
       });
+  }
+
+  /**
+   * Of several processes that make a new file at once, one switches it and the others are told that it is locked: here
+   * SQLite does not wait by itself, whatever `busy_timeout` says.
+   */
+  #useWal(): void {
+    for (let left = 100; ; left -= 1)
+      try {
+        this.#db.exec('PRAGMA journal_mode = WAL');
+        return;
+      } catch (error) {
+        const code = (error as { errcode?: number }).errcode ?? 0;
+        if ((code & 0xff) !== 5 || left === 0) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      }
   }
 
   #layout(): number {

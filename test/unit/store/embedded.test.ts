@@ -52,6 +52,17 @@ test('a newer layout is refused, and left as it is', async () => {
   expect(again.prepare('PRAGMA user_version').get()).toEqual({ user_version: 99 });
 });
 
+test('an older layout is refused too, in plain words, and left as it is', async () => {
+  const place = directory();
+  await openEmbeddedStore(place).close();
+  const file = join(place, 'rosterd.db');
+  const db = new DatabaseSync(file);
+  db.exec('PRAGMA user_version = 1');
+  db.close();
+  expect(() => openEmbeddedStore(place)).toThrow(Misconfigured);
+  expect(() => openEmbeddedStore(place)).toThrow(/an older rosterd \(layout 1\)/);
+});
+
 test('processes that open a new directory at the same moment all get a store', async () => {
   const place = join(directory(), 'new');
   const index = join(import.meta.dirname, '../../../src/store/embedded/index.ts');

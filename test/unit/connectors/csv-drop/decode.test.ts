@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeBatch } from '../../../../connectors/csv-drop/decode.ts';
+import { cellsOfRecord, cutCells, decodeBatch } from '../../../../connectors/csv-drop/decode.ts';
 import type { DecodedRow } from '../../../../src/connector/source.ts';
 
 function decoded(rows: readonly (string | Buffer)[], columns = 2, delimiter = ',', maxRowBytes = 1024): DecodedRow[] {
@@ -70,4 +71,20 @@ test('a row that is too long says so', () => {
 
 test('text that only looks like a byte order mark or a comment is text', () => {
   expect(decoded(['\ufeffa,b', '#a,b'])).toEqual([{ cells: ['\ufeffa', 'b'] }, { cells: ['#a', 'b'] }]);
+});
+
+test('a whole record is cut into the cells that a parser finds in it', () => {
+  const cell = fc.array(fc.constantFrom('a', ' ', '"', ',', ';', '\n', '\r', 'é', '😀'), { maxLength: 6 });
+  const written = fc.tuple(cell, fc.boolean()).map(([pieces, quoted]) => {
+    const text = pieces.join('');
+    return quoted || /[",;\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  });
+  fc.assert(
+    fc.property(fc.array(written, { minLength: 1, maxLength: 6 }), fc.constantFrom(',', ';'), (cells, delimiter) => {
+      const record = cells.join(delimiter);
+      fc.pre(record !== '');
+      expect(cutCells(record, delimiter)).toEqual(cellsOfRecord(Buffer.from(record), delimiter));
+    }),
+    { numRuns: 1000 },
+  );
 });
