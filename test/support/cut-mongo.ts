@@ -5,6 +5,7 @@ import { type Db, MongoClient } from 'mongodb';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { Work } from '../../src/base/work.ts';
+import type { Config } from '../../src/configure/config.ts';
 import { readConfig } from '../../src/daemon.ts';
 import { deliverAll, usualPatience } from '../../src/deliver/deliver.ts';
 import { approveHeld } from '../../src/operate/approve.ts';
@@ -119,7 +120,7 @@ async function live(
   await fill(client.db(database), beginning);
   const site = await makeSite(place, 'site', drops);
   const proxies: FaultyProxy[] = [];
-  const config = readConfig(site.config[kind]);
+  const config = inFewBatches(readConfig(site.config[kind]));
   /** A process of its own: connection, holder of leases, and death. Answers what it came to. */
   const spawned = async (disturbs: Disturbance | null, number: number): Promise<[string, Disturbed | null]> => {
     const proxy = await startProxy(server.ports[0]!);
@@ -157,6 +158,15 @@ async function live(
     await Promise.all([site.close(), ...proxies.map((proxy) => proxy.stop())]);
     rmSync(place, { recursive: true, force: true });
   }
+}
+
+/** Every batch is written alike, so a few of them are enough. */
+function inFewBatches(config: Config): Config {
+  const targets = config.targets.map((target) => ({
+    ...target,
+    settings: { ...(target.settings as object), batch: 60 },
+  }));
+  return { ...config, targets };
 }
 
 /** A sync, the approval of what it holds, and, where asked for, delivery; the same wherever an earlier one got to. */
