@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TestCase, TestModule } from 'vitest/node';
 import { installServers } from './install.ts';
-import { chosen, forgetRun, nameRun } from './mongodb/run.ts';
+import { chosen, nameRun } from './mongodb/run.ts';
 
 /**
  * `npm test`: everything that must hold, in one command. Every step runs, also after one that failed; the last line is
@@ -140,7 +140,6 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const mongodb = chosen();
   if (mongodb !== null && mongodb.kind !== 'none') say(`\nMongoDB server of the tests: ${mongodb.name}`);
-  forgetRun();
   say(`\n${outcomes.join(', ')}`);
   say(countsText(total));
   process.exitCode = total.failed ? 1 : 0;

@@ -57,6 +57,7 @@ export function translated(error: unknown, place: string): unknown {
     });
   if (
     error instanceof MongoNetworkError ||
+    isUnanswered(error) ||
     codes.some((code) => later.has(code)) ||
     error.hasErrorLabel('RetryableWriteError')
   )
@@ -71,7 +72,12 @@ export function translated(error: unknown, place: string): unknown {
 
 /** True when nothing was wrong but that some documents were there already, by their ids. */
 export function onlyThereAlready(error: unknown): boolean {
-  return error instanceof MongoBulkWriteError && error.result.getWriteErrorCount() > 0 && allDuplicates(error);
+  return (
+    error instanceof MongoBulkWriteError &&
+    !isUnanswered(error) &&
+    error.result.getWriteErrorCount() > 0 &&
+    allDuplicates(error)
+  );
 }
 
 function allDuplicates(error: MongoBulkWriteError): boolean {
@@ -94,6 +100,14 @@ export function isTaken(error: unknown): boolean {
 /** The index of `_id` is named `_id_` by every server; another unique index has the names of its fields. */
 function aboutId(message: string | undefined): boolean {
   return /index: \S*_id_(\s|$)/.test(message ?? '');
+}
+
+/**
+ * A bulk that broke on the way. The driver hides a lost connection, or a server that it did not find, in an error of the
+ * bulk; what a server says always has a number.
+ */
+function isUnanswered(error: unknown): boolean {
+  return error instanceof MongoBulkWriteError && typeof error.code !== 'number';
 }
 
 function isMongoError(error: unknown): error is MongoError {

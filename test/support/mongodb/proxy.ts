@@ -58,6 +58,9 @@ export const isWrite = ({ name }: Request): boolean => ['insert', 'update', 'del
 /** Commands by which a driver looks after its connections. */
 const upkeep = new Set(['hello', 'ismaster', 'isMaster', 'ping', 'endSessions', 'saslStart', 'saslContinue']);
 
+/** True for a command by which a driver looks after its connections. */
+export const isUpkeep = ({ name }: Request): boolean => upkeep.has(name);
+
 interface Pair {
   client: Socket;
   server: Socket;
@@ -93,8 +96,8 @@ export async function startProxy(target: number): Promise<FaultyProxy> {
   };
 
   /** Sends on what may be sent; false when the connection is to end here. */
-  const send = async (to: Socket, message: Buffer, direction: Direction, isUpkeep: boolean): Promise<boolean> => {
-    const cut = isUpkeep ? undefined : cuts[direction];
+  const send = async (to: Socket, message: Buffer, direction: Direction, keeps: boolean): Promise<boolean> => {
+    const cut = keeps ? undefined : cuts[direction];
     if (cut !== undefined && message.length > cut.left) {
       delete cuts[direction];
       if (cut.left > 0) await new Promise<void>((resolve) => to.write(message.subarray(0, cut.left), () => resolve()));
@@ -136,9 +139,9 @@ export async function startProxy(target: number): Promise<FaultyProxy> {
         if (fault === 'loseAnswer') pair.lost.set(requestId(message), done);
         const wait = late + (typeof fault === 'number' ? fault : 0);
         if (wait > 0) await sleep(wait);
-        const isUpkeep = upkeep.has(request.name);
-        if (isUpkeep) pair.upkeep.add(requestId(message));
-        if (!(await send(pair.server, message, 'request', isUpkeep))) return end(pair);
+        const keeps = isUpkeep(request);
+        if (keeps) pair.upkeep.add(requestId(message));
+        if (!(await send(pair.server, message, 'request', keeps))) return end(pair);
       }
     }
   };
@@ -157,8 +160,8 @@ export async function startProxy(target: number): Promise<FaultyProxy> {
           continue;
         }
         if (late > 0) await sleep(late);
-        const isUpkeep = pair.upkeep.delete(responseTo(message));
-        if (!(await send(pair.client, message, 'answer', isUpkeep))) {
+        const keeps = pair.upkeep.delete(responseTo(message));
+        if (!(await send(pair.client, message, 'answer', keeps))) {
           pair.server.destroy();
           pairs.delete(pair);
           return;
@@ -227,7 +230,7 @@ export async function startProxy(target: number): Promise<FaultyProxy> {
       new Promise((done) => {
         cuts[direction] = { left: bytes, done };
       }),
-    cutAtRequest: (k, fits = ({ name }) => !upkeep.has(name)) => single(k, 'cutBefore', fits),
+    cutAtRequest: (k, fits = (command) => !isUpkeep(command)) => single(k, 'cutBefore', fits),
     async refuse(refuses) {
       if (refuses && listener.listening) listener.close();
       if (!refuses && !listener.listening) await listen(port);

@@ -18,9 +18,11 @@ const RUN = 'ROSTERD_TEST_RUN';
 
 let own: Promise<Choice> | undefined;
 
-/** Names the run for this process and those that it starts. */
+/** Names the run for this process and those that it starts, unless it belongs to one. The run ends with this process. */
 export function nameRun(): void {
-  process.env[RUN] ??= `${process.pid}-${Date.now()}`;
+  if (process.env[RUN] !== undefined) return;
+  process.env[RUN] = `${process.pid}-${Date.now()}`;
+  process.once('exit', forgetRun);
 }
 
 /** What was found in this run, `look` runs only once in all of its processes. */
@@ -41,8 +43,8 @@ export function chosen(): Choice | null {
   }
 }
 
-/** Ends the run: nothing of it stays in the temp folder. */
-export function forgetRun(): void {
+/** Nothing of a run stays in the temp folder. */
+function forgetRun(): void {
   const file = fileOfRun();
   if (file !== null) rmSync(file, { force: true });
 }
