@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { sourceConnectors, targetConnectors, targetStubs } from '../connectors/index.ts';
 import { systemClock } from './base/clock.ts';
 import { Misconfigured } from './base/errors.ts';
@@ -9,6 +10,7 @@ import { type Stub, startStub } from './connector/stub.ts';
 import type { Rosterd } from './run/rosterd.ts';
 import { openEmbeddedStore } from './store/embedded/index.ts';
 import { openMongoStore } from './store/mongodb/index.ts';
+import { probeMongo } from './store/mongodb/probe.ts';
 import type { Store } from './store/port.ts';
 
 /** Composition: the one place that knows all connectors and which store there is. */
@@ -24,7 +26,11 @@ export async function openRosterd(config: Config, work: Work): Promise<Rosterd &
   const from = await store.move.from();
   if (from === null) return { config, store, work, close: () => store.close() };
   await store.close();
-  throw new Misconfigured(`the store ${store.place} holds a part of ${from}: its move was cut`, {
+  throw cutMove(store.place, from);
+}
+
+function cutMove(place: string, from: string): Misconfigured {
+  return new Misconfigured(`the store ${place} holds a part of ${from}: its move was cut`, {
     remedy: 'repeat rosterd migrate-store',
   });
 }
@@ -34,6 +40,20 @@ export async function openStore({ store, stateDir, institution }: Config, abort:
   mkdirSync(stateDir, { recursive: true, mode: 0o750 });
   if (store.kind === 'embedded') return openEmbeddedStore(stateDir);
   return openMongoStore(store, institution, { clock: systemClock, signal: abort });
+}
+
+/** Says what the store of a configuration is, and makes none that is not there. Throws as opening it would. */
+export async function probeStore({ store, stateDir, institution }: Config): Promise<string[]> {
+  if (store.kind === 'mongodb') return probeMongo(store, institution, systemClock);
+  if (!existsSync(join(stateDir, 'rosterd.db'))) return [`nothing in ${stateDir} yet, the first sync begins it`];
+  const embedded = openEmbeddedStore(stateDir);
+  try {
+    const from = await embedded.move.from();
+    if (from !== null) throw cutMove(embedded.place, from);
+    return [`${embedded.place}: ${(await embedded.sources.all()).length} sources, readable and writable`];
+  } finally {
+    await embedded.close();
+  }
 }
 
 /** Kinds of target that have a stub. */

@@ -6,7 +6,7 @@ import { kindOf, messageOf } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import type { Config } from '../configure/config.ts';
 import { ConfigErrors } from '../configure/problems.ts';
-import { readConfig } from '../daemon.ts';
+import { probeStore, readConfig } from '../daemon.ts';
 import { targetContext } from '../deliver/deliver.ts';
 import { sourceContext } from '../pull/pull.ts';
 import { formatOf } from '../snapshot/formats/index.ts';
@@ -17,7 +17,7 @@ import { exit, guarded, stopSignals } from './session.ts';
 interface Finding {
   name: string;
   kind: string;
-  direction: 'source' | 'target';
+  direction: 'source' | 'target' | 'store';
   enabled: boolean;
   /** What a login showed; empty without `--connect`. */
   found: string[];
@@ -62,6 +62,8 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
     }
   };
   try {
+    const { kind } = config.store;
+    const store = probe({ name: 'store', enabled: true }, { kind, direction: 'store' }, () => probeStore(config));
     const sources = config.sources.map((source) =>
       probe({ name: source.name, enabled: source.enabled }, source.connector, async () => {
         mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });
@@ -84,7 +86,7 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
         }
       }),
     );
-    return await Promise.all([...sources, ...targets]);
+    return await Promise.all([store, ...sources, ...targets]);
   } finally {
     signals.release();
   }
@@ -94,7 +96,7 @@ function tell(screen: Screen, config: Config, findings: readonly Finding[], conn
   screen.say(`${paint.green('valid')}  ${config.file}`);
   for (const { name, kind, direction, enabled, found, error } of findings) {
     const mark = error ? paint.red('failed') : enabled ? paint.green('ok') : paint.dim('disabled');
-    screen.say(`  ${mark}  ${direction} ${paint.bold(name)} (${kind})`);
+    screen.say(`  ${mark}  ${direction === 'store' ? '' : `${direction} `}${paint.bold(name)} (${kind})`);
     for (const line of found) screen.say(`        ${line}`);
     if (error) screen.say(paint.red(`        ${error.kind}: ${error.message}`));
   }

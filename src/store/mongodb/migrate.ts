@@ -1,5 +1,6 @@
-import type { CreateIndexesOptions, Db, IndexSpecification } from 'mongodb';
+import type { CreateIndexesOptions, Db, Document, IndexSpecification } from 'mongodb';
 import { Misconfigured } from '../../base/errors.ts';
+import type { MetaDoc } from './documents.ts';
 import type { Collections, Mongo } from './mongo.ts';
 
 /** What the database looks like, step by step. A step may be made twice, by two daemons at once, and after a cut. */
@@ -52,15 +53,7 @@ const oldestWire = 9;
  */
 export async function migrate(m: Mongo, institution: string): Promise<void> {
   const found = await m.attempt(() => m.meta.findOne({ _id: 'rosterd' }));
-  if (found && found.layout > layout)
-    throw new Misconfigured(`the database ${m.place} was written by a newer rosterd (layout ${found.layout})`, {
-      remedy: 'use that version, or another database',
-    });
-  if (found && found.institution !== institution)
-    throw new Misconfigured(
-      `the database ${m.place} belongs to the institution ${found.institution}, not to ${institution}`,
-      { remedy: 'set store.database to one of its own, or correct institution' },
-    );
+  if (found) refuseForeign(found, institution, m.place);
   if (found?.layout === layout) return;
   for (const migration of migrations) {
     if (found && migration.layout <= found.layout) continue;
@@ -71,12 +64,29 @@ export async function migrate(m: Mongo, institution: string): Promise<void> {
   }
 }
 
+/** Throws `Misconfigured` for a database of a newer version or of another institution. */
+export function refuseForeign(found: MetaDoc, institution: string, place: string): void {
+  if (found.layout > layout)
+    throw new Misconfigured(`the database ${place} was written by a newer rosterd (layout ${found.layout})`, {
+      remedy: 'use that version, or another database',
+    });
+  if (found.institution === institution) return;
+  throw new Misconfigured(
+    `the database ${place} belongs to the institution ${found.institution}, not to ${institution}`,
+    { remedy: 'set store.database to one of its own, or correct institution' },
+  );
+}
+
 /** Refuses a server that is too old to be trusted with this. */
 export async function checkServer(m: Mongo, db: Db): Promise<void> {
-  const hello = await m.attempt(() => db.command({ isMaster: 1 }));
+  refuseOld(await m.attempt(() => db.command({ isMaster: 1 })), m.place);
+}
+
+/** Throws `Misconfigured` for a server that says of itself that it is too old. */
+export function refuseOld(hello: Document, place: string): void {
   const wire = Number(hello['maxWireVersion']);
   if (wire >= oldestWire) return;
-  throw new Misconfigured(`the MongoDB at ${m.place} is too old (wire version ${wire})`, {
+  throw new Misconfigured(`the MongoDB at ${place} is too old (wire version ${wire})`, {
     remedy: 'rosterd needs MongoDB 4.4 or newer',
   });
 }

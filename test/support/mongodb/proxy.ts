@@ -1,19 +1,30 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Messages, type Request, requestId, requestOf, responseTo } from './wire.ts';
+import type { Document } from 'mongodb';
+import { answerOf, Messages, type Request, requestId, requestOf, responseTo, statementsOf } from './wire.ts';
 
 /** A request on its way, the `n`th with this name since the start or `forget`. */
 export interface Command extends Request {
   n: number;
+  /** The documents of an insert, or the statements of an update or a delete. */
+  statements(): Document[];
+}
+
+/** A write with the answer that the server gave. */
+export interface Write {
+  name: string;
+  collection: string;
+  statements: Document[];
+  answer: Document;
 }
 
 /**
  * What happens to a request. `cutBefore`: the connection ends and the server never hears of it. `loseAnswer`: the server
  * does it and answers, and the connection ends instead of the answer. `swallow`: nothing arrives and nothing ends. A
- * number: it is late by so many milliseconds.
+ * number: it is late by so many milliseconds. A promise: it waits for that.
  */
-export type Fault = 'pass' | 'cutBefore' | 'loseAnswer' | 'swallow' | number;
+export type Fault = 'pass' | 'cutBefore' | 'loseAnswer' | 'swallow' | number | Promise<unknown>;
 
 /** Which way bytes go: `request` to the server, `answer` to the client. */
 export type Direction = 'request' | 'answer';
@@ -33,6 +44,8 @@ export interface FaultyProxy {
   connections(): number;
   /** Asked about every request from now on; null for no fault. */
   fault(of: ((command: Command) => Fault) | null): void;
+  /** Told of every write that the server has answered; null for nobody. */
+  observe(of: ((write: Write) => void) | null): void;
   /** The `k`th request from now on that fits has its answer lost. Resolves when it is. */
   loseAnswer(k?: number, fits?: (command: Command) => boolean): Promise<void>;
   /** Ends all connections now. */
@@ -68,6 +81,8 @@ interface Pair {
   lost: Map<number, () => void>;
   /** Requests for the upkeep of a connection, as far as they are not answered. */
   upkeep: Set<number>;
+  /** Writes that are not answered yet, for who observes them. */
+  writes: Map<number, Omit<Write, 'answer'>>;
   swallowed: boolean;
 }
 
@@ -85,6 +100,7 @@ export async function startProxy(target: number): Promise<FaultyProxy> {
   /** Faults for single requests, before what `fault` says; each goes when it was used. */
   let singles: ((command: Command) => { fault: Fault; done: () => void } | null)[] = [];
   let faultOf: ((command: Command) => Fault) | null = null;
+  let observer: ((write: Write) => void) | null = null;
   let late = 0;
   let listener: Server;
 
@@ -127,7 +143,11 @@ export async function startProxy(target: number): Promise<FaultyProxy> {
       for (const message of messages.add(chunk)) {
         const request = requestOf(message);
         requests[request.name] = (requests[request.name] ?? 0) + 1;
-        const { fault, done } = choose({ ...request, n: requests[request.name]! });
+        const { fault, done } = choose({
+          ...request,
+          n: requests[request.name]!,
+          statements: () => statementsOf(message),
+        });
         if (fault === 'cutBefore') {
           end(pair);
           return done();
@@ -137,6 +157,13 @@ export async function startProxy(target: number): Promise<FaultyProxy> {
           continue;
         }
         if (fault === 'loseAnswer') pair.lost.set(requestId(message), done);
+        if (observer && isWrite(request))
+          pair.writes.set(requestId(message), {
+            name: request.name,
+            collection: request.collection!,
+            statements: statementsOf(message),
+          });
+        if (fault instanceof Promise) await fault;
         const wait = late + (typeof fault === 'number' ? fault : 0);
         if (wait > 0) await sleep(wait);
         const keeps = isUpkeep(request);
@@ -150,6 +177,11 @@ export async function startProxy(target: number): Promise<FaultyProxy> {
     const messages = new Messages();
     for await (const chunk of pair.server as AsyncIterable<Buffer>) {
       for (const message of messages.add(chunk)) {
+        const write = pair.writes.get(responseTo(message));
+        if (write) {
+          pair.writes.delete(responseTo(message));
+          observer?.({ ...write, answer: answerOf(message) });
+        }
         const lost = pair.lost.get(responseTo(message));
         if (lost !== undefined) {
           end(pair);
@@ -176,6 +208,7 @@ export async function startProxy(target: number): Promise<FaultyProxy> {
       server: connect(target, '127.0.0.1'),
       lost: new Map(),
       upkeep: new Set(),
+      writes: new Map(),
       swallowed: false,
     };
     pairs.add(pair);
@@ -221,6 +254,9 @@ export async function startProxy(target: number): Promise<FaultyProxy> {
     connections: () => pairs.size,
     fault(of) {
       faultOf = of;
+    },
+    observe(of) {
+      observer = of;
     },
     loseAnswer: (k = 1, fits = isWrite) => single(k, 'loseAnswer', fits),
     cut() {

@@ -1,4 +1,4 @@
-import { BSON } from 'mongodb';
+import { BSON, type Document } from 'mongodb';
 
 /** Enough of MongoDB's wire protocol to tell one message from the next, and what a request is about. */
 
@@ -41,6 +41,42 @@ export interface Request {
   name: string;
   database: string | null;
   collection: string | null;
+}
+
+/** The documents of an insert, or the statements of an update or a delete. */
+export function statementsOf(message: Buffer): Document[] {
+  const found: Document[] = [];
+  for (const section of sectionsOf(message)) {
+    if (Array.isArray(section)) found.push(...section);
+    else for (const key of ['documents', 'updates', 'deletes']) found.push(...((section[key] as Document[]) ?? []));
+  }
+  return found;
+}
+
+/** The body of an answer. */
+export function answerOf(message: Buffer): Document {
+  for (const section of sectionsOf(message)) if (!Array.isArray(section)) return section;
+  return {};
+}
+
+/** The sections of an OP_MSG: its body, and sequences of documents. */
+function* sectionsOf(message: Buffer): Generator<Document | Document[]> {
+  if (message.readInt32LE(12) !== OP_MSG) return;
+  const withChecksum = (message.readUInt32LE(HEADER) & 1) === 1;
+  const end = message.length - (withChecksum ? 4 : 0);
+  const documentAt = (at: number): Document => BSON.deserialize(message.subarray(at, at + message.readInt32LE(at)));
+  for (let at = HEADER + 4; at < end; ) {
+    const kind = message[at]!;
+    const size = message.readInt32LE(at + 1);
+    if (kind === 0) yield documentAt(at + 1);
+    else {
+      const sequence: Document[] = [];
+      let next = message.indexOf(0, at + 5) + 1;
+      for (; next < at + 1 + size; next += message.readInt32LE(next)) sequence.push(documentAt(next));
+      yield sequence;
+    }
+    at += 1 + size;
+  }
 }
 
 /** Reads the command out of a request; a message that is none, or a compressed one, has a name in brackets. */
