@@ -23,7 +23,8 @@ const diskFull = 14031;
 
 /** Translates what the driver threw; what is none of its kinds is given back as it is. `place` never has a password. */
 export function translated(error: unknown, place: string): unknown {
-  if (error instanceof RosterdError || !isMongoError(error)) return error;
+  if (error instanceof RosterdError) return error;
+  if (!isMongoError(error)) return withoutDriver(error, place);
   const message = wordsOf(error);
   const more = { cause: error };
   const codes = codesOf(error);
@@ -41,10 +42,7 @@ export function translated(error: unknown, place: string): unknown {
       remedy: 'give its data volume more room, or lower retention',
     });
   if (codes.some((code) => tooLarge.has(code)) || error.name === 'MongoInvalidArgumentError')
-    return new Misconfigured(`the MongoDB at ${place} does not take a document: ${message}`, {
-      ...more,
-      remedy: 'a document holds 16 MB; look for a row or a list of courses of unusual size',
-    });
+    return documentTooLarge(message, place, error);
   if (isTrust(message))
     return new Denied(`the MongoDB at ${place} is not trusted: ${message}`, {
       ...more,
@@ -68,6 +66,25 @@ export function translated(error: unknown, place: string): unknown {
       remedy: 'write mongodb://HOST:PORT or mongodb+srv://HOST',
     });
   return error;
+}
+
+/** Codes of connections that end between two commands; the driver passes some of them on as they are. */
+const gone = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/** Errors of Node itself: a connection that was reset, and a document so large that it did not fit into a message. */
+function withoutDriver(error: unknown, place: string): unknown {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (code === undefined) return error;
+  if (gone.has(code))
+    return new Unavailable(`the MongoDB at ${place} did not finish: ${(error as Error).message}`, { cause: error });
+  return code === 'ERR_OUT_OF_RANGE' ? documentTooLarge((error as Error).message, place, error) : error;
+}
+
+function documentTooLarge(message: string, place: string, cause: unknown): Misconfigured {
+  return new Misconfigured(`the MongoDB at ${place} does not take a document: ${message}`, {
+    cause,
+    remedy: 'a document holds 16 MB; look for a row or a list of courses of unusual size',
+  });
 }
 
 /** True when nothing was wrong but that some documents were there already, by their ids. */

@@ -13,17 +13,19 @@ describe('an error of the driver', () => {
     ['not primary', server(10107, 'not primary'), 'Unavailable'],
     ['interrupted by a step-down', server(11602, 'operation was interrupted'), 'Unavailable'],
     ['a connection that broke', new MongoNetworkError('connection 7 closed'), 'Unavailable'],
+    ['one that Node reports', Object.assign(new Error('write ECONNRESET'), { code: 'ECONNRESET' }), 'Unavailable'],
     ['a write concern that was not reached', server(64, 'waiting for replication timed out'), 'Unavailable'],
     ['a full disk', server(14031, 'out of disk space'), 'Unavailable'],
     ['a wrong password', server(18, 'Authentication failed.'), 'Denied'],
     ['no right', server(13, 'not authorized on rosterd to execute command'), 'Denied'],
     ['a document that is too large', server(10334, 'BSONObj size is invalid'), 'Misconfigured'],
+    ['one beyond any message', Object.assign(new RangeError('x'), { code: 'ERR_OUT_OF_RANGE' }), 'Misconfigured'],
     ['no connection string', new MongoParseError('Invalid scheme'), 'Misconfigured'],
   ])('of %s becomes one of the house that names the place', (_name, error, kind) => {
     const known = translated(error, place);
     expect(kindOf(known)).toBe(kind);
     expect((known as Error).cause).toBe(error);
-    if (kind !== 'Misconfigured' || error instanceof MongoServerError) expect(messageOf(known)).toContain(place);
+    if (!(error instanceof MongoParseError)) expect(messageOf(known)).toContain(place);
   });
 
   it('is left as it is when it says nothing of the server: a bug, or an address that two would have', () => {
