@@ -57,19 +57,24 @@ async function deliverAlone(
   work: Work,
   patience: DeliveryPatience,
 ): Promise<DeliveryEnd> {
-  let lock: Lock;
+  let lock: Lock | null = null;
+  let end: DeliveryEnd = { target: target.name, sent: 0, failed: 0, error: null };
   try {
     lock = await waitForLock(store, `target:${target.name}`, work, target.name);
-  } catch (error) {
-    return { target: target.name, sent: 0, failed: 0, error: { kind: kindOf(error), message: messageOf(error) } };
-  }
-  try {
     await store.outbox.recover(target.name);
-    const end = await deliverTo(target, institution, store, under(lock, work), patience);
+    end = await deliverTo(target, institution, store, under(lock, work), patience);
     await forgetSent(store, target.name, keep);
-    return end;
-  } finally {
     await lock.release();
+    return end;
+  } catch (error) {
+    // Told, not thrown: the other targets go on, and need the store until they are done.
+    const stopped = { kind: kindOf(error), message: messageOf(error) };
+    work.log.error(
+      { event: 'delivery.stopped', target: target.name, error: stopped, err: error },
+      `${target.name}: ${stopped.message}`,
+    );
+    await lock?.release().catch(() => {});
+    return { ...end, error: stopped };
   }
 }
 

@@ -21,10 +21,10 @@ export async function pull(
   stateDir: string,
   work: Work,
 ): Promise<Answer | null> {
-  // The caller holds the lock, so a spool directory that is there already is a dead process's.
+  // The caller holds the lock of the source, so a spool directory of its name is a dead process's. Names have no dot.
   for (const name of readdirSync(stateDir))
-    if (name.startsWith('spool-')) rmSync(join(stateDir, name), { recursive: true, force: true });
-  const spoolDir = mkdtempSync(join(stateDir, 'spool-'));
+    if (name.startsWith(`spool-${source.name}.`)) rmSync(join(stateDir, name), { recursive: true, force: true });
+  const spoolDir = mkdtempSync(join(stateDir, `spool-${source.name}.`));
   const drop = (): void => rmSync(spoolDir, { recursive: true, force: true });
   try {
     const answer = await withRetry(
