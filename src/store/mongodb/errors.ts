@@ -24,6 +24,11 @@ const diskFull = 14031;
 /** Translates what the driver threw; what is none of its kinds is given back as it is. `place` never has a password. */
 export function translated(error: unknown, place: string): unknown {
   if (error instanceof RosterdError || !isMongoError(error)) return error;
+  const inner = wrapped(error);
+  if (inner) {
+    const known = translated(inner, place);
+    return known === inner ? error : known;
+  }
   const message = wordsOf(error);
   const more = { cause: error };
   const codes = codesOf(error);
@@ -67,6 +72,12 @@ export function translated(error: unknown, place: string): unknown {
       remedy: 'write mongodb://HOST:PORT or mongodb+srv://HOST',
     });
   return error;
+}
+
+/** What went wrong on the way of a bulk: the driver gives it as an error of the bulk, and hides of which kind it is. */
+function wrapped(error: MongoError): MongoError | null {
+  const inner: unknown = error instanceof MongoBulkWriteError ? error.errorResponse : null;
+  return isMongoError(inner) ? inner : null;
 }
 
 /** True when nothing was wrong but that some documents were there already, by their ids. */
