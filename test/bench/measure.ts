@@ -29,7 +29,7 @@ export async function measureNode(args: readonly string[]): Promise<Measured> {
   }
 }
 
-/** Runs any program and takes its time. Throws with its standard error when it exits with a status above 3. */
+/** Runs any program and takes its time. Throws with what it wrote when it fails. */
 export async function timed(command: string, args: readonly string[]): Promise<Omit<Measured, 'peakMb'>> {
   const started = performance.now();
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -44,6 +44,6 @@ export async function timed(command: string, args: readonly string[]): Promise<O
     child.on('error', reject);
     child.on('close', resolve);
   });
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stderr}`);
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stderr}${stdout}`);
   return { seconds: (performance.now() - started) / 1000, stdout };
 }
