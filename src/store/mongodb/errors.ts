@@ -6,7 +6,7 @@ import {
   MongoServerError,
   MongoServerSelectionError,
 } from 'mongodb';
-import { Denied, Misconfigured, RosterdError, Unavailable } from '../../base/errors.ts';
+import { Denied, Misconfigured, Rejected, RosterdError, Unavailable } from '../../base/errors.ts';
 
 /** What the driver throws, in the words of the house: by what happens next. */
 
@@ -22,7 +22,8 @@ const tooLarge = new Set([10334, 17419, 17420]);
 const diskFull = 14031;
 
 /** Translates what the driver threw; what is none of its kinds is given back as it is. `place` never has a password. */
-export function translated(error: unknown, place: string): unknown {
+export function translated(thrown: unknown, place: string): unknown {
+  const error = ofBulk(thrown);
   if (error instanceof RosterdError || !isMongoError(error)) return error;
   const message = wordsOf(error);
   const more = { cause: error };
@@ -61,6 +62,11 @@ export function translated(error: unknown, place: string): unknown {
     error.hasErrorLabel('RetryableWriteError')
   )
     return new Unavailable(`the MongoDB at ${place} did not finish: ${message}`, more);
+  if (codes.includes(duplicateKey))
+    return new Rejected(`the MongoDB at ${place} has such a document already: ${message}`, {
+      ...more,
+      remedy: 'look who else writes into this database; the next run goes on from what is written down',
+    });
   if (error instanceof MongoParseError)
     return new Misconfigured(`store.uri is no connection string: ${message}`, {
       ...more,
@@ -104,6 +110,13 @@ function isTrust(message: string): boolean {
   return /self[- ]signed|certificate|unable to verify|altnames|CERT_|wrong version number|SSL routines/i.test(message);
 }
 
+/** What ended a bulk as a whole, a lost connection for one, is inside of what the driver throws, and only there. */
+function ofBulk(error: unknown): unknown {
+  if (!(error instanceof MongoBulkWriteError)) return error;
+  const inside: unknown = error.errorResponse;
+  return isMongoError(inside) ? inside : error;
+}
+
 function codesOf(error: MongoError): number[] {
   const codes: unknown[] = [error.code];
   if (error instanceof MongoBulkWriteError) {
@@ -123,5 +136,7 @@ function wordsOf(error: MongoError): string {
       : [];
   const text = [...new Set(inner)].join('; ') || error.message;
   // Drivers quote the connection string now and then.
-  return text.replace(/(mongodb(?:\+srv)?:\/\/)[^@/\s]*@/g, '$1');
+  // and servers the values of a person
+  const unnamed = text.replace(/ dup key: [\s\S]*/, '');
+  return unnamed.replace(/(mongodb(?:\+srv)?:\/\/)[^@/\s]*@/g, '$1');
 }
