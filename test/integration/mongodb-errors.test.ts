@@ -155,8 +155,8 @@ requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
     });
 
     test('no connection string', async () => {
-      expectTold(await saidBy(`mongo//rosterd:${password}@x`, everything), 2, /no connection string; write mongodb/);
-      expectTold(await saidBy(withPassword('127.0.0.1:99999/'), usual), 2, /store\.uri/);
+      expectTold(await saidBy(`mongo//rosterd:${password}@x`, everything), 2, /check store\.uri/);
+      expectTold(await saidBy(withPassword('127.0.0.1:99999/'), usual), 2, /check store\.uri/);
     });
 
     test('nobody at that port', { timeout: 240_000 }, async () => {
