@@ -100,8 +100,9 @@ requireServer('mongodb', () => missing)('several rosterd on one database', () =>
         busy += 1;
         // somebody was at both sources, or at one of them
         const told = out ? (JSON.parse(out) as { busy: string[] }).busy.join() : err;
-        expect([status, told]).toEqual([1, expect.stringMatching(/sis-st/)]);
-        if (!out) expect(err).toContain('another rosterd is at work on');
+        expect([status, told]).toEqual([1, expect.stringMatching(/sis-st|took over/)]);
+        // on a machine that is slow enough a holder sleeps through its lease
+        if (!out) expect(err).toMatch(/another rosterd (is at work on|took over)/);
       }
       expect(ended.some(({ status }) => status === 0 || status === 1)).toBe(true);
       // whatever was left because somebody else was at it

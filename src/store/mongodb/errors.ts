@@ -6,7 +6,7 @@ import {
   MongoServerError,
   MongoServerSelectionError,
 } from 'mongodb';
-import { Denied, Misconfigured, RosterdError, Unavailable } from '../../base/errors.ts';
+import { Denied, Misconfigured, Rejected, RosterdError, Unavailable } from '../../base/errors.ts';
 
 /** What the driver throws, in the words of the house: by what happens next. */
 
@@ -22,7 +22,8 @@ const tooLarge = new Set([10334, 17419, 17420]);
 const diskFull = 14031;
 
 /** Translates what the driver threw; what is none of its kinds is given back as it is. `place` never has a password. */
-export function translated(error: unknown, place: string): unknown {
+export function translated(thrown: unknown, place: string): unknown {
+  const error = ofBulk(thrown);
   if (error instanceof RosterdError) return error;
   if (!isMongoError(error)) return withoutDriver(error, place);
   const message = wordsOf(error);
@@ -60,6 +61,11 @@ export function translated(error: unknown, place: string): unknown {
     error.hasErrorLabel('RetryableWriteError')
   )
     return new Unavailable(`the MongoDB at ${place} did not finish: ${message}`, more);
+  if (codes.includes(duplicateKey))
+    return new Rejected(`the MongoDB at ${place} has such a document already: ${message}`, {
+      ...more,
+      remedy: 'look who else writes into this database; the next run goes on from what is written down',
+    });
   if (error instanceof MongoParseError)
     return new Misconfigured(`store.uri is no connection string: ${message}`, {
       ...more,
@@ -135,6 +141,13 @@ function isTrust(message: string): boolean {
   return /self[- ]signed|certificate|unable to verify|altnames|CERT_|wrong version number|SSL routines/i.test(message);
 }
 
+/** What ended a bulk as a whole, a lost connection for one, is inside of what the driver throws, and only there. */
+function ofBulk(error: unknown): unknown {
+  if (!(error instanceof MongoBulkWriteError)) return error;
+  const inside: unknown = error.errorResponse;
+  return inside instanceof Error ? inside : error;
+}
+
 function codesOf(error: MongoError): number[] {
   const codes: unknown[] = [error.code];
   if (error instanceof MongoBulkWriteError) {
@@ -153,7 +166,8 @@ function wordsOf(error: MongoError): string {
       ? [...(error.reason?.servers.values() ?? [])].map((server) => server.error?.message).filter((text) => text)
       : [];
   const text = [...new Set(inner)].join('; ') || error.message;
-  return withoutPassword(text);
+  // Servers quote the values of a person, which are no business of a log.
+  return withoutPassword(text.replace(/ dup key: [\s\S]*/, ''));
 }
 
 /** A text without the credentials of any connection string in it; drivers quote them now and then. */

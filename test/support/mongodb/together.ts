@@ -10,7 +10,7 @@ import { mongoSettings, openStore } from './store.ts';
 /** Several processes on one database, each on a line of its own that can be watched and disturbed. */
 
 /** The variable in which a process finds its line. */
-const lineVariable = 'ROSTERD_TEST_LINE';
+export const lineVariable = 'ROSTERD_TEST_LINE';
 
 /** A database whose URI comes from the environment: `sync` below sets it for each process. */
 export function keptBy(server: MongoServer, database: string = server.database()): Keep {

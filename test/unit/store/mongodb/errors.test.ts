@@ -1,4 +1,10 @@
-import { MongoNetworkError, MongoParseError, MongoServerError } from 'mongodb';
+import {
+  type BulkWriteResult,
+  MongoBulkWriteError,
+  MongoNetworkError,
+  MongoParseError,
+  MongoServerError,
+} from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { kindOf, messageOf, Unavailable } from '../../../../src/base/errors.ts';
 import { placeOf } from '../../../../src/store/mongodb/connect.ts';
@@ -28,10 +34,24 @@ describe('an error of the driver', () => {
     if (!(error instanceof MongoParseError)) expect(messageOf(known)).toContain(place);
   });
 
-  it('is left as it is when it says nothing of the server: a bug, or an address that two would have', () => {
-    const duplicate = server(11000, 'E11000 duplicate key error collection: rosterd.accounts index: email_1 dup key');
-    for (const error of [duplicate, new TypeError('x'), new Unavailable('y'), 'z'])
-      expect(translated(error, place)).toBe(error);
+  it('is left as it is when it says nothing of the server', () => {
+    for (const error of [new TypeError('x'), new Unavailable('y'), 'z']) expect(translated(error, place)).toBe(error);
+  });
+
+  it('of a value that is taken is told without the value', () => {
+    const text =
+      'E11000 duplicate key error collection: r.accounts index: email_1 dup key: { email: "ada@example.edu" }';
+    const told = translated(server(11000, text), place);
+    expect(kindOf(told)).toBe('Rejected');
+    expect(messageOf(told)).toContain('email_1');
+    expect(messageOf(told)).not.toContain('ada@');
+  });
+
+  it('that ended a bulk as a whole is inside of what the driver throws', () => {
+    const nothing = { getWriteErrors: () => [], getWriteConcernError: () => undefined } as unknown as BulkWriteResult;
+    const bulk = (inside: Error): MongoBulkWriteError => new MongoBulkWriteError(inside as never, nothing);
+    expect(kindOf(translated(bulk(new MongoNetworkError('read ECONNRESET')), place))).toBe('Unavailable');
+    expect(kindOf(translated(bulk(server(13, 'not authorized on rosterd')), place))).toBe('Denied');
   });
 
   it('says whether a document of that id was there, or another one with the same address', () => {
