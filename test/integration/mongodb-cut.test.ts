@@ -107,7 +107,7 @@ requireServer('mongodb', () => missing)('cuts at any write request on MongoDB', 
       const attempts: Attempt[] = [];
       const add = (day: number, name: string, disturbance: Disturbance): void =>
         void attempts.push({ name, day, disturbance });
-      for (let n = 0; n < 20; n += 1) {
+      for (let n = 0; n < 15; n += 1) {
         for (const kind of ['loseAnswer', 'cutBefore'] as const) {
           const k = at();
           add(n % 2, `${kind} ${k}`, faultAt(k, kind));

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Db, MongoClient } from 'mongodb';
-import { type Clock, systemClock } from '../../src/base/clock.ts';
+import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { Work } from '../../src/base/work.ts';
 import type { Config } from '../../src/configure/config.ts';
@@ -46,13 +46,8 @@ export interface Day {
 /** Guards wide open, and guards that hold every removal, which is then approved. */
 type Guards = 'open' | 'strict';
 
-/** Short, so that the next process needs not wait long; the clock of a process that will die makes it rarely beat. */
-const dyingLeaseMs = 150;
-const slow: Clock = {
-  ...systemClock,
-  monotonic: () => systemClock.monotonic() / 40,
-  wait: (ms, signal) => systemClock.wait(ms * 40, signal),
-};
+/** A living process keeps its leases however slow this machine is; those of a dead one are made short, to be waited for. */
+const [leaseMs, deadLeaseMs] = [20_000, 150];
 
 /** Milliseconds that a peer without a sign of life is waited for. */
 const timeoutMs = 500;
@@ -127,12 +122,11 @@ async function live(
     proxies.push(proxy);
     const death = new AbortController();
     const disturbing = disturbs?.(proxy, () => death.abort(new Error('dead')), number) ?? null;
-    const mortal = disturbing?.mortal ?? false;
-    const settings = mongoSettings(proxy.uri, database, { leaseMs: mortal ? dyingLeaseMs : 20_000, timeoutMs });
+    const settings = mongoSettings(proxy.uri, database, { leaseMs, timeoutMs });
     let outcome: string;
     try {
       const store = await openMongoStore(settings, institution, {
-        clock: mortal ? slow : systemClock,
+        clock: systemClock,
         signal: death.signal,
       });
       try {
@@ -143,7 +137,13 @@ async function live(
     } catch (error) {
       outcome = `threw ${error instanceof Error ? error.message : String(error)}`;
     }
-    return [outcome, disturbing?.done() ?? null];
+    const disturbed = disturbing?.done() ?? null;
+    if (disturbed?.dead)
+      await client
+        .db(database)
+        .collection('leases')
+        .updateMany({}, { $set: { ttlMs: deadLeaseMs } });
+    return [outcome, disturbed];
   };
   try {
     let [outcome, disturbed] = await spawned(disturbance, 0);

@@ -17,8 +17,6 @@ export interface Disturbed {
 export type Disturbance = (proxy: FaultyProxy, die: () => void, process: number) => Disturbing;
 
 interface Disturbing {
-  /** Whether the process is to die. */
-  mortal: boolean;
   /** Null when it has not come to that. */
   done(): Disturbed | null;
 }
@@ -31,7 +29,7 @@ export type Survivable = (typeof survivable)[number];
 const refusedMs = 120;
 
 const nameOf = ({ name, collection }: Command): string => `${name} ${collection}`;
-const nothing: Disturbing = { mortal: false, done: () => null };
+const nothing: Disturbing = { done: () => null };
 
 /** Makes a fault of this request. */
 function strike(proxy: FaultyProxy, kind: Survivable): 'loseAnswer' | 'cutBefore' | 'swallow' | 'pass' {
@@ -62,7 +60,7 @@ export function faultAt(k: number, kind: Survivable): Disturbance {
       at = nameOf(command);
       return strike(proxy, kind);
     });
-    return { mortal: false, done: () => (at === null ? null : { at, dead: false, faults: { [kind]: 1 } }) };
+    return { done: () => (at === null ? null : { at, dead: false, faults: { [kind]: 1 } }) };
   };
 }
 
@@ -82,7 +80,7 @@ export function deathAt(k: number, again: number | null = null): Disturbance {
       die();
       return 'loseAnswer';
     });
-    return { mortal: true, done: () => (at === null ? null : { at, dead: true, faults: { death: 1 } }) };
+    return { done: () => (at === null ? null : { at, dead: true, faults: { death: 1 } }) };
   };
 }
 
@@ -90,7 +88,7 @@ export function deathAt(k: number, again: number | null = null): Disturbance {
 export function late(ms: number): Disturbance {
   return (proxy) => {
     proxy.delay(ms);
-    return { mortal: false, done: () => ({ at: 'the start', dead: false, faults: { late: 1 } }) };
+    return { done: () => ({ at: 'the start', dead: false, faults: { late: 1 } }) };
   };
 }
 
@@ -124,6 +122,6 @@ export function mixture(random: Random, share: number, mortal: boolean): Disturb
       note(kind);
       return strike(proxy, kind);
     });
-    return { mortal: dying !== null, done: () => ({ at: 'anywhere', dead, faults }) };
+    return { done: () => ({ at: 'anywhere', dead, faults }) };
   };
 }
