@@ -120,7 +120,7 @@ requireServer('mongodb', () => missing)('cuts at any write request on MongoDB', 
           add(rich, `${kind} ${k}`, faultAt(k, kind));
         }
         if (n % 10 === 0) add(rich, 'late', late(4));
-        add(n % 3, `mixture ${n}`, mixture(random, 0.1, n % 2 === 1));
+        add(n % 3, `mixture ${n}`, mixture(randomBy(seed + 1 + n), 0.1, n % 2 === 1));
       }
       return liveAll(() => attempts.shift() ?? null);
     },
