@@ -7,7 +7,7 @@ import { History } from '../support/kill-history.ts';
 import { type Ended, makeSite, type Site, start } from '../support/kill-site.ts';
 import { codes, type Failure, failNext, failNoMore } from '../support/mongodb/failures.ts';
 import { freePort } from '../support/mongodb/process.ts';
-import type { Command } from '../support/mongodb/proxy.ts';
+import { type Command, isWrite } from '../support/mongodb/proxy.ts';
 import { type MongoServer, mongodbMissing, startMongo } from '../support/mongodb/server.ts';
 import { keptBy, lineVariable, work, writes } from '../support/mongodb/together.ts';
 import { requireServer } from '../support/requirements.ts';
@@ -50,10 +50,20 @@ requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
   async function failingSync(site: Site, fits: (command: Command) => boolean, failure: Failure): Promise<Ended> {
     const worker = await work(site, server, syncOf(site.config.open));
     let armed = false;
+    const { promise: answered, resolve: tell } = Promise.withResolvers<void>();
+    let meant: string | null = null;
+    worker.proxy.observe(({ collection }) => {
+      if (collection === meant) tell();
+    });
     worker.proxy.fault((command) => {
-      if (armed || !fits(command)) return 'pass';
+      // a lease's beat, or another target's write, must not meet the failure instead
+      if (armed) return isWrite(command) ? answered : 'pass';
+      if (!fits(command)) return 'pass';
       armed = true;
-      return failNext(client, failure, { commands: [command.name] });
+      meant = command.collection;
+      if (!('closeConnection' in failure)) return failNext(client, failure, { commands: [command.name] });
+      tell();
+      return 'cutBefore';
     });
     const ended = await worker.ended;
     await failNoMore(client);

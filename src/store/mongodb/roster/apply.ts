@@ -105,5 +105,10 @@ async function queue(
       writes.push({ updateOne: { filter: { _id }, update: { $setOnInsert: doc }, upsert: true } });
     });
   });
-  if (writes.length) await m.attempt(() => m.outbox.bulkWrite(writes, { ordered: false }));
+  if (!writes.length) return;
+  await m.attempt(() => {
+    // Items have no fence of this lock: one who slept must not queue again what was sent and forgotten since.
+    m.fence('roster');
+    return m.outbox.bulkWrite(writes, { ordered: false });
+  });
 }
