@@ -26,7 +26,7 @@ export class RowIndex implements RowSink {
   #oldRows: Uint32Array = new Uint32Array(0);
 
   /** Hashes large answers on a second thread; null for small ones, where starting it would take longer. */
-  readonly #hasher: RowHasher | null;
+  #hasher: RowHasher | null;
 
   /**
    * `reading`: fingerprint of the format. Room is taken by the size of the answer; pages never used cost no memory.
@@ -66,6 +66,8 @@ export class RowIndex implements RowSink {
   /** After the last row: waits for the second thread. Before `compare`. */
   async finish(): Promise<void> {
     await this.#hasher?.finish();
+    // Its blocks are as large as a third of the index.
+    this.#hasher = null;
   }
 
   /** Ends the second thread of an answer that is not read to its end. */
