@@ -69,12 +69,7 @@ export async function takeSnapshot(
     throw error;
   }
   work.progress(state.source, `${index.seen.toLocaleString('en')} rows read, comparing`);
-  const packs = await packsOf(store, before);
-  const difference = index.compare(packs.set);
-
-  const number = state.next;
-  Object.assign(state, { staging: number, next: number + 1 });
-  await store.sources.put(state);
+  const { number, difference, base } = await stage(store, state, before, index);
   const touched = new Set<string>();
   const added = await storeAdded(store, state.source, number, answer, format, index, difference, touched, work);
   const gone = await endGone(store, state.source, number, difference.gonePack, touched, work);
@@ -93,7 +88,7 @@ export async function takeSnapshot(
     quarantined,
     added: difference.added.length,
     gone: difference.gonePack.length / digestBytes,
-    base: await storePack(store, state.source, number, before, packs, difference),
+    base,
   };
   await store.snapshots.put(snapshot);
 
@@ -149,6 +144,24 @@ async function finish(
       },
     },
   };
+}
+
+/**
+ * Compares an answer with the snapshot in force, and gives the new one its number and its digests. They are written
+ * before any row, so that the sets are no longer in memory when rows are.
+ */
+async function stage(
+  store: Store,
+  state: SourceState,
+  before: Snapshot | null,
+  index: RowIndex,
+): Promise<{ number: number; difference: Difference; base: number }> {
+  const packs = await packsOf(store, before);
+  const difference = index.compare(packs.set);
+  const number = state.next;
+  Object.assign(state, { staging: number, next: number + 1 });
+  await store.sources.put(state);
+  return { number, difference, base: await storePack(store, state.source, number, before, packs, difference) };
 }
 
 /** Digests as a snapshot has them: the full pack of its base, what came and went since, and what both come to. */
