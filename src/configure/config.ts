@@ -32,10 +32,14 @@ export type StoreConfig =
       database: string;
       username: string | null;
       password: Secret | null;
+      /** Database of the user; null: the URI's, else `admin`. */
       authSource: string | null;
       authMechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-1' | 'MONGODB-X509' | null;
+      /** Files in PEM; null: no TLS unless the URI asks for it. */
       tls: { ca: string | null; certificateKey: string | null } | null;
+      /** A holder of a lock that gives no sign of life for so long loses it. */
       leaseMs: number;
+      /** Longest wait for one answer of the server. */
       timeoutMs: number;
     };
 

@@ -1,24 +1,10 @@
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 import { Misconfigured } from '../../base/errors.ts';
-import type { Secret } from '../../base/secret.ts';
+import type { StoreConfig } from '../../configure/config.ts';
 import { translated, withoutPassword } from './errors.ts';
 
-/** How the database is reached. Times in milliseconds. */
-export interface MongoSettings {
-  /** A connection string without a password, or a secret that is one. */
-  uri: string | Secret;
-  database: string;
-  username: string | null;
-  password: Secret | null;
-  /** Database of the user; null: the URI's, else `admin`. */
-  authSource: string | null;
-  authMechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-1' | 'MONGODB-X509' | null;
-  tls: { ca: string | null; certificateKey: string | null } | null;
-  /** A holder of a lock that gives no sign of life for so long loses it. */
-  leaseMs: number;
-  /** Longest wait for one answer of the server. */
-  timeoutMs: number;
-}
+/** How the database is reached: what the configuration says of it. */
+export type MongoSettings = Omit<Extract<StoreConfig, { kind: 'mongodb' }>, 'kind'>;
 
 /** Milliseconds to find a server that takes writes; a step-down is waited out by repeating. */
 const findMs = 8_000;
