@@ -81,18 +81,24 @@ requireServer('mongodb-replica-set', () => noReplicaSet)('a replica set', () => 
     await finish(reference, syncOf(reference.config.open));
     await expectSame(site, reference, `step-down at ${at}`);
   });
+});
 
-  requireServer('mongod', () => notKillable)('whose primary dies', () => {
-    test.each(Object.keys(moments))('in the middle of %s loses nothing', { timeout: 240_000 }, async (at) => {
-      const { site, reference } = await pairOf(server);
-      const ended = await disturbed(site, at, () => server.kill());
-      await server.restart();
-      // an election within the patience of a run; a lease that ran out meanwhile is said
-      if (ended.status !== 0) expect(ended.out + ended.err).toMatch(/took over|did not finish|no MongoDB answers/);
-      await finish(site, syncOf(site.config.open));
-      await finish(reference, syncOf(reference.config.open));
-      await expectSame(site, reference, `death of the primary at ${at}`);
-    });
+requireServer('mongodb-replica-set', () => notKillable)('a replica set whose primary dies', () => {
+  let server: MongoServer;
+  beforeAll(async () => {
+    server = await startMongo({ replicaSet: true });
+  });
+  afterAll(() => server?.stop());
+
+  test.each(Object.keys(moments))('in the middle of %s loses nothing', { timeout: 240_000 }, async (at) => {
+    const { site, reference } = await pairOf(server);
+    const ended = await disturbed(site, at, () => server.kill());
+    await server.restart();
+    // an election within the patience of a run; a lease that ran out meanwhile is said
+    if (ended.status !== 0) expect(ended.out + ended.err).toMatch(/took over|did not finish|no MongoDB answers/);
+    await finish(site, syncOf(site.config.open));
+    await finish(reference, syncOf(reference.config.open));
+    await expectSame(site, reference, `death of the primary at ${at}`);
   });
 });
 
