@@ -142,3 +142,8 @@ export function keyOfPending(pending: string): string {
 export function keysOfAccount(account: Pick<AccountFacts, 'account' | 'id' | 'email'>): string[] {
   return keysOf({ number: account.account, id: account.id, email: account.email });
 }
+
+/** Keys of one kind, without their prefix. */
+export function withPrefix(keys: readonly string[], prefix: string): string[] {
+  return keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+}

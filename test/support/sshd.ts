@@ -12,10 +12,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePort } from './free-port.ts';
 
 /** A real OpenSSH server on a free loopback port, with keys, configuration and (as root) an account of its own. */
 export interface Sshd {
@@ -154,15 +154,6 @@ function makeAccount(folder: string): { user: string; password: string; remove()
   });
   execFileSync('chpasswd', { input: `${user}:${password}\n` });
   return { user, password, remove };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Waits for the line that says so; everything the server says goes into the error when it ends instead. */

@@ -1,5 +1,5 @@
 import type { Evidence } from '../../reconcile/evidence.ts';
-import type { Account, CourseEntry, EvidenceRow } from '../../reconcile/model.ts';
+import { type Account, type CourseEntry, type EvidenceRow, withPrefix } from '../../reconcile/model.ts';
 import type { PersonRecord, Quarantined } from '../../snapshot/record.ts';
 import type { Run, SourceState } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
@@ -168,10 +168,6 @@ export function evidence(db: Database, source: string, number: number): Evidence
       return removed;
     },
   };
-}
-
-function withPrefix(keys: readonly string[], prefix: string): string[] {
-  return keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
 }
 
 /** The record of a good row. */

@@ -237,3 +237,8 @@ export function isoOf(date: Date | null): string | null {
 export function dateOf(iso: string | null): Date | null {
   return iso === null ? null : new Date(iso);
 }
+
+/** A digest as ids and maps have it. */
+export function hexOf(digest: Uint8Array): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('hex');
+}

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { selfSigned } from '../certificate.ts';
-import { freePort, startWatched } from './process.ts';
+import { freePort } from '../free-port.ts';
+import { startWatched } from './process.ts';
 
 /** A real `mongod` as an institution runs it: TLS only, and nobody without a password. */
 export interface LockedDown {

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { freePort, type Guarded, startWatched } from './process.ts';
+import { freePort } from '../free-port.ts';
+import { type Guarded, startWatched } from './process.ts';
 
 /** Real `mongod` processes of our own on loopback ports, with their data in a temp folder. */
 export interface Mongods {

@@ -1,7 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 
@@ -64,16 +63,6 @@ export function startWatched(file: string, args: readonly string[]): Guarded {
     wait $server
     kill $watcher 2>/dev/null`;
   return startGuarded('/bin/sh', ['-c', script, 'sh', file, ...args]);
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Where a program is on PATH; null when it is not. */

@@ -1,10 +1,9 @@
-import type { Account } from '../../../reconcile/model.ts';
+import { type Account, withPrefix } from '../../../reconcile/model.ts';
 import type { AccountDoc } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 import { factsOf } from '../roster/accounts.ts';
 import { enrolmentsOf } from '../roster/enrolments.ts';
 import { anyOf, findKnown, type Known } from './known.ts';
-import { withPrefix } from './rows.ts';
 
 /** Accounts under any of the keys, with their enrolments. */
 export async function accountsOf(m: Mongo, keys: readonly string[], known: Known<AccountDoc>): Promise<Account[]> {

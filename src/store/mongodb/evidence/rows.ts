@@ -1,4 +1,4 @@
-import type { EvidenceRow } from '../../../reconcile/model.ts';
+import { type EvidenceRow, withPrefix } from '../../../reconcile/model.ts';
 import type { PersonRecord } from '../../../snapshot/record.ts';
 import type { RowDoc } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
@@ -58,9 +58,4 @@ export function recordOf(doc: RowDoc): PersonRecord {
     department: doc.department!,
     course: doc.course!,
   };
-}
-
-/** Keys of one kind, without their prefix. */
-export function withPrefix(keys: readonly string[], prefix: string): string[] {
-  return keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
 }

@@ -2,7 +2,7 @@ import { Binary } from 'mongodb';
 import { personKey } from '../../../reconcile/model.ts';
 import type { StoredRow } from '../../port.ts';
 import { rowsName } from '../behind.ts';
-import type { RowDoc } from '../documents.ts';
+import { hexOf, type RowDoc } from '../documents.ts';
 import { onlyThereAlready } from '../errors.ts';
 import type { Mongo } from '../mongo.ts';
 import { snapshotKey } from '../snapshots/put.ts';
@@ -30,8 +30,14 @@ export async function addRows(m: Mongo, source: string, number: number, rows: re
 
 /** Fields that are null are left out: sparse indexes then have nothing of them. */
 function rowDoc(source: string, first: number, { digest, file, line, row }: StoredRow): RowDoc {
-  const hex = Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('hex');
-  const base = { _id: `${snapshotKey(source, first)}/${hex}`, source, digest: new Binary(digest), first, file, line };
+  const base = {
+    _id: `${snapshotKey(source, first)}/${hexOf(digest)}`,
+    source,
+    digest: new Binary(digest),
+    first,
+    file,
+    line,
+  };
   if ('quarantined' in row) {
     const { hints, course, reason, column } = row.quarantined;
     return { ...base, ...keysFor(hints), ...course, bad: true, quarantined: { reason, column, hints } };

@@ -2,7 +2,7 @@ import { Binary } from 'mongodb';
 import { courseKey } from '../../../connector/target.ts';
 import type { GoneRow } from '../../port.ts';
 import { rowsName } from '../behind.ts';
-import { type RowDoc, whole } from '../documents.ts';
+import { hexOf, type RowDoc, whole } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 import { discardedOf } from './discarded.ts';
 
@@ -68,8 +68,4 @@ function goneOf({ person, faculty, department, course, bad }: RowDoc): GoneRow {
     course: course === undefined ? null : courseKey({ faculty: faculty!, department: department!, course }),
     quarantined: bad === true,
   };
-}
-
-function hexOf(digest: Uint8Array): string {
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('hex');
 }
