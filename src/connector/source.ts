@@ -45,11 +45,23 @@ export interface RowSink {
   row(bytes: Uint8Array, start: number, end: number, part: number, offset: number, line: number): void;
 }
 
-/** One decoded row: its cells in the order of the part's columns, or why they cannot be read. */
+/**
+ * One decoded row: its cells in the order of the part's columns, or why they cannot be read. A cell with several values
+ * (an LDAP attribute, a JSON list) has them joined by `manyValues`; see `cellOf`. `origin` is what a person looks the row
+ * up by where it is not a line of a file: the DN of an entry.
+ */
 export type DecodedRow =
-  | { cells: readonly string[] }
+  | { cells: readonly string[]; origin?: string }
   /** `column` is 1-based within the row's cells (or null); a broken row's cells are never trusted. */
-  | { broken: string; column: number | null };
+  | { broken: string; column: number | null; origin?: string };
+
+/** Stands between the values of a cell that has several: the unit separator, which no value may contain. */
+export const manyValues = '\u001f';
+
+/** Several values as one cell. Their order is kept: a source whose order says nothing sorts them first. */
+export function cellOf(values: readonly string[]): string {
+  return values.length === 1 ? values[0]! : values.join(manyValues);
+}
 
 /** A whole answer, held (open file, spool file) until `close`. */
 export interface Answer {
@@ -75,6 +87,13 @@ export interface SourceContext {
   source: string;
   /** A directory of this pull's own for spooled bytes; removed afterwards. */
   spoolDir: string;
+  /**
+   * A directory of this source's own that lasts, for what a partial answer is merged into. The connector makes it (mode
+   * 0700: it has rows of people). It may be gone tomorrow, when another machine took over: then only a whole answer will do.
+   */
+  keepDir: string;
+  /** `Answer.content` of the snapshot in force; null before the first. What is kept counts only when it is of this one. */
+  lastContent: string | null;
   columns: ColumnExpectation;
   /** Parts of the last committed snapshot, for telling apart what is known already. */
   last: readonly Pick<Part, 'name' | 'bytes' | 'sha256' | 'modified'>[] | null;

@@ -124,7 +124,7 @@ function printQuarantine(screen: Screen, { quarantine, snapshot }: Run): void {
   screen.say(
     `\n${table(
       ['quarantine', 'line', 'column', 'reason'],
-      shown.map((row) => [fileName(row.file), String(row.line), row.column ?? '', row.reason]),
+      shown.map((row) => [fileName(row.file), row.line ? String(row.line) : '', row.column ?? '', row.reason]),
     )}`,
   );
   if (snapshot.quarantined > shown.length) screen.say(paint.dim(`  … ${count(snapshot.quarantined)} rows in all`));

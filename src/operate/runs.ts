@@ -102,7 +102,7 @@ function text(fields: object | null, name: string): string {
 
 function where(rows: Change['rows']): string {
   const row = rows[0];
-  return row ? ` (${row.file.split('/').at(-1)}:${row.line})` : '';
+  return row ? ` (${row.line ? `${row.file.split('/').at(-1)}:${row.line}` : row.file})` : '';
 }
 
 /** The run of that id. Throws `Misconfigured` when there is none: a typing error, not a failure. */

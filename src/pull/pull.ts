@@ -31,7 +31,7 @@ export async function pull(
       pullRetry,
       work.clock,
       work.signal,
-      () => source.connector.pull(source.settings, sourceContext(source, format, last, spoolDir, work)),
+      () => source.connector.pull(source.settings, sourceContext(source, format, last, stateDir, spoolDir, work)),
       (error, attempt) =>
         work.log.warn(
           { event: 'pull.retry', source: source.name, attempt, error: error.message },
@@ -64,12 +64,15 @@ export function sourceContext(
   source: SourceConfig,
   format: Format,
   last: Snapshot | null,
+  stateDir: string,
   spoolDir: string,
   work: Work,
 ): SourceContext {
   return {
     source: source.name,
     spoolDir,
+    keepDir: join(stateDir, 'keep', source.name),
+    lastContent: last?.content ?? null,
     columns: format.columns,
     last: last?.parts ?? null,
     signal: work.signal,

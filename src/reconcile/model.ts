@@ -15,6 +15,7 @@ export interface RowOrigin {
   source: string;
   /** Number of the snapshot that brought the row. */
   snapshot: number;
+  /** A file, a URL, or a name of the row's own such as a DN; then `line` is 0. */
   file: string;
   line: number;
 }

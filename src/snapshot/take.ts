@@ -104,7 +104,7 @@ async function unreadable(store: Store, source: string, number: number, count: n
   const what = count === 1 ? 'the only row cannot be read' : `none of the ${count} rows can be read`;
   return new Incomplete(`${what}; the first one: ${column ? `${column}: ` : ''}${reason}`, {
     remedy: 'look whether the export or the format of this source has changed',
-    where: { file, line },
+    where: line ? { file, line } : { file },
   });
 }
 
@@ -119,7 +119,8 @@ async function finish(
 ): Promise<Taken> {
   const quarantine = await store.rows.quarantined(snapshot.source, snapshot.number, mostQuarantined);
   for (const row of quarantine) {
-    // A row that was broken before stands elsewhere today; people look into today's file.
+    // A row that was broken before stands elsewhere today; people look into today's file. One without a line has a name.
+    if (row.line === 0) continue;
     const place = index?.find(row.digest) ?? -1;
     if (place < 0) continue;
     const { part, line } = index!.place(place);
@@ -134,7 +135,7 @@ async function finish(
     touched,
     quarantine,
     blockAll: unknown.length
-      ? `snapshot ${snapshotId(snapshot.source, snapshot.number)} has ${unknown.length} quarantined row${unknown.length === 1 ? '' : 's'} that could be anybody (${unknown[0]!.file} line ${unknown[0]!.line})`
+      ? `snapshot ${snapshotId(snapshot.source, snapshot.number)} has ${unknown.length} quarantined row${unknown.length === 1 ? '' : 's'} that could be anybody (${placeOf(unknown[0]!)})`
       : null,
     courses: {
       ...courses,
@@ -144,6 +145,11 @@ async function finish(
       },
     },
   };
+}
+
+/** Where a row stands, for people. */
+function placeOf({ file, line }: { file: string; line: number }): string {
+  return line ? `${file} line ${line}` : file;
 }
 
 /**
@@ -236,8 +242,8 @@ async function storeAdded(
             };
       const base = {
         digest: index.digestOf(added[n]!),
-        file: answer.parts[place.part]!.name,
-        line: place.line,
+        file: row.origin ?? answer.parts[place.part]!.name,
+        line: row.origin === undefined ? place.line : 0,
       };
       if ('quarantined' in normalised) {
         result.quarantined += 1;

@@ -177,6 +177,7 @@ export interface Snapshots {
 /** A row to keep: decoded once, found by its digest ever after. */
 export interface StoredRow {
   digest: Uint8Array;
+  /** See `RowOrigin`. */
   file: string;
   line: number;
   /** Either a record or why there is none. */

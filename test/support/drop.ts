@@ -40,6 +40,8 @@ export function dropContext(changes: Partial<SourceContext> = {}): SourceContext
   return {
     source: 'sis-students',
     spoolDir: temporaryFolder(),
+    keepDir: temporaryFolder(),
+    lastContent: null,
     columns: { required: ['id', 'email'], optional: ['name'], exact: true },
     last: null,
     signal: new AbortController().signal,

@@ -1,0 +1,211 @@
+import { createHash, type Hash } from 'node:crypto';
+import { readSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { Incomplete } from '../base/errors.ts';
+import type { Answer, DecodedRow, Part, RowPlace, RowSink } from './source.ts';
+
+/**
+ * Rows of a source that has no file of its own (LDAP, HTTP, push), spooled to one, so that a million rows need no memory.
+ * One line a row: what it is merged by and looked up by, a tab, its cells; both as JSON, which has no raw tab or line
+ * feed. Only the cells are the row's bytes: an entry that moved is no other row.
+ */
+
+/** Bytes that are written at a time. */
+const flushAt = 256 * 1024;
+const readAtOnce = 1024 * 1024;
+
+/** What a row is known by. `key`: rows of one thing (a person, an entry) have one, and are merged together. */
+export interface RowName {
+  key: string;
+  /** See `DecodedRow`. */
+  origin?: string;
+}
+
+/** What `finish` gives: a file that is whole. */
+export interface Spooled {
+  file: string;
+  rows: number;
+  bytes: number;
+  /** Hex SHA-256 of the file. */
+  sha256: string;
+}
+
+/** Writes a spool file row by row. */
+export class SpoolWriter {
+  readonly #file: string;
+  readonly #handle: FileHandle;
+  readonly #hash: Hash = createHash('sha256');
+  #lines: string[] = [];
+  #waiting = 0;
+  #rows = 0;
+  #bytes = 0;
+  private constructor(file: string, handle: FileHandle) {
+    this.#file = file;
+    this.#handle = handle;
+  }
+
+  /** Makes the file anew; nobody else may read it. */
+  static async create(file: string): Promise<SpoolWriter> {
+    return new SpoolWriter(file, await open(file, 'w', 0o600));
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** Adds a row; wait for it, that memory stays flat. */
+  async add(name: RowName, cells: readonly string[]): Promise<void> {
+    await this.addLine(`${nameText(name)}\t${JSON.stringify(cells)}`);
+  }
+
+  /** Adds a row that cannot be read; it goes to quarantine. `column` from 1, or null. */
+  async addBroken(name: RowName, broken: string, column: number | null = null): Promise<void> {
+    await this.addLine(`${nameText(name)}\t${JSON.stringify({ broken, column })}`);
+  }
+
+  /** Adds a line of another spool file as it is. */
+  async addLine(line: string): Promise<void> {
+    this.#lines.push(line);
+    this.#waiting += line.length + 1;
+    this.#rows += 1;
+    if (this.#waiting >= flushAt) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    if (!this.#lines.length) return;
+    const bytes = Buffer.from(`${this.#lines.join('\n')}\n`);
+    this.#lines = [];
+    this.#waiting = 0;
+    this.#hash.update(bytes);
+    this.#bytes += bytes.length;
+    await this.#handle.appendFile(bytes);
+  }
+
+  /** Ends the file, on the disk. */
+  async finish(): Promise<Spooled> {
+    await this.#flush();
+    await this.#handle.sync();
+    await this.#handle.close();
+    return { file: this.#file, rows: this.#rows, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+  }
+
+  /** Closes a file that will not be finished. Never throws. */
+  async abandon(): Promise<void> {
+    await this.#handle.close().catch(() => {});
+  }
+}
+
+function nameText({ key, origin }: RowName): string {
+  return JSON.stringify(origin === undefined ? [key] : [key, origin]);
+}
+
+/** The lines of a spool file, each with the key of its row, in order. */
+export async function* spoolLines(file: string): AsyncGenerator<{ key: string; line: string }> {
+  const handle = await open(file, 'r');
+  try {
+    for await (const line of handle.readLines({ encoding: 'utf8', autoClose: false })) {
+      const [key] = JSON.parse(line.slice(0, line.indexOf('\t'))) as [string];
+      yield { key, line };
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A spooled part of an answer, and how a person would look it up. */
+export interface SpooledPart {
+  spooled: Spooled;
+  /** See `Part`. */
+  name: string;
+  modified: string | null;
+  columns: readonly string[];
+}
+
+/**
+ * An answer over spool files. `ends` is what the connector does when the snapshot is committed, and when all is over; the
+ * files are not removed here.
+ */
+export async function spoolAnswer(
+  spooledParts: readonly SpooledPart[],
+  signal: AbortSignal,
+  ends: Partial<Pick<Answer, 'accepted' | 'close'>> = {},
+): Promise<Answer> {
+  const handles: FileHandle[] = [];
+  const parts: Part[] = spooledParts.map(({ spooled, name, modified, columns }) => {
+    const { bytes, sha256 } = spooled;
+    return { name, bytes, sha256, modified, columns, layout: JSON.stringify({ spool: 1, columns }) };
+  });
+  const close = async (): Promise<void> => {
+    for (const handle of handles) await handle.close().catch(() => {});
+    await ends.close?.();
+  };
+  try {
+    for (const { spooled } of spooledParts) handles.push(await open(spooled.file, 'r'));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    content: createHash('sha256')
+      .update(JSON.stringify(parts.map((part) => [part.sha256, part.layout])))
+      .digest('hex'),
+    parts,
+    async scan(sink) {
+      for (const [at, handle] of handles.entries()) await scanSpool(handle, at, sink, signal);
+    },
+    decode: async (places) => places.map((place) => decodeRow(handles[place.part]!, place)),
+    async accepted() {
+      await ends.accepted?.();
+    },
+    close,
+  };
+}
+
+const LF = 10;
+const TAB = 9;
+
+async function scanSpool(handle: FileHandle, part: number, sink: RowSink, signal: AbortSignal): Promise<void> {
+  let held = Buffer.alloc(0);
+  let start = 0;
+  let line = 1;
+  for (let position = 0; ; ) {
+    signal.throwIfAborted();
+    const chunk = Buffer.allocUnsafe(readAtOnce);
+    const { bytesRead } = await handle.read(chunk, 0, readAtOnce, position);
+    if (!bytesRead) break;
+    position += bytesRead;
+    held = held.length ? Buffer.concat([held, chunk.subarray(0, bytesRead)]) : chunk.subarray(0, bytesRead);
+    let from = 0;
+    for (let end = held.indexOf(LF, from); end >= 0; end = held.indexOf(LF, from)) {
+      const cells = held.indexOf(TAB, from) + 1;
+      sink.row(held, cells, end, part, start + cells, line);
+      line += 1;
+      from = end + 1;
+    }
+    start += from;
+    held = held.subarray(from);
+  }
+  if (held.length) throw new Incomplete('the spool file was cut', { remedy: 'run again; is the disk full?' });
+}
+
+/** Bytes before the cells that are read first: most names are shorter. */
+const nameRoom = 256;
+
+function decodeRow(handle: FileHandle, { offset, length }: RowPlace): DecodedRow {
+  for (let room = nameRoom; ; room *= 8) {
+    const before = Math.min(offset, room);
+    const bytes = Buffer.allocUnsafe(before + length);
+    for (let filled = 0; filled < bytes.length; ) {
+      const more = readSync(handle.fd, bytes, filled, bytes.length - filled, offset - before + filled);
+      if (!more) throw new Incomplete('the spool file was cut', { remedy: 'run again; is the disk full?' });
+      filled += more;
+    }
+    const lineEnd = bytes.lastIndexOf(LF, before - 1);
+    if (lineEnd < 0 && before < offset) continue;
+    const name = bytes.toString('utf8', lineEnd + 1, before - 1);
+    const row = JSON.parse(bytes.toString('utf8', before)) as string[] | { broken: string; column: number | null };
+    const known = (JSON.parse(name) as [string, string?])[1];
+    const origin = known === undefined ? {} : { origin: known };
+    return Array.isArray(row) ? { cells: row, ...origin } : { ...row, ...origin };
+  }
+}
