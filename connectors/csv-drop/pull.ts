@@ -3,15 +3,15 @@ import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Incomplete } from '../../src/base/errors.ts';
+import { cellsOfRecord, decodePlaces, readExactly } from '../../src/connector/csv/decode.ts';
+import { cutLine, type Header, headBytes, readHeader } from '../../src/connector/csv/header.ts';
+import { scanRows, type Verdict } from '../../src/connector/csv/scan.ts';
+import { digestOf, transcode } from '../../src/connector/csv/transcode.ts';
 import type { Answer, Part, SourceContext } from '../../src/connector/source.ts';
 import { type Choice, choose, noFile, settled } from './choose.ts';
-import { cellsOfRecord, decodePlaces, readExactly } from './decode.ts';
 import { type Entry, type Folder, type Held, localFolder, timeOf } from './folder.ts';
-import { cutLine, type Header, headBytes, readHeader } from './header.ts';
-import { scanRows, type Verdict } from './scan.ts';
 import type { CsvDropSettings } from './schema.ts';
 import { sftpFolder } from './sftp.ts';
-import { digestOf, transcode } from './transcode.ts';
 
 /** One file of an answer. */
 interface Source {

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { decodePlaces } from '../../../../connectors/csv-drop/decode.ts';
-import { type ScanOptions, scanRows } from '../../../../connectors/csv-drop/scan.ts';
 import { Incomplete } from '../../../../src/base/errors.ts';
+import { decodePlaces } from '../../../../src/connector/csv/decode.ts';
+import { type ScanOptions, scanRows } from '../../../../src/connector/csv/scan.ts';
 import type { RowPlace } from '../../../../src/connector/source.ts';
 import { drop, temporaryFolder } from '../../../support/drop.ts';
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { closest, distance } from 'fastest-levenshtein';
-import { Incomplete } from '../../src/base/errors.ts';
-import type { ColumnExpectation } from '../../src/connector/source.ts';
+import { Incomplete } from '../../base/errors.ts';
+import type { ColumnExpectation } from '../source.ts';
 import { cellsOfRecord } from './decode.ts';
 import { step, walk } from './scan.ts';
 import { decoderFor, type Encoding } from './transcode.ts';

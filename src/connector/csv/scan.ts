@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import { Incomplete } from '../../src/base/errors.ts';
-import type { RowSink } from '../../src/connector/source.ts';
+import { Incomplete } from '../../base/errors.ts';
+import type { RowSink } from '../source.ts';
 
 /**
  * Where records begin and end, found over bytes. No cell is made here: a sync of a million rows of which none changed
