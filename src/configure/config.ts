@@ -14,6 +14,8 @@ export interface Config {
   stateDir: string;
   store: StoreConfig;
   control: { socket: string };
+  /** Where pushes are listened for; null: nowhere. */
+  listen: ListenConfig | null;
   /** How much history is kept: of each source, and delivered items of each target. */
   retention: { snapshots: number; runs: number; sentItems: number };
   roster: Scope & { newCourses: 'report' | 'provision'; emptyCourses: 'keep' | 'archive' };
@@ -42,6 +44,16 @@ export type StoreConfig =
       /** Longest wait for one answer of the server. */
       timeoutMs: number;
     };
+
+/** A TCP port of ours. */
+export interface ListenConfig {
+  address: string;
+  port: number;
+  /** Files in PEM; null: no TLS. */
+  tls: { certificate: string; key: string } | null;
+  /** A proxy in front of us says who is behind it. */
+  behindProxy: boolean;
+}
 
 /** Which departments and courses are in scope; the patterns match whole names, without case. */
 export interface Scope {

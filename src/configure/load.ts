@@ -52,6 +52,7 @@ function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Re
     institution: data.institution,
     ...pathsOf(data, report),
     store: data.store,
+    listen: data.listen ?? null,
     roster: data.roster,
     retention: data.retention,
     sources: sources.filter((source) => source !== undefined),

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Inbox } from './inbox.ts';
 
 /**
  * The contract of a source. A pull is two steps, because a sync of a million unchanged rows must not parse a million
@@ -13,6 +14,8 @@ export interface ColumnExpectation {
   optional: readonly string[];
   /** True: a column that is neither required nor optional makes the answer `Incomplete`. */
   exact: boolean;
+  /** Where values have types (JSON): columns that are numbers; all others are text. Left out: any scalar will do. */
+  numbers?: readonly string[];
 }
 
 /** One file, page set or query answer of a pull: what a snapshot is traced back to. */
@@ -52,8 +55,11 @@ export interface RowSink {
  */
 export type DecodedRow =
   | { cells: readonly string[]; origin?: string }
-  /** `column` is 1-based within the row's cells (or null); a broken row's cells are never trusted. */
-  | { broken: string; column: number | null; origin?: string };
+  /**
+   * `column` is 1-based within the row's cells (or null); a broken row's cells are never trusted. `about`: the cells
+   * that could be read, the others blank; they say no more than whom the row may be about.
+   */
+  | { broken: string; column: number | null; origin?: string; about?: readonly string[] };
 
 /** Stands between the values of a cell that has several: the unit separator, which no value may contain. */
 export const manyValues = '\u001f';
@@ -119,4 +125,6 @@ export interface SourceConnector<S = unknown> {
   pull(settings: S, context: SourceContext): Promise<Answer | null>;
   /** Logs in and says in a few sentences what a pull would read. Reads no rows. Throws as `pull` does. */
   probe(settings: S, context: SourceContext): Promise<string[]>;
+  /** Of a source that is pushed: what came in and waits in `keepDir`. A pull then answers with the oldest of it. */
+  inbox?(settings: S, keepDir: string): Inbox;
 }

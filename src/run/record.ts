@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
 import { kindOf, messageOf } from '../base/errors.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { type Run, type RunStatus, snapshotId } from '../store/port.ts';
@@ -8,9 +9,17 @@ import type { Rosterd } from './rosterd.ts';
 
 /** What sets a run off. */
 export interface RunOrder {
-  /** Who asked: `cli`, `schedule`, `signal`, `socket`. */
+  /** Who asked: `cli`, `schedule`, `signal`, `socket`, `push`. */
   trigger: string;
   dryRun: boolean;
+  /** An id that was given out before the run began. */
+  run?: string;
+}
+
+/** The id of a run to come. */
+export function newRunId(source: string, clock: Clock): string {
+  const stamp = clock.now().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `${stamp}-${source}-${randomBytes(3).toString('hex')}`;
 }
 
 /** Quarantined rows that a run's document lists; the snapshot has them all. */
@@ -18,15 +27,13 @@ const listed = 100;
 
 /** Opens a run and writes it down. */
 export async function openRun({ store, work }: Rosterd, source: string, order: RunOrder): Promise<Run> {
-  const now = work.clock.now().toISOString();
-  const stamp = now.replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   const run: Run = {
-    run: `${stamp}-${source}-${randomBytes(3).toString('hex')}`,
+    run: order.run ?? newRunId(source, work.clock),
     source,
     trigger: order.trigger,
     dryRun: order.dryRun,
     status: 'running',
-    startedAt: now,
+    startedAt: work.clock.now().toISOString(),
     endedAt: null,
     durationMs: null,
     snapshot: { id: null, complete: false, records: 0, quarantined: 0 },

@@ -3,7 +3,7 @@ import { closest, distance } from 'fastest-levenshtein';
 import { Incomplete } from '../../base/errors.ts';
 import type { ColumnExpectation } from '../source.ts';
 import { cellsOfRecord } from './decode.ts';
-import { step, walk } from './scan.ts';
+import { step, type Verdict, walk } from './scan.ts';
 import { decoderFor, type Encoding } from './transcode.ts';
 
 /** The first record of a file: it decides whether the file is what it should be before a row is believed. */
@@ -69,10 +69,26 @@ export function readHeader(name: string, head: Buffer, whole: boolean, rules: He
 }
 
 /** What is said of a file whose last line has no line end. */
-export function cutLine(name: string, line: number): Incomplete {
+function cutLine(name: string, line: number): Incomplete {
   return new Incomplete(`the file ends in the middle of line ${line}: its last line has no line end`, {
     remedy: 'set finalNewline: optional if this exporter never writes one',
     where: { file: name, line },
+  });
+}
+
+/** A last line without a line end is believed only where none is written as a rule, and only when it is a whole row. */
+export function judgeOpenEnd(
+  file: { name: string; columns: readonly string[]; delimiter: string; allowed: boolean },
+  row: Buffer,
+  line: number,
+  verdict: Verdict,
+): void {
+  if (!file.allowed) throw cutLine(file.name, line);
+  const cells = verdict === 'whole' ? cellsOfRecord(row, file.delimiter) : null;
+  if (cells?.length === file.columns.length) return;
+  throw new Incomplete(`the file ends in the middle of line ${line}: its last line is not a whole row`, {
+    remedy: 'have the exporter write the file again',
+    where: { file: file.name, line },
   });
 }
 
