@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,6 +90,11 @@ ${more}
 `,
     );
     return site;
+  }
+
+  /** Changes the configuration. */
+  rewrite(change: (yaml: string) => string): void {
+    writeFileSync(this.config, change(readFileSync(this.config, 'utf8')));
   }
 
   get url(): string {
