@@ -39,19 +39,23 @@ export async function daemon(options: { config: string }): Promise<number> {
       }
       const where = listener ? `, listening on ${listener.url}` : '';
       log.info({ event: 'daemon.started', url: listener?.url ?? null, pid: process.pid }, `rosterd runs${where}`);
-      signal.addEventListener('abort', () => listener?.stop(), { once: true });
+      const stopping = (): void => {
+        listener?.stop();
+        log.info({ event: 'daemon.stopping' }, 'stopping after the batch in hand');
+      };
+      signal.addEventListener('abort', stopping, { once: true });
       const workers = [...bells].map(([source, bell]) =>
         keepOn(rosterd, bell, source.name, () => runPushes(rosterd, source, delivery)),
       );
       workers.push(keepOn(rosterd, delivery, 'delivery', () => deliverQueued(rosterd)));
       await Promise.all(workers);
-      log.info({ event: 'daemon.stopped' }, 'rosterd has stopped');
-      return abort.aborted ? exit.failed : exit.done;
     } finally {
-      await listener?.close(abort.aborted ? 0 : patienceMs);
+      await listener?.close(patienceMs, abort);
       release();
       await rosterd.close();
     }
+    log.info({ event: 'daemon.stopped' }, 'rosterd has stopped');
+    return abort.aborted ? exit.failed : exit.done;
   });
 }
 

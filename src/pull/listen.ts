@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -32,8 +33,8 @@ export interface Listener {
   url: string;
   /** From now on every new request is told to come back later; those in hand go on. */
   stop(): void;
-  /** Waits for the requests in hand, `patienceMs` at most, and gives back the port. */
-  close(patienceMs: number): Promise<void>;
+  /** Waits for the pushes in hand, `patienceMs` or until `abort` at most, and gives back the port. */
+  close(patienceMs: number, abort: AbortSignal): Promise<void>;
 }
 
 /** What the listener works with. */
@@ -74,6 +75,7 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
     exposeHeadRoutes: false,
   } as object) as unknown as FastifyInstance;
   let stopping = false;
+  const inHand = new Set<Promise<unknown>>();
   server.addHook('onRequest', async (_, reply) => {
     if (stopping) throw new Unavailable('rosterd is stopping', { delayMs: comeBack * 1000 });
     reply.header('cache-control', 'no-store');
@@ -85,7 +87,7 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
   server.addContentTypeParser('*', (_request, _payload, done) => done(null));
   await server.register(multipart, { limits: { fileSize: Number.POSITIVE_INFINITY } });
   await server.register(rateLimit, { global: false });
-  await server.register(async (api) => pushRoutes(api, doors, work), { prefix: '/api/v1/sources' });
+  await server.register(async (api) => pushRoutes(api, doors, work, inHand), { prefix: '/api/v1/sources' });
   try {
     await server.listen({ host: listen.address, port: listen.port });
   } catch (cause) {
@@ -101,16 +103,16 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
     stop() {
       stopping = true;
     },
-    async close(patienceMs) {
+    async close(patienceMs, abort) {
       stopping = true;
-      const patience = new AbortController();
-      const cut = work.clock.wait(patienceMs, patience.signal).then(
-        () => server.server.closeAllConnections(),
-        () => {},
-      );
-      await server.close();
-      patience.abort();
-      await cut;
+      // the port stays open meanwhile: a sender is better told to come back than refused a connection
+      const answered = new AbortController();
+      const patience = work.clock.wait(patienceMs, AbortSignal.any([abort, answered.signal])).catch(() => {});
+      await Promise.race([patience, Promise.all(inHand)]);
+      answered.abort();
+      const closed = server.close();
+      server.server.closeAllConnections();
+      await closed;
     },
   };
 }
@@ -134,7 +136,12 @@ function tlsOf({ tls }: ListenConfig): ServerOptions | null {
 
 type Request = FastifyRequest<{ Params: { name: string } }>;
 
-function pushRoutes(server: FastifyInstance, doors: readonly Door[], work: ListenWork): void {
+function pushRoutes(
+  server: FastifyInstance,
+  doors: readonly Door[],
+  work: ListenWork,
+  inHand: Set<Promise<unknown>>,
+): void {
   const open = new WeakMap<FastifyRequest, Door>();
   // the first of all: nothing is read of somebody without a key
   server.addHook('onRequest', async (request, reply) => {
@@ -144,6 +151,8 @@ function pushRoutes(server: FastifyInstance, doors: readonly Door[], work: Liste
     const door = admitted.find(({ source }) => source.name === (request as Request).params.name);
     if (!door) return reply.code(404).send({ error: 'this key pushes to no source of that name' });
     open.set(request, door);
+    const answered = once(reply.raw, 'close').finally(() => inHand.delete(answered));
+    inHand.add(answered);
     return undefined;
   });
   for (const [path, take] of [
@@ -266,18 +275,26 @@ function contentType({ headers }: FastifyRequest, wanted: readonly string[]): st
 
 /** What is not read is left: a socket that is destroyed would never carry the answer that says why. */
 async function* bytesOf(stream: Readable): AsyncGenerator<Buffer> {
-  yield* stream.iterator({ destroyOnReturn: false });
+  try {
+    yield* stream.iterator({ destroyOnReturn: false });
+  } catch {
+    throw new Refused(400, 'the body ended before its end');
+  }
 }
 
 /** The one file of a form. */
 async function* fileOf(request: FastifyRequest): AsyncGenerator<Buffer> {
   let files = 0;
-  for await (const part of request.parts()) {
-    if (part.type !== 'file')
-      throw new Refused(400, 'the form has a field that is no file', 'answer is a parameter of the URL');
-    files += 1;
-    if (files > 1) throw new Refused(400, 'the form has more than one file', 'send each file as a push of its own');
-    yield* bytesOf(part.file);
+  try {
+    for await (const part of request.parts()) {
+      if (part.type !== 'file')
+        throw new Refused(400, 'the form has a field that is no file', 'answer is a parameter of the URL');
+      files += 1;
+      if (files > 1) throw new Refused(400, 'the form has more than one file', 'send each file as a push of its own');
+      yield* bytesOf(part.file);
+    }
+  } catch (error) {
+    throw error instanceof Refused ? error : new Refused(400, `the form cannot be read: ${(error as Error).message}`);
   }
   if (!files) throw new Refused(400, 'the form has no file');
 }

@@ -139,6 +139,11 @@ ${more}
   /** Ends the daemon by a signal; its exit status. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     this.daemon?.kill(signal);
+    return this.ended();
+  }
+
+  /** Waits for the daemon to end; its exit status. */
+  async ended(): Promise<number | null> {
     const status = await this.#ended;
     this.daemon = null;
     return status;
