@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { Rejected } from '../base/errors.ts';
-import type { ColumnExpectation } from './source.ts';
+import type { ColumnExpectation } from './columns.ts';
 
 /**
  * The contract of a source that is pushed. A push is two steps, because whoever sends wants to know at once that nothing

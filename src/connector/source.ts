@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { ColumnExpectation } from './columns.ts';
 import type { Inbox } from './inbox.ts';
 
 /**
@@ -8,15 +9,7 @@ import type { Inbox } from './inbox.ts';
  * rows: first every row is *seen* (its bytes go past a digest), then only the rows in the difference are *decoded*.
  */
 
-/** Columns that the configured format wants of a table. */
-export interface ColumnExpectation {
-  required: readonly string[];
-  optional: readonly string[];
-  /** True: a column that is neither required nor optional makes the answer `Incomplete`. */
-  exact: boolean;
-  /** Where values have types (JSON): columns that are numbers; all others are text. Left out: any scalar will do. */
-  numbers?: readonly string[];
-}
+export type { ColumnExpectation } from './columns.ts';
 
 /** One file, page set or query answer of a pull: what a snapshot is traced back to. */
 export interface Part {
