@@ -78,17 +78,20 @@ function provedHeader(head: Buffer, whole: boolean, { settings, expected, answer
   return readHeader(name, head, whole, { ...rules, columns });
 }
 
-/** Cells by the header become cells of the columns that are kept. */
+/**
+ * Cells by the header become cells of the columns that are kept: those of the format first, in its own order, so that the
+ * same people are the same rows however a table orders its columns, and as JSON.
+ */
 function rowMaker(header: readonly string[], { settings, answer, expected }: Reading, taker: RowTaker) {
-  const isColumn = [...expected.required, ...expected.optional].includes(settings.deletedField);
-  const isDeleted = (column: string): boolean => !isColumn && column === settings.deletedField;
-  const kept = [...header.keys()].filter((at) => {
-    const column = header[at]!;
-    return column !== '' && !isDropped(settings, column) && !isDeleted(column);
-  });
+  const known = [...expected.required, ...expected.optional];
+  const isDeleted = (column: string): boolean => column === settings.deletedField && !known.includes(column);
+  const others = header.filter((column) => column !== '' && !known.includes(column) && !isDeleted(column));
+  // what a whole list lacks is blank, what a delta lacks stays as it is
+  const ours = known.filter((column) => answer === 'snapshot' || header.includes(column));
+  const columns = [...ours, ...others].filter((column) => !isDropped(settings, column));
+  const kept = columns.map((column) => header.indexOf(column));
   const dropped = header.filter((column) => isDropped(settings, column));
   const deletedAt = header.findIndex(isDeleted);
-  const columns = kept.map((at) => header[at]!);
   let record = 0;
   const read = (row: ReturnType<typeof decodeBatch>[number], line: number): ReadRow => {
     record += 1;
@@ -97,7 +100,7 @@ function rowMaker(header: readonly string[], { settings, answer, expected }: Rea
       const field = row.column === null ? null : (header[row.column - 1] ?? null);
       return { record, line, cells: columns.map(() => ''), deleted: false, broken: { reason: row.broken, field } };
     }
-    const cells = kept.map((at) => row.cells[at]!);
+    const cells = kept.map((at) => (at < 0 ? '' : row.cells[at]!));
     const mark = deletedAt < 0 ? '' : row.cells[deletedAt]!.trim().toLowerCase();
     const reason = !['', 'true', 'false'].includes(mark)
       ? 'is not true, false or blank'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../../src/base/clock.ts';
 import { Unavailable } from '../../src/base/errors.ts';
 import { type Inbox, type Receipt, Refused } from '../../src/connector/inbox.ts';
@@ -13,6 +13,7 @@ import {
   oldest,
   readJson,
   readWaiting,
+  syncFolder,
   waitingNames,
   writeJson,
 } from './files.ts';
@@ -48,8 +49,7 @@ export function openInbox(settings: PushSettings, keepDir: string): Inbox {
     admits: (key) => isPushKey(key, hashes),
     rate: { pushes: settings.rate.pushes, perMs: settings.rate.per },
     async receive(push, context) {
-      for (const folder of [inboxOf(keepDir), receiptsOf(keepDir)])
-        await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makeFolders(keepDir);
       if ((await waitingNames(keepDir)).length >= settings.maxWaiting)
         throw new Unavailable(`${settings.maxWaiting} pushes wait for their runs`, { delayMs: 60_000 });
       const file = join(inboxOf(keepDir), `tmp-${push.run}.rows`);
@@ -80,6 +80,15 @@ export function openInbox(settings: PushSettings, keepDir: string): Inbox {
         if (!isMeta(name) && !rows.has(name)) await rm(join(inboxOf(keepDir), name), { force: true });
     },
   };
+}
+
+/** Makes the folders, once, so that they last like what is in them. */
+async function makeFolders(keepDir: string): Promise<void> {
+  let made: string | undefined;
+  for (const folder of [inboxOf(keepDir), receiptsOf(keepDir)])
+    made = (await mkdir(folder, { recursive: true, mode: 0o700 })) ?? made;
+  if (made === undefined) return;
+  for (const folder of [keepDir, dirname(keepDir), dirname(dirname(keepDir))]) await syncFolder(folder);
 }
 
 /** Makes a received push count, unless it is a repeat of one that does already. */

@@ -12,7 +12,7 @@ import { SpoolWriter, spoolLine } from '../../src/connector/spool.ts';
 import { readCsv } from './csv.ts';
 import type { Entry } from './files.ts';
 import { readRecords } from './json.ts';
-import { type ReadRow, type RowTaker, rowsOfJson } from './rows.ts';
+import { isDropped, type ReadRow, type RowTaker, rowsOfJson } from './rows.ts';
 import type { PushSettings } from './schema.ts';
 
 /** Refused records that a receipt lists. */
@@ -36,6 +36,9 @@ export async function receive(
       `this source takes whole lists only: its format has no column ${settings.idField}`,
       'idField',
     );
+  const lost = required.find((column) => isDropped(settings, column));
+  if (lost !== undefined)
+    throw new Refused(409, `the format of this source needs ${lost}, which drop throws away`, 'correct drop');
   const hash = createHash('sha256').update(JSON.stringify([push.type, answer]));
   const body = measured(push.body, settings.maxBody, hash);
   const reading = { settings, expected: context.columns, answer };

@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
+import { kindOf, messageOf } from '../base/errors.ts';
 import { openLog } from '../base/log.ts';
 import type { Work } from '../base/work.ts';
 import type { SourceConfig } from '../configure/config.ts';
@@ -36,7 +36,8 @@ export async function daemon(options: { config: string }): Promise<number> {
       if (config.listen) {
         const received = (source: SourceConfig): void => bells.get(source)?.ring();
         listener = await openListener(config, config.listen, { clock: systemClock, log, received });
-      }
+      } else if (bells.size)
+        log.warn({ event: 'daemon.deaf' }, 'there are push sources, and no listen: nothing can be pushed');
       const where = listener ? `, listening on ${listener.url}` : '';
       log.info({ event: 'daemon.started', url: listener?.url ?? null, pid: process.pid }, `rosterd runs${where}`);
       const stopping = (): void => {
@@ -86,21 +87,26 @@ class Bell {
   }
 }
 
+/** True for what time may mend. What a person must mend is tried again when something else comes, or at the next start. */
+const mayPass = (kind: string): boolean => kind === 'Unavailable' || kind === 'Unexpected';
+
 /** Does the work whenever the bell rings, until somebody asks to stop. What was not finished is tried again later. */
 async function keepOn({ work }: Rosterd, bell: Bell, who: string, doIt: () => Promise<boolean>): Promise<void> {
   while (await bell.heard()) {
-    let done = false;
+    let done: boolean;
     try {
       done = await doIt();
     } catch (error) {
       if (work.signal.aborted) return;
       work.log.error({ event: 'daemon.failed', who, err: error }, `${who}: ${messageOf(error)}`);
+      done = !mayPass(kindOf(error));
     }
-    if (!done && !work.signal.aborted)
-      void work.clock.wait(againMs, work.signal).then(
-        () => bell.ring(),
-        () => {},
-      );
+    if (done || work.signal.aborted) continue;
+    const again = work.clock.wait(againMs, work.signal);
+    void again.then(
+      () => bell.ring(),
+      () => {},
+    );
   }
 }
 
@@ -113,8 +119,9 @@ async function runPushes(rosterd: Rosterd, source: SourceConfig, delivery: Bell)
   try {
     const mine = { ...rosterd, work: under(lock, work) };
     for await (const run of runSource(mine, source, { trigger: 'push', dryRun: source.dryRun })) {
-      if (!isOver(run)) return false;
+      // also after one that did not come to its end: what it had applied is queued
       delivery.ring();
+      if (!isOver(run)) return !mayPass(run.error?.kind ?? 'Unavailable');
     }
     return true;
   } finally {
@@ -122,8 +129,8 @@ async function runPushes(rosterd: Rosterd, source: SourceConfig, delivery: Bell)
   }
 }
 
-/** Delivers what is queued; a target that could not go on is tried again. */
+/** Delivers what is queued; false when a target has to be tried again. */
 async function deliverQueued({ config, store, work }: Rosterd): Promise<boolean> {
   const ends = await deliverAll(config, store, work);
-  return ends.every(({ error }) => error === null);
+  return !ends.some(({ error }) => error !== null && mayPass(error.kind));
 }

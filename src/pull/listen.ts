@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -80,6 +79,12 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
     if (stopping) throw new Unavailable('rosterd is stopping', { delayMs: comeBack * 1000 });
     reply.header('cache-control', 'no-store');
   });
+  server.addHook('onResponse', async (request, { statusCode: status }) => {
+    if (status < 400) return;
+    const source = (request as Request).params?.name ?? null;
+    // the reason may quote the body; whoever sent it got it, the log does not
+    work.log.warn({ event: 'push.refused', source, status }, `${source ?? request.method}: refused with ${status}`);
+  });
   server.setErrorHandler((error, request, reply) => answerError(error, request, reply, work.log));
   server.setNotFoundHandler(async (_, reply) => reply.code(404).send({ error: 'there is nothing here' }));
   // bodies are read by whoever takes them, as they come in
@@ -151,8 +156,9 @@ function pushRoutes(
     const door = admitted.find(({ source }) => source.name === (request as Request).params.name);
     if (!door) return reply.code(404).send({ error: 'this key pushes to no source of that name' });
     open.set(request, door);
-    const answered = once(reply.raw, 'close').finally(() => inHand.delete(answered));
+    const answered = new Promise<void>((resolve) => reply.raw.once('close', resolve));
     inHand.add(answered);
+    void answered.then(() => inHand.delete(answered));
     return undefined;
   });
   for (const [path, take] of [
@@ -307,12 +313,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     request.raw.resume();
   }
   if (delayMs !== undefined) reply.header('retry-after', Math.ceil(delayMs / 1000));
-  const source = (request as Request).params?.name;
-  const facts = { event: 'push.refused', source, status };
-  // the reason may quote the body; whoever sent it gets it, the log does not
-  if (status < 500) log.warn(facts, `${source}: a push was refused with ${status}`);
-  else if (status === 503) log.warn(facts, `${source}: ${body.error}`);
-  else log.error({ ...facts, err: error }, `${source}: ${messageOf(error)}`);
+  if (status === 500) log.error({ event: 'push.bug', err: error }, `unexpected error: ${messageOf(error)}`);
   return reply.code(status).send(body);
 }
 

@@ -251,7 +251,7 @@ describe('an upload', () => {
     expect(accounts.get('u1')).toMatchObject({ firstName: 'Anna', lastName: 'B1', email: 'u1@x.edu', courses: ['C'] });
     const last = (await site.runs()).at(-1)!;
     expect(last.quarantine.map(({ reason }) => reason)).toContain(
-      'nobody is known by this key, and a new person needs mail, last, dept, course',
+      'nobody is known by this key, and a new person needs course, dept, last, mail',
     );
     expect(existsSync(site.stateDir)).toBe(true);
     expect(everything(site.directory) + site.log).not.toContain('secret-word');
