@@ -35,7 +35,7 @@ type Places = [at: number, bytes: number, record: number][];
 /** Writes the merged list to `file`. Throws `Incomplete` when the list is not what it was, or lacks a column. */
 export async function merge(
   whole: Whole & { file: string },
-  delta: Waiting,
+  delta: Pick<Waiting, 'run' | 'columns' | 'spooled' | 'rows'>,
   expected: ColumnExpectation,
   file: string,
   signal: AbortSignal,
@@ -82,7 +82,7 @@ export async function merge(
   }
 }
 
-async function placesOf({ rows, spooled }: Waiting): Promise<Map<string, Places>> {
+async function placesOf({ rows, spooled }: Pick<Waiting, 'spooled' | 'rows'>): Promise<Map<string, Places>> {
   const places = new Map<string, Places>();
   let record = 0;
   for await (const { key, at, bytes } of spoolLines(rows)) {
