@@ -65,12 +65,15 @@ export interface SourceConfig {
   dryRun: boolean;
   /** Cron, five fields; null: only on demand. */
   schedule: string | null;
-  role: 'authoritative';
+  role: Role;
   limits: RemovalLimits;
   format: FormatConfig;
   /** The connector's own settings, proved by its schema. */
   settings: unknown;
 }
+
+/** `authoritative` sources say who exists; `directory` sources only fill in what they know about people. */
+export type Role = 'authoritative' | 'directory';
 
 /** How rows become records: a named format of the house, or a map of canonical field to column. */
 export type FormatConfig = { kind: 'unitu' } | { kind: 'map'; fields: FieldMap };
@@ -83,9 +86,27 @@ export interface FieldSource {
   /** Columns whose values are joined by `join`; empty for a constant. */
   columns: readonly string[];
   join: string;
+  /** Of several columns the first that is not blank counts, and nothing is joined. */
+  first?: true;
   constant: string | null;
   /** Value → canonical value (exact, after trimming); null when values are taken as they are. */
   values: Readonly<Record<string, string | null>> | null;
+  /** What values that `values` does not list become, blank ones too; left out: they are taken as they are. */
+  otherwise?: string;
+  /** How several values in one cell are read; left out: attributes take all, other fields refuse the row. */
+  list?: ListRule;
+}
+
+/** What is done with several values in one cell. */
+export interface ListRule {
+  /** What stands between values in a text; null: only lists of the source's own (LDAP, JSON). */
+  split: string | null;
+  /** `one`: a second value is refused; `all`: joined by a bar, repeats once. */
+  pick: 'one' | 'first' | 'all';
+  /** The only values there may be; null: any. */
+  allowed: readonly string[] | null;
+  /** A value that is not allowed quarantines the row, or is taken and remarked. */
+  unknown: 'refuse' | 'remark';
 }
 
 /** One target, compiled. */

@@ -82,12 +82,9 @@ export const sourceSchema = z.strictObject({
   dryRun: flag(false, 'true: runs end with a plan, nothing is applied'),
   schedule,
   role: z
-    .enum(['authoritative'], {
-      error: ({ input }) =>
-        input === 'directory' ? 'this version has no directory sources; the only role is authoritative' : undefined,
-    })
+    .enum(['authoritative', 'directory'])
     .default('authoritative')
-    .describe('authoritative sources say who exists'),
+    .describe('authoritative sources say who exists; directory sources only fill in what they know about people'),
   guards: guards.optional(),
   format: format.optional(),
   map: mapSchema.transform((fields): FormatConfig => ({ kind: 'map', fields })).optional(),

@@ -69,7 +69,14 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
         mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });
         const spool = mkdtempSync(join(config.stateDir, 'probe-'));
         try {
-          const context = sourceContext(source, formatOf(source.format), null, config.stateDir, spool, work);
+          const context = sourceContext(
+            source,
+            formatOf(source.format, source.role),
+            null,
+            config.stateDir,
+            spool,
+            work,
+          );
           return await source.connector.probe(source.settings, context);
         } finally {
           rmSync(spool, { recursive: true, force: true });

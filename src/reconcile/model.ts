@@ -112,17 +112,26 @@ export function isRemoval(type: ChangeType): boolean {
   return (removalTypes as readonly ChangeType[]).includes(type);
 }
 
-/** Keys under which somebody can be found: `n:` number, `i:` id, `e:` e-mail. */
-export function keysOf(who: { number?: string | null; id: string | null; email: string | null }): string[] {
+/** What somebody is known by. */
+interface Who {
+  number?: string | null;
+  id: string | null;
+  alias?: string;
+  email: string | null;
+}
+
+/** Keys under which somebody can be found: `n:` number, `i:` id, `e:` e-mail, `a:` alias. */
+export function keysOf(who: Who): string[] {
   const keys: string[] = [];
   if (who.number) keys.push(`n:${who.number}`);
   if (who.id) keys.push(`i:${who.id}`);
   if (who.email) keys.push(`e:${who.email}`);
+  if (who.alias) keys.push(`a:${who.alias}`);
   return keys;
 }
 
 /** The one key that a row is paged by: id, else number, else e-mail; null when nobody can tell. */
-export function personKey(who: { number?: string | null; id: string | null; email: string | null }): string | null {
+export function personKey(who: Who): string | null {
   return who.id ? `i:${who.id}` : (keysOf(who)[0] ?? null);
 }
 
@@ -139,9 +148,9 @@ export function keyOfPending(pending: string): string {
   return pending.startsWith('w:') ? pending.slice(2) : pending;
 }
 
-/** Keys of an account: its number, id and e-mail. */
-export function keysOfAccount(account: Pick<AccountFacts, 'account' | 'id' | 'email'>): string[] {
-  return keysOf({ number: account.account, id: account.id, email: account.email });
+/** Keys of an account: its number, id, e-mail and alias. */
+export function keysOfAccount(account: Pick<AccountFacts, 'account' | 'id' | 'email' | 'alias'>): string[] {
+  return keysOf({ ...account, number: account.account });
 }
 
 /** Keys of one kind, without their prefix. */

@@ -1,5 +1,5 @@
 import { Incomplete } from '../../base/errors.ts';
-import type { FieldMap, FormatConfig } from '../../configure/config.ts';
+import type { FieldMap, FormatConfig, Role } from '../../configure/config.ts';
 import type { ColumnExpectation } from '../../connector/source.ts';
 import type { Normaliser } from '../record.ts';
 import { mapColumns, mapText } from './map.ts';
@@ -12,32 +12,32 @@ export interface Format {
   fingerprint: string;
   columns: ColumnExpectation;
   /**
-   * Compiles the format for one header. Throws `Incomplete` when a column that it needs is missing or is there twice:
+   * Compiles the format for one header; with `lists` a cell may have several values. Throws `Incomplete` when a column that it needs is missing or is there twice:
    * read as blank, a missing column would empty a field of everybody.
    */
-  normaliser(columns: readonly string[]): Normaliser;
+  normaliser(columns: readonly string[], lists?: true): Normaliser;
 }
 
 /** Version of the field rules. A change of what any rule accepts or gives needs the next number. */
 const rules = 1;
 
 /** The format that a source's configuration asks for. */
-export function formatOf(config: FormatConfig): Format {
-  if (config.kind === 'unitu') return format(`unitu rules=${rules}`, unituColumns, unituFields);
-  return format(`map rules=${rules} ${mapText(config.fields)}`, mapColumns(config.fields), config.fields);
+export function formatOf(config: FormatConfig, role: Role = 'authoritative'): Format {
+  if (config.kind === 'unitu') return format(`unitu rules=${rules}`, unituColumns, unituFields, role);
+  return format(`map rules=${rules} ${mapText(config.fields)}`, mapColumns(config.fields), config.fields, role);
 }
 
-function format(fingerprint: string, columns: ColumnExpectation, fields: FieldMap): Format {
+function format(fingerprint: string, columns: ColumnExpectation, fields: FieldMap, role: Role): Format {
   return {
-    fingerprint,
+    fingerprint: role === 'directory' ? `directory ${fingerprint}` : fingerprint,
     columns,
-    normaliser(header) {
+    normaliser(header, lists) {
       const missing = columns.required.filter((column) => !header.includes(column));
       if (missing.length > 0)
         throw new Incomplete(
           `${missing.length === 1 ? 'the column is' : 'columns are'} missing: ${missing.join(', ')}`,
         );
-      return compileNormaliser(fields, header);
+      return compileNormaliser(fields, header, role, lists);
     },
   };
 }
