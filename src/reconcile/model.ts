@@ -31,6 +31,9 @@ export interface EvidenceRow {
   origin: RowOrigin;
 }
 
+/** A row of somebody, as opposed to one in quarantine. */
+export type PersonRow = EvidenceRow & { record: PersonRecord };
+
 /**
  * All that is known about people who could be one another: rows and accounts connected by an id, a number or an e-mail.
  * Usually one person.
@@ -68,8 +71,8 @@ export interface Change {
 
 /** What reconciliation wants a person to know: nothing of this is a change. */
 export interface Note {
-  kind: 'conflict' | 'blocked';
-  /** `conflict`: which one. `blocked`: what kept the removals back. */
+  kind: 'conflict' | 'blocked' | 'ambiguous';
+  /** `conflict`: which one. `blocked`: what kept the removals back. `ambiguous`: why a directory's entries are not used. */
   reason: string;
   /** A sentence. Names ids and account numbers, never names or e-mails of people. */
   text: string;
@@ -91,6 +94,8 @@ export interface PeopleRules {
   source: string;
   /** Sources in the order of the configuration; a source that is not named ranks last. */
   precedence: readonly string[];
+  /** Sources that only fill in. */
+  directories: ReadonlySet<string>;
   inScope(course: CourseName): boolean;
   /** Why no removal of this snapshot may happen at all (a quarantined row whose person nobody can tell); else null. */
   blockAll: string | null;

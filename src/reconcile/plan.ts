@@ -2,8 +2,9 @@ import { createHash, hash } from 'node:crypto';
 import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../connector/target.ts';
 import { gatherComponents } from './component.ts';
 import { type CourseRules, openCourseBook, planCourses } from './courses.ts';
+import { takesAttribute } from './directory.ts';
 import type { CourseDifference, Evidence, Touched } from './evidence.ts';
-import { type GuardResult, type Limits, measureGuards } from './guards.ts';
+import { type GuardResult, guardDirectory, type Limits, measureGuards } from './guards.ts';
 import {
   type Change,
   type CourseEntry,
@@ -43,6 +44,8 @@ export interface PlanInput {
   evidence: Evidence;
   touched: Touched;
   precedence: readonly string[];
+  /** Sources that only fill in; see `directory.ts`. */
+  directories: ReadonlySet<string>;
   courseRules: CourseRules;
   courses: CourseDifference;
   /** True after the rules changed: courses are judged anew as well. */
@@ -83,9 +86,12 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   const rules = {
     source: input.source,
     precedence: input.precedence,
+    directories: input.directories,
     inScope: book.inScope,
     blockAll: input.blockAll,
   };
+  const directory = input.directories.has(input.source);
+  let losses = 0;
   let conflicts = 0;
   let blocked = 0;
   let people = 0;
@@ -118,7 +124,9 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
       const verdict = reconcileComponent(component, rules, issueNumber);
       for (const change of verdict.changes) {
         // What follows from an empty snapshot beside removals waits until it is in force, for it may never be.
-        if (!emptied || isRemoval(change.type)) changes.push(change);
+        const takes = isRemoval(change.type) || (directory && takesAttribute(change));
+        if (takes && directory) losses += 1;
+        if (!emptied || takes) changes.push(change);
         else pending.push(...keysOfAccount(change.account!).map(waitingKey));
       }
       notes.push(...verdict.notes);
@@ -133,17 +141,20 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     input.progress(people);
   }
 
-  const guards = await guard(input, counts);
+  const guards = directory ? guardDirectory(input, losses) : await guard(input, counts);
   const refused = guards.some((result) => result.guard === 'empty-snapshot' && result.held);
   // A refused snapshot says nothing of courses either; the removals of people are all that can be approved of it.
   const difference = refused ? { ...input.courses, added: [], gone: [] } : input.courses;
-  const all = input.everything && !refused;
+  const all = input.everything && !refused && !directory;
   const courses = await planCourses(evidence, input.courseRules, book, difference, tally, all);
   await put(courses.changes);
   if (courses.open.length) await sink.pending(courses.open.map((key) => `c:${key}`));
 
   const waits = guards.some((result) => result.held);
-  const heldTypes = waits ? (Object.keys(counts) as ChangeType[]).filter(isRemoval).sort() : [];
+  // An update says in one piece what a directory gives and no longer gives, so its updates wait as a whole.
+  const heldTypes = waits
+    ? (Object.keys(counts) as ChangeType[]).filter((type) => directory || isRemoval(type)).sort()
+    : [];
   // A course whose people are held back is reported as vanished, and stays in the table until they are settled:
   // with the whole file back tomorrow it would otherwise come as new.
   const entries = waits ? courses.entries.filter((entry) => entry.status !== 'vanished') : courses.entries;

@@ -34,6 +34,7 @@ export async function planRun(
       evidence: store.rows.evidence(source.name, snapshot.number),
       touched: touchedPeople(store, source.name, snapshot.number, taken.touched, people, everything),
       precedence: config.sources.map((one) => one.name),
+      directories: new Set(config.sources.filter((one) => one.role === 'directory').map((one) => one.name)),
       courseRules: courseRules(config),
       courses: { ...taken.courses, gone: [...new Set([...taken.courses.gone, ...openCourses])] },
       everything,

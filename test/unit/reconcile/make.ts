@@ -86,6 +86,7 @@ export function rules(written: Partial<PeopleRules> = {}): PeopleRules {
     precedence: ['sis', 'hr'],
     inScope: ({ course }) => !course.startsWith('X'),
     blockAll: null,
+    directories: new Set(),
     ...written,
   };
 }
