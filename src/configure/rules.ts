@@ -15,6 +15,11 @@ export function courseRules(config: Config): CourseRules {
   };
 }
 
+/** The sources that only fill in. */
+export function directoriesOf({ sources }: Config): ReadonlySet<string> {
+  return new Set(sources.filter(({ role }) => role === 'directory').map(({ name }) => name));
+}
+
 /** Directories are marked, so that nothing changes for those who have none. */
 function roleName({ name, role }: Config['sources'][number]): string {
   return role === 'directory' ? `${name}:directory` : name;

@@ -49,7 +49,7 @@ export function joinDirectories<P extends Named>(
       const named = its.filter(({ record }) => isNamed(person, record));
       const found = named.length
         ? named
-        : its.filter(({ record }) => !isKnown(persons, record) && emails.has(record.email));
+        : its.filter(({ record }) => !isKnown(component, record) && emails.has(record.email));
       if (found.length && !found.every((row) => agree(row.record, found[0]!.record))) {
         doubt = 'unclear';
         if (source === rules.source) notes.push(ambiguous(person, source, found));
@@ -66,8 +66,8 @@ function isNamed(person: Named, record: PersonRecord): boolean {
 }
 
 /** True for an entry that is somebody's by id: then its address makes it nobody else's. */
-function isKnown(persons: readonly Named[], record: PersonRecord): boolean {
-  return record.email === '' || persons.some((person) => isNamed(person, record));
+function isKnown({ named }: Component, { id, number, email }: PersonRecord): boolean {
+  return email === '' || named.has(`i:${id}`) || named.has(`n:${number}`);
 }
 
 function agree(a: PersonRecord, b: PersonRecord): boolean {

@@ -45,6 +45,8 @@ export interface Component {
   touched: ReadonlySet<string>;
   /** Other sources that have unfinished business (a held, blocked or conflicting change) with somebody in here. */
   pendingElsewhere: readonly string[];
+  /** `i:` and `n:` keys of all who are there, in this component or beside it, where entries of directories are among the rows. */
+  named: ReadonlySet<string>;
 }
 
 /** The course table's word on one course. */
@@ -96,6 +98,8 @@ export interface PeopleRules {
   precedence: readonly string[];
   /** Sources that only fill in. */
   directories: ReadonlySet<string>;
+  /** True: only what directories fill in is changed; it is a directory's run, or these people are nobody's that it is about. */
+  fillOnly: boolean;
   inScope(course: CourseName): boolean;
   /** Why no removal of this snapshot may happen at all (a quarantined row whose person nobody can tell); else null. */
   blockAll: string | null;

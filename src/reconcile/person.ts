@@ -36,7 +36,7 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
   const persons = matchAccounts(groupPersons(now), component.accounts, rules);
   const { known, notes } = joinDirectories(persons, all, rules);
   for (const person of persons) person.known = known.get(person)!;
-  if (rules.directories.has(rules.source)) return { ...filledIn(persons, rules, issueNumber), notes };
+  if (rules.fillOnly) return { ...filledIn(persons, rules, issueNumber), notes };
   const pending = new Set<string>();
   for (const person of persons)
     if (person.conflict) {
@@ -72,16 +72,25 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
   return { changes, notes, pending: [...pending] };
 }
 
-/** The verdict of a directory's run: updates of those who are there. Everything else is the business of others' runs. */
+/** Facts that directories may fill in. */
+const filled: readonly string[] = ['firstName', 'lastName', 'year', 'attributes'];
+
+/** What directories fill in for those who are there. Everything else is the business of other runs. */
 function filledIn(persons: readonly Person[], rules: PeopleRules, issueNumber: NumberIssuer): Omit<Verdict, 'notes'> {
   const changes: Change[] = [];
   const pending = new Set<string>();
   for (const person of persons) {
     if (person.conflict || person.account?.status !== 'active') continue;
-    changes.push(...changesOf(person, rules, issueNumber).changes.filter(({ type }) => type === 'account.update'));
+    for (const change of changesOf(person, rules, issueNumber).changes)
+      if (change.type === 'account.update' && Object.keys(change.after!).every((field) => filled.includes(field)))
+        changes.push(change);
     const sure = factsOf({ ...person, known: { ...person.known, doubt: null } }, rules);
     // What only doubt keeps is looked at again, until the doubt is gone.
-    if (person.known.doubt !== null && !same(sure.attributes, factsOf(person, rules).attributes))
+    if (
+      rules.directories.has(rules.source) &&
+      person.known.doubt !== null &&
+      !same(sure.attributes, factsOf(person, rules).attributes)
+    )
       for (const key of keysOfAccount(person.account))
         pending.add(person.known.doubt === 'waiting' ? waitingKey(key) : key);
   }

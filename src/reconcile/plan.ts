@@ -83,14 +83,15 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   const counts: Partial<Record<ChangeType, number>> = {};
   const tally = new Map<string, number>();
   const issueNumber = numberIssuer(input.numbers);
+  const directory = input.directories.has(input.source);
   const rules = {
     source: input.source,
     precedence: input.precedence,
     directories: input.directories,
+    fillOnly: directory,
     inScope: book.inScope,
     blockAll: input.blockAll,
   };
-  const directory = input.directories.has(input.source);
   let losses = 0;
   let conflicts = 0;
   let blocked = 0;
@@ -112,16 +113,21 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     const changes: Change[] = [];
     const notes: Note[] = [];
     const pending: string[] = [];
-    for (const { keys: its, component } of await gatherComponents(keys, input.touched.own, evidence)) {
+    const asked = new Set(keys);
+    const gathered = await gatherComponents(keys, input.touched.own, evidence, input.directories);
+    for (const one of gathered) {
+      const { component } = one;
       // A component is judged once, at its first key; only keys that can come again are remembered. When everybody is
       // looked at, those of its own come a second time, at the end.
-      const own = [...its].filter((key) => input.touched.own.has(key));
-      if (own.length > 1 || input.touched.everybody) for (const key of own) done.add(key);
+      const own = [...one.keys, ...one.entryKeys].filter((key) => input.touched.own.has(key));
+      for (const key of own) if (input.touched.everybody || !asked.has(key)) done.add(key);
       if (input.touched.everybody) {
         const others = new Set(component.rows.map((row) => personKey(row.record ?? row.hints)));
         if (others.size > 1) for (const key of others) if (key !== null) done.add(key);
       }
-      const verdict = reconcileComponent(component, rules, issueNumber);
+      // Reached only over an entry of a directory: at most what that fills in is this run's business.
+      const meant = [...one.keys].some((key) => asked.has(key));
+      const verdict = reconcileComponent(component, meant ? rules : { ...rules, fillOnly: true }, issueNumber);
       for (const change of verdict.changes) {
         // What follows from an empty snapshot beside removals waits until it is in force, for it may never be.
         const takes = isRemoval(change.type) || (directory && takesAttribute(change));

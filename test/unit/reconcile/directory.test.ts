@@ -13,8 +13,10 @@ function verdict(
   of: { rows: EvidenceRow[]; accounts?: Account[]; pendingElsewhere?: string[]; touched?: string[] },
   how: Partial<PeopleRules> = {},
 ) {
-  const all = rules({ directories, precedence: ['sis', 'hr', 'ad', 'phones'], ...how });
-  const { changes, notes, pending } = reconcileComponent(component(of), all, () => '9500000100');
+  const source = how.source ?? 'sis';
+  const fillOnly = directories.has(source);
+  const all = rules({ directories, fillOnly, precedence: ['sis', 'hr', 'ad', 'phones'], ...how });
+  const { changes, notes, pending } = reconcileComponent(componentOf(of), all, () => '9500000100');
   return {
     changes: changes.map(brief),
     attributes: changes.map((change) => change.after?.attributes),
@@ -22,6 +24,11 @@ function verdict(
     notes: notes.map((note) => `${note.kind} ${note.reason}`),
     pending,
   };
+}
+/** As it is gathered: entries of directories do not say who is named. */
+function componentOf(of: Parameters<typeof component>[0]) {
+  const people = of.rows!.filter((one) => !directories.has(one.source));
+  return { ...component(of), named: component({ rows: people }).named };
 }
 const ann = row({ id: 'a' });
 
