@@ -1,5 +1,5 @@
 import type { Secret } from '../base/secret.ts';
-import type { SourceConnector } from '../connector/source.ts';
+import type { ColumnExpectation, SourceConnector } from '../connector/source.ts';
 import type { TargetConnector } from '../connector/target.ts';
 
 /**
@@ -76,7 +76,17 @@ export interface SourceConfig {
 export type Role = 'authoritative' | 'directory';
 
 /** How rows become records: a named format of the house, or a map of canonical field to column. */
-export type FormatConfig = { kind: 'unitu' } | { kind: 'map'; fields: FieldMap };
+export type FormatConfig = { kind: 'unitu' } | { kind: 'map'; fields: FieldMap } | DeclaredFormat;
+
+/** A named format with its options worked in: which columns there are, and what becomes of them. */
+export interface DeclaredFormat {
+  kind: 'declared';
+  name: string;
+  columns: ColumnExpectation;
+  fields: FieldMap;
+  /** True: columns that nothing maps become attributes under their own names. */
+  rest: boolean;
+}
 
 /** Canonical field (`email`, `firstName`, …, or `attributes.NAME`) → where its value comes from. */
 export type FieldMap = Readonly<Record<string, FieldSource>>;
@@ -93,8 +103,24 @@ export interface FieldSource {
   values: Readonly<Record<string, string | null>> | null;
   /** What values that `values` does not list become, blank ones too; left out: they are taken as they are. */
   otherwise?: string;
+  /** Blank is refused. */
+  required?: true;
+  /** Of the course alone: a row without one is a person without a course, instead of unreadable. */
+  optional?: true;
+  /** What the value looks like; blank ones are not asked. */
+  form?: Form;
   /** How several values in one cell are read; left out: attributes take all, other fields refuse the row. */
   list?: ListRule;
+}
+
+/**
+ * A pattern that a whole value must match (`must`: else the row is refused, and `says` what is wrong), or that tells which
+ * values are taken (`only`, `except`: others count as blank).
+ */
+export interface Form {
+  pattern: string;
+  mode: 'must' | 'only' | 'except';
+  says: string;
 }
 
 /** What is done with several values in one cell. */

@@ -12,7 +12,7 @@ const values = z
   .describe('value in the column → value to take; null is blank; values that are not listed are taken as they are');
 
 /** A configured list, here or in a file: what a school's own systems call campuses, schools, departments. */
-const allowed = z
+export const configuredList = z
   .union([z.array(text).min(1), z.strictObject({ file: z.string().min(1) })])
   .transform((written, context): string[] => {
     if (Array.isArray(written)) return written;
@@ -40,7 +40,8 @@ const fieldSource = z
         .enum(['one', 'first', 'all'])
         .optional()
         .describe('of several values: refuse the row, take the first, or all; default: all for attributes, else one'),
-      allowed: allowed.optional(),
+      allowed: configuredList.optional(),
+      optional: z.literal(true).optional().describe('of the course: a row without one is a person without a course'),
       unknown: z
         .enum(['refuse', 'remark'])
         .optional()
@@ -60,9 +61,10 @@ const fieldSource = z
     if (typeof written === 'string') return { ...source, columns: [written] };
     if ('firstOf' in written) return { ...source, columns: written.firstOf, first: true };
     if ('column' in written) {
-      const { column, values = null, otherwise, split, pick, allowed = null, unknown = 'refuse' } = written;
+      const { column, values = null, otherwise, optional, split, pick, allowed = null, unknown = 'refuse' } = written;
       const read: FieldSource = { ...source, columns: [column], values };
       if (otherwise !== undefined) read.otherwise = otherwise;
+      if (optional) read.optional = true;
       if (split === undefined && pick === undefined && allowed === null) return read;
       return { ...read, list: { split: split ?? null, pick: pick ?? (split ? 'all' : 'one'), allowed, unknown } };
     }

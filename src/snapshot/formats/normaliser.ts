@@ -48,6 +48,7 @@ export function compileNormaliser(fields: FieldMap, columns: readonly string[], 
   const courseless = directory || !fields['course'];
   const faculty = rule('faculty', (raw) => readCourseName('faculty', raw));
   const department = rule('department', (raw) => readCourseName('department', raw));
+  const courseText = read('course');
   const course = rule('course', (raw) => readCourseName('course', raw));
   const firstName = rule('firstName', (raw) => readPersonName('firstName', raw));
   const lastName = rule('lastName', (raw) => readPersonName('lastName', raw));
@@ -83,7 +84,7 @@ export function compileNormaliser(fields: FieldMap, columns: readonly string[], 
     if (cells.length !== columns.length) return wrongWidth(cells.length, columns.length);
     remarks = [];
     const names: CourseName = { faculty: '', department: '', course: '' };
-    if (!courseless) {
+    if (!courseless && !(fields['course']?.optional && blank(courseText(cells)))) {
       const facultyName = faculty(cells);
       if (facultyName instanceof Unreadable) return refuse(cells, 'faculty', facultyName);
       const departmentName = department(cells);
@@ -165,7 +166,8 @@ function compileRead(
   const rule = source.list ?? (many && { split: null, pick: many, allowed: null, unknown: 'refuse' });
   const list = rule && compileList(field, rule, many !== null, remark);
   const parts: Read[] = list ? cells.map((cell) => (row) => list(cell(row))) : cells;
-  const raw = parts.length === 1 ? parts[0]! : first ? firstOf(parts) : joined(parts, join);
+  const taken = parts.length === 1 ? parts[0]! : first ? firstOf(parts) : joined(parts, join);
+  const raw = source.required || source.form ? checked(field, taken, source) : taken;
   if (values === null && otherwise === undefined) return raw;
   const known = new Map(Object.entries(values ?? {}).map(([from, to]) => [collapsed(from), to ?? '']));
   return (row) => {
@@ -195,6 +197,23 @@ function compileList(field: string, rule: ListRule, lists: boolean, remark: (rea
   };
 }
 
+function blank(text: Text): boolean {
+  return typeof text === 'string' && tidy(text) === '';
+}
+
+/** Holds a value against what it has to look like. */
+function checked(field: string, taken: Read, { required, form }: FieldSource): Read {
+  const pattern = form && new RegExp(`^(?:${form.pattern})$`, 'u');
+  return (cells) => {
+    const text = taken(cells);
+    if (typeof text !== 'string') return text;
+    const value = tidy(text);
+    if (value === '') return required ? new Unreadable(`${nameOf(field)} is blank`) : '';
+    if (!pattern || pattern.test(value) === (form.mode !== 'except')) return text;
+    return form.mode === 'must' ? new Unreadable(`${nameOf(field)} ${form.says}`) : '';
+  };
+}
+
 function nameOf(field: string): string {
   return field.startsWith(attributePrefix) ? field.slice(attributePrefix.length) : field;
 }
@@ -207,7 +226,7 @@ function firstOf(parts: readonly Read[]): Read {
   return (cells) => {
     for (const part of parts) {
       const text = part(cells);
-      if (typeof text !== 'string' || tidy(text) !== '') return text;
+      if (!blank(text)) return text;
     }
     return '';
   };
