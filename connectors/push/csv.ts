@@ -2,6 +2,7 @@ import { decodeBatch } from '../../src/connector/csv/decode.ts';
 import { type Header, headBytes, judgeOpenEnd, readHeader } from '../../src/connector/csv/header.ts';
 import { type ByteReader, scanRows } from '../../src/connector/csv/scan.ts';
 import { Refused } from '../../src/connector/inbox.ts';
+import { cellOf } from '../../src/connector/source.ts';
 import { isDropped, onlyInDelta, type Reading, type ReadRow, type RowTaker } from './rows.ts';
 
 /** Rows of an upload as it comes in, by the same rules as those of a dropped file. */
@@ -72,7 +73,7 @@ function provedHeader(head: Buffer, whole: boolean, { settings, expected, answer
   const wanted = answer === 'delta' ? [idField] : required;
   const read = readHeader(name, head, whole, { ...rules, columns: { required: wanted, optional: [], exact: false } });
   if (!exact) return read;
-  const more = read.columns.filter((column) => isDropped(settings, column));
+  const more = read.columns.filter((column) => isDropped(settings, expected, column));
   if (answer === 'delta') more.push(...required, deletedField);
   const columns = { required: wanted, optional: [...optional, ...more], exact };
   return readHeader(name, head, whole, { ...rules, columns });
@@ -88,9 +89,9 @@ function rowMaker(header: readonly string[], { settings, answer, expected }: Rea
   const others = header.filter((column) => column !== '' && !known.includes(column) && !isDeleted(column));
   // what a whole list lacks is blank, what a delta lacks stays as it is
   const ours = known.filter((column) => answer === 'snapshot' || header.includes(column));
-  const columns = [...ours, ...others].filter((column) => !isDropped(settings, column));
+  const columns = [...ours, ...others].filter((column) => !isDropped(settings, expected, column));
   const kept = columns.map((column) => header.indexOf(column));
-  const dropped = header.filter((column) => isDropped(settings, column));
+  const dropped = header.filter((column) => isDropped(settings, expected, column));
   const deletedAt = header.findIndex(isDeleted);
   let record = 0;
   const read = (row: ReturnType<typeof decodeBatch>[number], line: number): ReadRow => {
@@ -100,7 +101,7 @@ function rowMaker(header: readonly string[], { settings, answer, expected }: Rea
       const field = row.column === null ? null : (header[row.column - 1] ?? null);
       return { record, line, cells: columns.map(() => ''), deleted: false, broken: { reason: row.broken, field } };
     }
-    const cells = kept.map((at) => (at < 0 ? '' : row.cells[at]!));
+    const cells = kept.map((at) => (at < 0 ? '' : cellOf([row.cells[at]!])));
     const mark = deletedAt < 0 ? '' : row.cells[deletedAt]!.trim().toLowerCase();
     const reason = !['', 'true', 'false'].includes(mark)
       ? 'is not true, false or blank'

@@ -14,8 +14,8 @@ import type { Whole } from './whole.ts';
  * - A column that a record does not bring stays as it is. Where the person's records differ in it, the record is refused:
  *   nobody can tell which of them it means.
  * - One record that brings only columns in which the person's records agree changes all of them.
- * - Otherwise the records are all that the person has from now on. That a lone record which does not bring every
- *   required column means to replace several is not believed.
+ * - Otherwise the records are all that the person has from now on. That a lone record which does not bring every column
+ *   of the format means to replace several is not believed.
  * - A record of an unknown key brings what a new person needs, or is refused.
  * - `deleted` takes the person out; beside other records of the same key it is refused.
  * - What is refused stays in the list as broken until the next word on the person; what stood before stays with it.
@@ -65,7 +65,7 @@ export async function merge(
       throw new Incomplete('the whole list that a delta is to change is damaged', { remedy: 'send a whole list' });
     const of = <R>(places: Places, fd: number, run: string): Line<R>[] =>
       places.map(([at, bytes, number]) => readLine<R>(fd, at, bytes, run, number));
-    const merging = new Merging(columns, delta.columns, expected.required);
+    const merging = new Merging(columns, delta.columns, expected);
     for (const [key, places] of said) {
       signal.throwIfAborted();
       const before = of<Cells | Broken>(stood.get(key) ?? [], base.fd, whole.run);
@@ -137,11 +137,13 @@ class Merging {
   /** Place in the merged columns of each column of the delta. */
   readonly #to: number[];
   readonly #required: number[];
+  readonly #known: number[];
 
-  constructor(columns: readonly string[], delta: readonly string[], required: readonly string[]) {
+  constructor(columns: readonly string[], delta: readonly string[], { required, optional }: ColumnExpectation) {
     this.#columns = columns;
     this.#to = delta.map((column) => columns.indexOf(column));
     this.#required = required.map((column) => columns.indexOf(column));
+    this.#known = [...required, ...optional].map((column) => columns.indexOf(column)).filter((at) => at >= 0);
   }
 
   rows(key: string, base: Line<Cells | Broken>[], delta: Line<DeltaRow>[]): Line<Cells | Broken>[] {
@@ -179,7 +181,7 @@ class Merging {
       const { origin, row } = only!;
       const brought = this.#to.filter((_, from) => row[from] !== null);
       if (!brought.some((at) => differ[at])) return good.map((line) => ({ ...line, row: this.#over(line.row, row) }));
-      const whole = this.#required.every((at) => brought.includes(at));
+      const whole = this.#known.every((at) => brought.includes(at));
       if (good.length > 1 && !whole) {
         refuse(origin, row, `this person has ${good.length} records, and one that is not whole cannot replace them`);
         return [];

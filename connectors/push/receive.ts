@@ -36,7 +36,7 @@ export async function receive(
       `this source takes whole lists only: its format has no column ${settings.idField}`,
       'idField',
     );
-  const lost = required.find((column) => isDropped(settings, column));
+  const lost = required.find((column) => isDropped(settings, context.columns, column));
   if (lost !== undefined)
     throw new Refused(409, `the format of this source needs ${lost}, which drop throws away`, 'correct drop');
   const hash = createHash('sha256').update(JSON.stringify([push.type, answer]));
@@ -96,7 +96,6 @@ class Intake implements RowTaker {
   readonly #dropped: Record<string, number> = {};
   #judge: ReturnType<ReceiveContext['judge']> = () => null;
   #idAt = -1;
-  #requiredAt: number[] = [];
   #accepted = 0;
   #refused = 0;
 
@@ -108,12 +107,12 @@ class Intake implements RowTaker {
   }
 
   begin(columns: readonly string[]): void {
-    const { required } = this.#context.columns;
+    const { required, optional } = this.#context.columns;
     this.columns = columns;
     this.#idAt = columns.indexOf(this.#settings.idField);
-    this.#requiredAt = required.map((column) => columns.indexOf(column));
     // fewer columns cannot be judged before they are merged
-    if (!this.#requiredAt.includes(-1)) this.#judge = this.#context.judge(columns);
+    const lacks = [...required, ...optional].some((column) => !columns.includes(column));
+    if (this.#answer === 'snapshot' || !lacks) this.#judge = this.#context.judge(columns);
   }
 
   drop(column: string): void {
@@ -143,9 +142,7 @@ class Intake implements RowTaker {
       this.#accepted += 1;
       return spoolLine({ key }, { deleted: true });
     }
-    const problem = this.#requiredAt.every((at) => at >= 0 && cells[at] !== null)
-      ? this.#judge(cells.map((cell) => cell ?? ''))
-      : null;
+    const problem = cells.includes(null) ? null : this.#judge(cells as string[]);
     if (problem) this.#refuse(row, problem.column, problem.reason);
     else this.#accepted += 1;
     return spoolLine({ key }, cells);

@@ -29,14 +29,16 @@ export interface Reading {
   answer: PushAnswer;
 }
 
-/** True for a column that is thrown away. */
-export function isDropped(settings: PushSettings, column: string): boolean {
-  return settings.drop.some((one) => one.toLowerCase() === column.toLowerCase());
+/** True for a column that is thrown away: the source says so, or its format. */
+export function isDropped({ drop }: PushSettings, { secret = [] }: ColumnExpectation, column: string): boolean {
+  return [...drop, ...secret].some((one) => one.toLowerCase() === column.toLowerCase());
 }
 
 /** Turns JSON records into rows. Formats whose columns have types are taken at their word; other tables want scalars. */
 export function rowsOfJson({ settings, expected, answer }: Reading, taker: RowTaker) {
-  const columns = [...expected.required, ...expected.optional].filter((column) => !isDropped(settings, column));
+  const columns = [...expected.required, ...expected.optional].filter(
+    (column) => !isDropped(settings, expected, column),
+  );
   const required = new Set(expected.required);
   const known = new Set(columns);
   const cellAs = (column: string): ((value: Json) => string | Wrong) => {
@@ -52,7 +54,7 @@ export function rowsOfJson({ settings, expected, answer }: Reading, taker: RowTa
     };
     let deleted = false;
     for (const [key, its] of value) {
-      if (isDropped(settings, key)) taker.drop(key);
+      if (isDropped(settings, expected, key)) taker.drop(key);
       else if (known.has(key)) continue;
       else if (key === settings.deletedField) {
         if (typeof its !== 'boolean') refuse(key, 'is not true or false');
@@ -110,7 +112,7 @@ function valueAt(value: Map<string, Json>, column: string, path: readonly string
 }
 
 function textCell(value: Json): string | Wrong {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') return cellOf([value]);
   return value === null ? '' : { wrong: `is ${kindOf(value)}, and has to be text` };
 }
 

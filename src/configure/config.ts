@@ -1,5 +1,5 @@
 import type { Secret } from '../base/secret.ts';
-import type { SourceConnector } from '../connector/source.ts';
+import type { ColumnExpectation, SourceConnector } from '../connector/source.ts';
 import type { TargetConnector } from '../connector/target.ts';
 
 /**
@@ -77,15 +77,28 @@ export interface SourceConfig {
   dryRun: boolean;
   /** Cron, five fields; null: only on demand. */
   schedule: string | null;
-  role: 'authoritative';
+  role: Role;
   limits: RemovalLimits;
   format: FormatConfig;
   /** The connector's own settings, proved by its schema. */
   settings: unknown;
 }
 
+/** `authoritative` sources say who exists; `directory` sources only fill in what they know about people. */
+export type Role = 'authoritative' | 'directory';
+
 /** How rows become records: a named format of the house, or a map of canonical field to column. */
-export type FormatConfig = { kind: 'unitu' } | { kind: 'map'; fields: FieldMap };
+export type FormatConfig = { kind: 'unitu' } | { kind: 'map'; fields: FieldMap } | DeclaredFormat;
+
+/** A named format with its options worked in: which columns there are, and what becomes of them. */
+export interface DeclaredFormat {
+  kind: 'declared';
+  name: string;
+  columns: ColumnExpectation;
+  fields: FieldMap;
+  /** True: columns that nothing maps become attributes under their own names. */
+  rest: boolean;
+}
 
 /** Canonical field (`email`, `firstName`, …, or `attributes.NAME`) → where its value comes from. */
 export type FieldMap = Readonly<Record<string, FieldSource>>;
@@ -95,9 +108,43 @@ export interface FieldSource {
   /** Columns whose values are joined by `join`; empty for a constant. */
   columns: readonly string[];
   join: string;
+  /** Of several columns the first that is not blank counts, and nothing is joined. */
+  first?: true;
   constant: string | null;
   /** Value → canonical value (exact, after trimming); null when values are taken as they are. */
   values: Readonly<Record<string, string | null>> | null;
+  /** What values that `values` does not list become, blank ones too; left out: they are taken as they are. */
+  otherwise?: string;
+  /** Blank is refused. */
+  required?: true;
+  /** Of the course alone: a row without one is a person without a course, instead of unreadable. */
+  optional?: true;
+  /** What the value looks like; blank ones are not asked. */
+  form?: Form;
+  /** How several values in one cell are read; left out: attributes take all, other fields refuse the row. */
+  list?: ListRule;
+}
+
+/**
+ * A pattern that a whole value must match (`must`: else the row is refused, and `says` what is wrong), or that tells which
+ * values are taken (`only`, `except`: others count as blank).
+ */
+export interface Form {
+  pattern: string;
+  mode: 'must' | 'only' | 'except';
+  says: string;
+}
+
+/** What is done with several values in one cell. */
+export interface ListRule {
+  /** What stands between values in a text; null: only lists of the source's own (LDAP, JSON). */
+  split: string | null;
+  /** `one`: a second value is refused; `all`: joined by a bar, repeats once. */
+  pick: 'one' | 'first' | 'all';
+  /** The only values there may be; null: any. */
+  allowed: readonly string[] | null;
+  /** A value that is not allowed quarantines the row, or is taken and remarked. */
+  unknown: 'refuse' | 'remark';
 }
 
 /** One target, compiled. */

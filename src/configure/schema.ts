@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration, secret } from '../connector/settings.ts';
+import { declaredFormats } from '../snapshot/formats/declared/index.ts';
 import type { FormatConfig, ListenConfig, StoreConfig } from './config.ts';
 import { cronProblem } from './cron.ts';
 import { mapSchema } from './map.ts';
@@ -68,12 +69,25 @@ const schedule = z
   .default(null)
   .describe('cron of five fields: minute, hour, day of month, month, day of week; without one: only on demand');
 
+const declared = declaredFormats.map(({ name, description, options, declare }) => {
+  const made = (written: unknown): FormatConfig => ({ kind: 'declared', name, ...declare(written) });
+  return {
+    plain: z
+      .literal(name)
+      .transform(() => made(options.parse({})))
+      .describe(description),
+    withOptions: z.strictObject({ [name]: options.transform(made) }).transform((written) => written[name]!),
+  };
+});
+
 const format = z
   .union([
     z.literal('unitu').transform((): FormatConfig => ({ kind: 'unitu' })),
+    ...declared.map(({ plain }) => plain),
     z.strictObject({ map: mapSchema }).transform(({ map }): FormatConfig => ({ kind: 'map', fields: map })),
+    ...declared.map(({ withOptions }) => withOptions),
   ])
-  .describe('how rows become records: a named format, or a map');
+  .describe('how rows become records: a named format, one with its options ({ NAME: { … } }), or a map');
 
 /** Keys of every source. */
 export const sourceSchema = z.strictObject({
@@ -82,12 +96,9 @@ export const sourceSchema = z.strictObject({
   dryRun: flag(false, 'true: runs end with a plan, nothing is applied'),
   schedule,
   role: z
-    .enum(['authoritative'], {
-      error: ({ input }) =>
-        input === 'directory' ? 'this version has no directory sources; the only role is authoritative' : undefined,
-    })
+    .enum(['authoritative', 'directory'])
     .default('authoritative')
-    .describe('authoritative sources say who exists'),
+    .describe('authoritative sources say who exists; directory sources only fill in what they know about people'),
   guards: guards.optional(),
   format: format.optional(),
   map: mapSchema.transform((fields): FormatConfig => ({ kind: 'map', fields })).optional(),

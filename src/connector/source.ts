@@ -22,6 +22,8 @@ export interface Part {
   modified: string | null;
   /** Column names in the order of the cells that `decode` gives. */
   columns: readonly string[];
+  /** True: a cell may have several values, see `cellOf`. */
+  lists?: true;
   /** Everything besides the row's own bytes that decides how they are read (delimiter, …): part of each row's digest. */
   layout: string;
 }
@@ -57,9 +59,12 @@ export type DecodedRow =
 /** Stands between the values of a cell that has several: the unit separator, which no value may contain. */
 export const manyValues = '\u001f';
 
-/** Several values as one cell. Their order is kept: a source whose order says nothing sorts them first. */
+/**
+ * Values as one cell, for parts with `lists`. Their order is kept: a source whose order says nothing sorts them first. A
+ * value that has the separator in it is marked as damaged, and its row will be quarantined.
+ */
 export function cellOf(values: readonly string[]): string {
-  return values.length === 1 ? values[0]! : values.join(manyValues);
+  return values.map((value) => value.replaceAll(manyValues, '\ufffd')).join(manyValues);
 }
 
 /** A whole answer, held (open file, spool file) until `close`. */
@@ -111,6 +116,11 @@ export interface SourceConnector<S = unknown> {
   description: string;
   /** The keys of this kind in the configuration, beside the common ones of every source. */
   settings: z.ZodType<S>;
+  /**
+   * Canonical field (`id`, `email`, …) → column that the source always has, for fields that `map:` does not name. A source
+   * that gives this needs neither map nor format.
+   */
+  defaultMap?: Readonly<Record<string, string>>;
   /**
    * Pulls one whole answer. Throws `Incomplete` (no snapshot), `Denied`, `Unavailable` or `Misconfigured`; returns null
    * when there is rightly nothing new to read (everything that was there has been taken and archived).

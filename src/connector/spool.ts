@@ -167,7 +167,7 @@ export async function spoolAnswer(
   const handles: FileHandle[] = [];
   const parts: Part[] = spooledParts.map(({ spooled, name, modified, columns }) => {
     const { bytes, sha256 } = spooled;
-    return { name, bytes, sha256, modified, columns, layout: JSON.stringify({ spool: 1, columns }) };
+    return { name, bytes, sha256, modified, columns, lists: true, layout: JSON.stringify({ spool: 1, columns }) };
   });
   const close = async (): Promise<void> => {
     for (const handle of handles) await handle.close().catch(() => {});

@@ -206,7 +206,7 @@ async function receive(
   reply: FastifyReply,
   work: ListenWork,
 ): Promise<FastifyReply> {
-  const format = formatOf(source.format);
+  const format = formatOf(source.format, source.role);
   const { receipt, repeated } = await inbox.receive(push, {
     columns: format.columns,
     judge: (columns) => judgeOf(format, columns),

@@ -54,12 +54,13 @@ export async function openRun({ store, work }: Rosterd, source: string, order: R
 }
 
 /** Writes into the run what its snapshot is. */
-export function noteSnapshot(run: Run, { snapshot, quarantine }: Taken): void {
+export function noteSnapshot(run: Run, { snapshot, quarantine, remarks, remarked }: Taken): void {
   const { source, number, records, quarantined } = snapshot;
   run.snapshot = { id: snapshotId(source, number), complete: true, records, quarantined };
   run.quarantine = quarantine
     .slice(0, listed)
     .map(({ file, line, column, reason }) => ({ file, line, column, reason }));
+  if (remarked) run.remarks = { count: remarked, first: remarks };
 }
 
 /** Ends a run: its document, and the log line of its outcome. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import type { Config, RemovalLimits, SourceConfig, TargetConfig } from '../../src/configure/config.ts';
+import type { Config, FormatConfig, RemovalLimits, SourceConfig, TargetConfig } from '../../src/configure/config.ts';
 import { type AccountFacts, changeTypes, courseKey, type TargetConnector } from '../../src/connector/target.ts';
 import { approveHeld, rejectHeld } from '../../src/operate/approve.ts';
 import type { CourseEntry } from '../../src/reconcile/model.ts';
@@ -44,6 +44,8 @@ export interface SiteScope {
 export interface SiteOptions {
   /** In the order of precedence. */
   sources: readonly string[];
+  /** Those of the sources that only fill in. Their rows have id and email, and first and last name are attributes. */
+  directories?: readonly string[];
   limits: RemovalLimits;
   emptyCourses?: 'keep' | 'archive';
   newCourses?: 'report' | 'provision';
@@ -64,6 +66,17 @@ export const everything: TargetConnector = {
   batchSize: () => 100,
   open: () => Promise.reject(new Error('nothing is delivered here')),
   probe: async () => [],
+};
+
+const column = (name: string) => ({ columns: [name], join: '', constant: null, values: null });
+const directoryFormat: FormatConfig = {
+  kind: 'map',
+  fields: {
+    id: column('id'),
+    email: column('email'),
+    'attributes.phone': column('firstName'),
+    'attributes.room': column('lastName'),
+  },
 };
 
 const start = Date.UTC(2026, 0, 15, 2, 15, 0);
@@ -95,7 +108,14 @@ export class Site {
     };
   }
 
-  #config({ sources, limits, emptyCourses = 'keep', newCourses = 'report', targets }: SiteOptions): Config {
+  #config({
+    sources,
+    directories = [],
+    limits,
+    emptyCourses = 'keep',
+    newCourses = 'report',
+    targets,
+  }: SiteOptions): Config {
     const any = { include: [/^.*$/], exclude: [] };
     return {
       file: join(this.directory, 'rosterd.yaml'),
@@ -113,9 +133,9 @@ export class Site {
           enabled: true,
           dryRun: false,
           schedule: null,
-          role: 'authoritative',
+          role: directories.includes(name) ? 'directory' : 'authoritative',
           limits,
-          format: { kind: 'unitu' },
+          format: directories.includes(name) ? directoryFormat : { kind: 'unitu' },
           settings: { answer: 'nothing new' } satisfies MemorySettings,
         }),
       ),

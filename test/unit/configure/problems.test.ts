@@ -126,10 +126,23 @@ describe('kinds and names', () => {
   });
 });
 
-describe('what this version does not have', () => {
-  it('is said in one problem, not in one for each of its settings', () => {
-    expect(source('kind: drop\nfrom: /x\nformat: unitu\nrole: directory')).toEqual([
-      '8:11: sources.sis.role: this version has no directory sources; the only role is authoritative',
+describe('the role of a source', () => {
+  const directory = (map: string): string[] => source(`kind: drop\nfrom: /x\nrole: directory\nmap: ${map}`);
+
+  it('a directory needs no names and no courses, and something to join people by', () => {
+    for (const map of ['{ id: cn, attributes: { phone: telephoneNumber } }', '{ email: mail }'])
+      expect(() => directory(map)).toThrow('the configuration was taken');
+    expect(directory('{ attributes: { phone: telephoneNumber } }')).toEqual([
+      '8:5: sources.sis.map: a directory joins people by id or email; map one of them',
+    ]);
+  });
+
+  it('whoever says who exists names them', () => {
+    expect(source('kind: drop\nfrom: /x\nmap: { id: cn, email: mail, department: ou }')).toEqual([
+      '7:5: sources.sis.map.faculty: required, and missing',
+      '7:5: sources.sis.map.course: required, and missing',
+      '7:5: sources.sis.map.firstName: required, and missing',
+      '7:5: sources.sis.map.lastName: required, and missing',
     ]);
   });
 });
