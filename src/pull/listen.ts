@@ -52,6 +52,7 @@ interface Door {
 /** How long the head of a request, and a whole request, may take. */
 const headMs = 30_000;
 const requestMs = 15 * 60_000;
+const stopping = 'rosterd is stopping';
 /** When to come back, in seconds, where nothing better is known. */
 const comeBack = 30;
 
@@ -60,9 +61,7 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
   const doors: Door[] = [];
   for (const source of config.sources) {
     const inbox = source.connector.inbox?.(source.settings, keepDirOf(config.stateDir, source.name));
-    if (!inbox) continue;
-    await inbox.tidy();
-    doors.push({ source, inbox });
+    if (inbox) doors.push({ source, inbox });
   }
   const server = Fastify({
     https: tlsOf(listen),
@@ -73,11 +72,17 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
     return503OnClosing: false,
     exposeHeadRoutes: false,
   } as object) as unknown as FastifyInstance;
-  let stopping = false;
+  let away: string | null = 'rosterd is starting';
   const inHand = new Set<Promise<unknown>>();
   server.addHook('onRequest', async (_, reply) => {
-    if (stopping) throw new Unavailable('rosterd is stopping', { delayMs: comeBack * 1000 });
+    if (away !== null) throw new Unavailable(away, { delayMs: comeBack * 1000 });
     reply.header('cache-control', 'no-store');
+  });
+  server.addHook('onSend', async (request, reply) => {
+    if (request.raw.complete) return;
+    // what is left of a refused body is let through while the answer is on its way; the connection is not used again
+    reply.header('connection', 'close');
+    request.raw.resume();
   });
   server.addHook('onResponse', async (request, { statusCode: status }) => {
     if (status < 400) return;
@@ -85,7 +90,7 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
     // the reason may quote the body; whoever sent it got it, the log does not
     work.log.warn({ event: 'push.refused', source, status }, `${source ?? request.method}: refused with ${status}`);
   });
-  server.setErrorHandler((error, request, reply) => answerError(error, request, reply, work.log));
+  server.setErrorHandler((error, _, reply) => answerError(error, reply, work.log));
   server.setNotFoundHandler(async (_, reply) => reply.code(404).send({ error: 'there is nothing here' }));
   // bodies are read by whoever takes them, as they come in
   server.removeAllContentTypeParsers();
@@ -102,14 +107,17 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
       cause,
     });
   }
+  // only now: another daemon at this port is not robbed of what it is receiving
+  for (const { inbox } of doors) await inbox.tidy();
+  away = null;
   const { address, port, family } = server.server.address() as AddressInfo;
   return {
     url: `${listen.tls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
     stop() {
-      stopping = true;
+      away = stopping;
     },
     async close(patienceMs, abort) {
-      stopping = true;
+      away = stopping;
       // the port stays open meanwhile: a sender is better told to come back than refused a connection
       const answered = new AbortController();
       const patience = work.clock.wait(patienceMs, AbortSignal.any([abort, answered.signal])).catch(() => {});
@@ -305,13 +313,8 @@ async function* fileOf(request: FastifyRequest): AsyncGenerator<Buffer> {
   if (!files) throw new Refused(400, 'the form has no file');
 }
 
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
+function answerError(error: unknown, reply: FastifyReply, log: Log): FastifyReply {
   const { status, body, delayMs } = answerTo(error);
-  // what is left of the body is let through, and then the connection is not used again
-  if (!request.raw.complete) {
-    reply.header('connection', 'close');
-    request.raw.resume();
-  }
   if (delayMs !== undefined) reply.header('retry-after', Math.ceil(delayMs / 1000));
   if (status === 500) log.error({ event: 'push.bug', err: error }, `unexpected error: ${messageOf(error)}`);
   return reply.code(status).send(body);

@@ -121,6 +121,19 @@ describe('a daemon that is asked to stop', () => {
     expect(await site.active()).toEqual(['id0', 'id1']);
   });
 
+  test('while a run is on: ends it, and runs it again after the next start, under the same id', async () => {
+    const site = await started();
+    const { body } = await site.push(students(0, 20_000));
+    await until(() => readdirSync(site.stateDir).some((name) => name.startsWith('spool-sis')));
+    expect(await site.stop()).toBe(0);
+    expect((await site.runs()).map(({ run, status }) => [run, status])).toEqual([[body.run, expect.any(String)]]);
+    await site.start();
+    await until(() => !readdirSync(join(site.keepDir, 'inbox')).length);
+    await site.stop();
+    expect((await site.runs()).map(({ run, status }) => [run, status])).toEqual([[body.run, 'applied']]);
+    expect(await site.active()).toHaveLength(20_000);
+  });
+
   test('and again, stops at once', async () => {
     const site = await started();
     const half = await halfSent(site, JSON.stringify({ data: students(0, 2) }));

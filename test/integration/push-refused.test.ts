@@ -244,6 +244,17 @@ test('TLS: with a certificate of ours; in the clear nothing is answered', async 
   expect(await site.stop()).toBe(0);
 });
 
+test('somebody without a key cannot go on sending', async () => {
+  const site = await PushSite.make();
+  await site.start();
+  const socket = connect(site.port, '127.0.0.1');
+  socket.on('error', () => {});
+  const answer = text(socket);
+  socket.write('POST /api/v1/sources/sis/students HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n{"data":[');
+  // ends, although the body does not
+  expect(await answer).toMatch(/^HTTP\/1.1 401 [\s\S]*connection: close/i);
+});
+
 test('a port that is taken, and a certificate that is not there, are said before anything runs', async () => {
   const site = await PushSite.make();
   await site.start();

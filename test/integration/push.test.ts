@@ -257,6 +257,34 @@ describe('an upload', () => {
     expect(everything(site.directory) + site.log).not.toContain('secret-word');
   });
 
+  test('by the Cloudwork format: what nothing maps is kept, an update needs the username only', async () => {
+    const format = `format: { cloudwork-upload: { role: Role, password: Secret } }`;
+    const site = await started({ format, source: '    idField: Username' });
+    const table = 'Username,Email,Firstname,Lastname,Role,Locker,Secret\n';
+    await site.upload(
+      `${table}ann,ann@x.edu,Ann,Lee,Student,12,secret-word\nbob,bob@x.edu,Bob,Ray,Teacher,,secret-word\n`,
+    );
+    await site.says('run.applied');
+    const { body } = await site.upload(
+      'Username,Lastname,Locker\nann,Leigh,13\nnew,Nobody,1\nbad name,X,1\n',
+      '?answer=delta',
+    );
+    expect(body).toMatchObject({ answer: 'delta', accepted: 3 });
+    await site.says('run.applied', 2);
+    await site.stop();
+    const accounts = await site.accounts();
+    expect([...accounts.keys()].sort()).toEqual(['ann', 'bob']);
+    expect(accounts.get('ann')).toMatchObject({ firstName: 'Ann', lastName: 'Leigh', email: 'ann@x.edu' });
+    expect(accounts.get('ann')!.attributes).toMatchObject({ Locker: '13', role: 'Student' });
+    expect(
+      (await site.runs())
+        .at(-1)!
+        .quarantine.map(({ reason }) => reason)
+        .sort(),
+    ).toEqual([expect.any(String), expect.any(String)]);
+    expect(everything(site.directory) + site.log).not.toContain('secret-word');
+  });
+
   test('takes people out by its column, and refuses what else stands there', async () => {
     const site = await started(mapped);
     await site.upload(`${[header, row(1), row(2), row(3)].join('\n')}\n`);
