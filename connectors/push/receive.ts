@@ -34,7 +34,7 @@ export async function receive(
     throw new Refused(
       409,
       `this source takes whole lists only: its format has no column ${settings.idField}`,
-      'idField',
+      'correct idField',
     );
   const lost = required.find((column) => isDropped(settings, context.columns, column));
   if (lost !== undefined)
