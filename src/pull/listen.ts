@@ -63,6 +63,7 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
     const inbox = source.connector.inbox?.(source.settings, keepDirOf(config.stateDir, source.name));
     if (inbox) doors.push({ source, inbox });
   }
+  // the library's types are one for each kind of server, its options are not
   const server = Fastify({
     https: tlsOf(listen),
     http: { headersTimeout: headMs },
