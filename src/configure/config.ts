@@ -30,7 +30,7 @@ export interface ServiceConfig {
   /** Sources that run at once; targets are delivered to beside them. */
   concurrency: number;
   /** After failed runs and deliveries. The first wait doubles up to the longest; after `openAfter` in a row see `breaker.ts`. */
-  retry: { firstMs: number; longestMs: number; openAfter: number };
+  retry: { firstWaitMs: number; longestWaitMs: number; openAfter: number };
   /** A stop waits so long before it cuts. */
   stopWithinMs: number;
   /** A run without progress for so long counts as stuck. */

@@ -120,7 +120,7 @@ const service = z
   .transform(
     ({ concurrency, retry, stopWithin, stuckAfter }): ServiceConfig => ({
       concurrency,
-      retry: { firstMs: retry.first, longestMs: retry.longest, openAfter: retry.openAfter },
+      retry: { firstWaitMs: retry.first, longestWaitMs: retry.longest, openAfter: retry.openAfter },
       stopWithinMs: stopWithin,
       stuckAfterMs: stuckAfter,
     }),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { kindOf, messageOf } from '../base/errors.ts';
+import { delayOf, kindOf, messageOf } from '../base/errors.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { type Run, type RunStatus, snapshotId } from '../store/port.ts';
 import type { Rosterd } from './rosterd.ts';
@@ -8,7 +8,7 @@ import type { Rosterd } from './rosterd.ts';
 
 /** What sets a run off. */
 export interface RunOrder {
-  /** Who asked: `cli`, `schedule`, `signal`, `socket`. */
+  /** Who asked: `cli`, `signal`, `socket`; or what: `schedule`, `catch-up` after downtime, `retry` after a failed run. */
   trigger: string;
   dryRun: boolean;
 }
@@ -71,7 +71,7 @@ export async function endRun({ store, work }: Rosterd, run: Run, status: RunStat
 
 /** Writes into the run why it failed. An error that is none of ours is a bug, and logged with its stack. */
 export function noteError({ work }: Rosterd, run: Run, error: unknown): void {
-  run.error = { kind: work.signal.aborted ? 'Stopped' : kindOf(error), message: messageOf(error) };
+  run.error = { kind: work.signal.aborted ? 'Stopped' : kindOf(error), message: messageOf(error), ...delayOf(error) };
   if (run.error.kind === 'Unexpected')
     work.log.error({ event: 'run.bug', run: run.run, err: error }, `${run.source}: unexpected error`);
 }

@@ -66,7 +66,7 @@ export const noLimits: RemovalLimits = { percent: 100, atLeast: 1_000_000, windo
 /** The service as a file has it that says nothing about it. */
 export const usualService: ServiceConfig = {
   concurrency: 2,
-  retry: { firstMs: 60_000, longestMs: 3_600_000, openAfter: 5 },
+  retry: { firstWaitMs: 60_000, longestWaitMs: 3_600_000, openAfter: 5 },
   stopWithinMs: 90_000,
   stuckAfterMs: 900_000,
 };

@@ -44,13 +44,13 @@ describe('the service', () => {
   it('has its defaults', () => {
     expect(load(least).service).toEqual({
       concurrency: 2,
-      retry: { firstMs: 60_000, longestMs: 3_600_000, openAfter: 5 },
+      retry: { firstWaitMs: 60_000, longestWaitMs: 3_600_000, openAfter: 5 },
       stopWithinMs: 90_000,
       stuckAfterMs: 900_000,
     });
     expect(load(`${least}service: { retry: { first: 5s } }\n`).service.retry).toEqual({
-      firstMs: 5_000,
-      longestMs: 3_600_000,
+      firstWaitMs: 5_000,
+      longestWaitMs: 3_600_000,
       openAfter: 5,
     });
   });
