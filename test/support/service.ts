@@ -159,3 +159,10 @@ export class Service implements Hands {
     }
   }
 }
+
+/** A service that has started. */
+export async function started(...args: ConstructorParameters<typeof Service>): Promise<Service> {
+  const service = new Service(...args);
+  await service.scheduler.start();
+  return service;
+}
