@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
-import { kindOf, messageOf } from '../base/errors.ts';
+import { delayOf, kindOf, messageOf } from '../base/errors.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { type Run, type RunStatus, snapshotId } from '../store/port.ts';
 import type { Rosterd } from './rosterd.ts';
@@ -9,7 +9,7 @@ import type { Rosterd } from './rosterd.ts';
 
 /** What sets a run off. */
 export interface RunOrder {
-  /** Who asked: `cli`, `schedule`, `signal`, `socket`, `push`. */
+  /** Who asked: `cli`, `signal`, `socket`, `push`; or what: `schedule`, `catch-up` after downtime, `retry` after a failed run. */
   trigger: string;
   dryRun: boolean;
   /** An id that was given out before the run began. */
@@ -78,7 +78,7 @@ export async function endRun({ store, work }: Rosterd, run: Run, status: RunStat
 
 /** Writes into the run why it failed. An error that is none of ours is a bug, and logged with its stack. */
 export function noteError({ work }: Rosterd, run: Run, error: unknown): void {
-  run.error = { kind: work.signal.aborted ? 'Stopped' : kindOf(error), message: messageOf(error) };
+  run.error = { kind: work.signal.aborted ? 'Stopped' : kindOf(error), message: messageOf(error), ...delayOf(error) };
   if (run.error.kind === 'Unexpected')
     work.log.error({ event: 'run.bug', run: run.run, err: error }, `${run.source}: unexpected error`);
 }
