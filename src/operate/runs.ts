@@ -1,5 +1,5 @@
 import { Misconfigured } from '../base/errors.ts';
-import { courseTitle } from '../connector/target.ts';
+import { type ChangeType, courseTitle } from '../connector/target.ts';
 import type { Change } from '../reconcile/model.ts';
 import { changeOf } from '../reconcile/plan.ts';
 import type { Rosterd } from '../run/rosterd.ts';
@@ -124,6 +124,7 @@ export async function* changesOf(rosterd: Rosterd, plan: Plan | null): AsyncGene
   }
 }
 
-function typesIn(plan: Plan) {
+/** The types of change that a plan has. */
+export function typesIn(plan: Plan): ChangeType[] {
   return Object.keys(plan.counts) as (keyof Plan['counts'])[];
 }

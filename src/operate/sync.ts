@@ -71,7 +71,10 @@ export async function syncOnce(
 }
 
 /** Counts of every configured target, also of one that nothing was ever queued for. */
-async function outboxCounts({ config, store }: Rosterd): Promise<Record<string, OutboxCounts>> {
+export async function outboxCounts({
+  config,
+  store,
+}: Pick<Rosterd, 'config' | 'store'>): Promise<Record<string, OutboxCounts>> {
   const counts = await store.outbox.counts();
   for (const { name } of config.targets) counts[name] ??= { queued: 0, processing: 0, sent: 0, failed: 0 };
   return counts;
