@@ -48,7 +48,7 @@ function secrets(): RegExp | null {
 /** User and password of a URL, also a user alone; the scheme stays. */
 const urlLogin = /\b([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#@"'<>]*@/gi;
 /** `Authorization` as servers echo it. */
-const authorization = /\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi;
+const authorization = /\b(Bearer|Basic)\s+(?=[a-z]*[\d.~+/=_-])[\w.~+/=-]{8,}/gi;
 const email = /[^\s@"'`<>()[\]{},;:=\\/]+(?:@|%40)[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/giu;
 
 /** A text without secrets and e-mail addresses. */

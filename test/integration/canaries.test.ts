@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
@@ -213,6 +214,27 @@ test('a fault of rosterd itself, over rows in its own database', async () => {
   expect((await at.on('runs')).status).toBe(1);
   expect((await at.on('sync')).status).toBe(1);
   expect((await at.on('show', 'any')).status).not.toBe(0);
+});
+
+test('an exception that nobody catches', async () => {
+  const { firstName, email, id } = canary(1);
+  // as a package would throw it, with what it was at work on
+  const thrown = `queueMicrotask(() => { throw Object.assign(new TypeError('no "${firstName}" for ${email}'), {
+    row: ${JSON.stringify(canary(1))}, cause: new Error("token ${secrets.CANARY_TOKEN}, '${id}'") }) })`;
+  const preload = `import { Secret } from ${JSON.stringify(new URL('../../src/base/secret.ts', import.meta.url).href)};
+    new Secret({ env: 'CANARY_TOKEN' }).reveal(); process.once('newListener', () => setImmediate(() => { ${thrown} }));`;
+  const file = join(at.directory, 'preload.mjs');
+  writeFileSync(file, preload);
+  at.environment = { NODE_OPTIONS: `--import ${file}` };
+  const said = await at.rosterd('stubs');
+  expect(said.status, said.stderr).toBe(1);
+  expect(objects(said.stderr)).toMatchObject([
+    {
+      event: 'process.crashed',
+      level: 'error',
+      err: { type: 'TypeError', kind: 'Unexpected', cause: { type: 'Error' } },
+    },
+  ]);
 });
 
 test('secrets in the wrong place, and a store that is away', async () => {

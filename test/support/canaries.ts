@@ -76,6 +76,8 @@ export class Aviary {
   readonly config = join(this.directory, 'rosterd.yaml');
   /** All that must be silent, with the command that said it. */
   readonly heard: { command: string; text: string }[] = [];
+  /** More of the environment. */
+  environment: Readonly<Record<string, string>> = {};
   #time = 1_768_000_000;
 
   constructor() {
@@ -117,7 +119,13 @@ ${more}`,
   /** Runs a command and keeps what it said, of `show` and `export` only the log. */
   async rosterd(command: string, ...args: string[]): Promise<Said> {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, command, ...args], {
-      env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: compiled, ROSTERD_LOG_LEVEL: 'debug', ...secrets },
+      env: {
+        PATH: process.env['PATH'],
+        NODE_COMPILE_CACHE: compiled,
+        ROSTERD_LOG_LEVEL: 'debug',
+        ...secrets,
+        ...this.environment,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const said: Said = { status: null, stdout: '', stderr: '' };
