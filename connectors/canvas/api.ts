@@ -103,5 +103,6 @@ function words(text: string): string {
     .filter((entry) => typeof entry === 'string');
   const said = found.length > 0 ? found.join('; ') : text;
   // before it is cut: half a secret would be known by nobody
-  return scrub(said).replace(/\s+/g, ' ').trim().slice(0, 300);
+  const line = scrub(said).replace(/\s+/g, ' ').trim();
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
 }

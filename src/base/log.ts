@@ -22,7 +22,7 @@ export type LogLevel = Level | 'silent';
 
 /** How to open a log; what is left out is found out from the process. */
 export interface LogOptions {
-  level?: LogLevel;
+  level?: LogLevel | undefined;
   /** Readable lines in place of JSON. */
   terminal?: boolean;
   /** JSON behind the journal's priority, `<3>` to `<7>`. */
@@ -167,12 +167,16 @@ const forms: Readonly<Record<Form, (value: unknown) => unknown>> = {
   exception: (value) => told(value, 3),
 };
 
+const frame = /^\s+at .*(:\d+:\d+\)?|\(<anonymous>\)|\(native\)|data:…\)?)$/;
+
 /** An exception without what it carries along: kind, text, where it came from, and the same of its causes. */
 function told(error: unknown, depth: number): unknown {
   if (!(error instanceof Error)) return { type: typeof error };
   const { cause, stack = '' } = error;
   const code = (error as { code?: unknown }).code;
-  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  // From the end: the message stands before them, and may look like one. Code that was made of a text is that text.
+  const lines = stack.replace(/\bdata:\S*/g, 'data:…').split('\n');
+  const frames = lines.slice(lines.findLastIndex((line) => !frame.test(line)) + 1);
   return {
     type: asName(error.name),
     kind: kindOf(error),

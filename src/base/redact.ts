@@ -11,9 +11,9 @@ let pattern: RegExp | null = null;
 
 /** A secret was read: from now on no text shows it, whole, encoded for a URL, in JSON, or inside of a Basic header. */
 export function hideSecret(value: string): void {
-  for (const form of formsOf(value)) {
-    known.delete(form);
-    known.add(form);
+  for (const one of formsOf(value)) {
+    known.delete(one);
+    known.add(one);
   }
   while (known.size > mostKnown) known.delete(known.values().next().value!);
   pattern = null;
@@ -21,7 +21,8 @@ export function hideSecret(value: string): void {
 
 function formsOf(value: string): string[] {
   const lines = value.split(/\r?\n/).filter((line) => line.length >= 20);
-  const forms = [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1), ...lines];
+  const form = new URLSearchParams({ '': value }).toString().slice(1);
+  const forms = [value, encodeURIComponent(value), form, JSON.stringify(value).slice(1, -1), ...lines];
   // Base64 of a longer text has these characters in it, whichever of three places the secret begins at.
   const bytes = Buffer.from(value);
   if (bytes.length >= 6)
@@ -32,7 +33,7 @@ function formsOf(value: string): string[] {
       const own = whole.slice(before === 0 ? 0 : before + 1, (before + bytes.length) % 3 === 0 ? undefined : -1);
       forms.push(own, own.replaceAll('+', '-').replaceAll('/', '_'));
     }
-  return forms.filter((form) => form.trim() !== '');
+  return forms.filter((one) => one.trim() !== '');
 }
 
 /** The longest first: one secret may be the beginning of another. A short one counts as a word of its own only. */
@@ -47,7 +48,7 @@ function secrets(): RegExp | null {
 /** User and password of a URL, also a user alone; the scheme stays. */
 const urlLogin = /\b([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#@"'<>]*@/gi;
 /** `Authorization` as servers echo it. */
-const authorization = /\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi;
+const authorization = /\b(Bearer|Basic)\s+(?=[a-z]*[\d.~+/=_-])[\w.~+/=-]{8,}/gi;
 const email = /[^\s@"'`<>()[\]{},;:=\\/]+(?:@|%40)[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/giu;
 
 /** A text without secrets and e-mail addresses. */
@@ -70,45 +71,43 @@ export function scrubStranger(text: string): string {
 
 /**
  * A text without the values given, which it may quote as they are, in another case, or encoded for a URL, in JSON or in
- * HTML. A value counts as a whole word only; one letter is nobody.
+ * HTML. A value counts as a whole word only; one letter is nobody. Where the text was cut, the beginning of a value at its
+ * end is taken out as well.
  */
 export function without(text: string, values: Iterable<string>): string {
+  const forms = [...new Set(values)].filter((value) => value.length > 1).flatMap(quotedForms);
   let left = text;
   let folded = text.toLowerCase();
-  for (const value of new Set(values)) {
-    if (value.length < 2) continue;
-    for (const form of quotedForms(value)) {
-      if (!folded.includes(form.toLowerCase())) continue;
-      left = left.replace(new RegExp(`(?<![\\p{L}\\p{N}])${RegExp.escape(form)}(?![\\p{L}\\p{N}])`, 'giu'), '[…]');
-      folded = left.toLowerCase();
-    }
+  for (const form of forms) {
+    if (!folded.includes(form.toLowerCase())) continue;
+    left = left.replace(new RegExp(`(?<![\\p{L}\\p{N}])${RegExp.escape(form)}(?![\\p{L}\\p{N}])`, 'giu'), '[…]');
+    folded = left.toLowerCase();
   }
-  return withoutTail(left, values);
+  return withoutTail(left, forms);
 }
 
-/** Long answers are cut for a message: what is left of a value at the very end is taken out as well. */
-function withoutTail(text: string, values: Iterable<string>): string {
-  const end = text.replace(/…$/, '');
-  // from the last beginnings of words, the furthest first
-  for (const { index } of end.slice(-60).matchAll(/(?<![\p{L}\p{N}])[\p{L}\p{N}]/gu)) {
-    const at = Math.max(0, end.length - 60) + index;
-    const tail = end.slice(at).toLowerCase();
-    if (tail.length < 3) break;
-    for (const value of values) if (value.toLowerCase().startsWith(tail)) return `${end.slice(0, at)}[…]`;
-  }
-  return text;
+/** At each mark of a cut and at the end: looks at the last beginnings of words, the furthest first. */
+function withoutTail(text: string, forms: readonly string[]): string {
+  const folded = forms.map((form) => form.toLowerCase());
+  return text
+    .split('…')
+    .map((part) => {
+      const from = Math.max(0, part.length - 100);
+      for (const { index } of part.slice(from).matchAll(/(?<![\p{L}\p{N}])[\p{L}\p{N}+]/gu)) {
+        const tail = part.slice(from + index).toLowerCase();
+        if (tail.length < 3) break;
+        if (folded.some((form) => form.startsWith(tail))) return `${part.slice(0, from + index)}[…]`;
+      }
+      return part;
+    })
+    .join('…');
 }
 
-function quotedForms(value: string): Set<string> {
-  const escaped = JSON.stringify(value).slice(1, -1);
-  const ascii = escaped.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  const html = value.replaceAll('&', '&amp;').replaceAll("'", '&#39;');
-  return new Set([
-    value,
-    encodeURIComponent(value),
-    encodeURIComponent(value).replaceAll('%20', '+'),
-    escaped,
-    ascii,
-    html,
-  ]);
+function quotedForms(value: string): string[] {
+  const json = JSON.stringify(value).slice(1, -1);
+  const ascii = json.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const url = encodeURIComponent(value);
+  const html = value.replaceAll('&', '&amp;');
+  const quotes = ['&#39;', '&#x27;', '&apos;', '%27'].map((mark) => html.replaceAll("'", mark));
+  return [...new Set([value, url, url.replaceAll('%20', '+'), json, ascii, html, ...quotes])];
 }
