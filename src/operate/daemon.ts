@@ -1,5 +1,6 @@
 import { openLog } from '../base/log.ts';
 import { readConfig } from '../daemon.ts';
+import { openMetrics } from './control/metrics.ts';
 import { openControl } from './control/server.ts';
 import { Service } from './service.ts';
 import { exit, guarded } from './session.ts';
@@ -17,13 +18,16 @@ export async function daemon(options: { config: string }): Promise<number> {
     const signals = listenToSignals(service);
     // first of all: a second daemon is told before it has touched anything
     const control = await openControl(config, service);
+    let metrics: { close(): Promise<void> } | null = null;
     try {
+      metrics = await openMetrics(config, service);
       await begin(service);
       await service.scheduler.ended;
     } finally {
       await service.stop('rosterd ends');
       await control.settle();
       await service.close();
+      await metrics?.close();
       await control.close();
       signals.release();
     }

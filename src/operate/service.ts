@@ -13,6 +13,7 @@ import type { Hand } from '../schedule/lanes.ts';
 import { type Hands, type Reload, Scheduler } from '../schedule/scheduler.ts';
 import { under } from '../store/exclusive.ts';
 import type { Run } from '../store/port.ts';
+import { Metrics, metricsText } from './metrics.ts';
 import { isOver, runSource } from './run-source.ts';
 
 /** When a push is tried again whose run could not go on (the store is away), and how long requests in hand may take at the end. */
@@ -93,7 +94,7 @@ export class Service implements Hands {
 
   /** What is counted, as text for Prometheus. */
   async metrics(): Promise<string> {
-    throw new Unavailable('no metrics yet');
+    return metricsText(this.rosterd);
   }
 
   /** One run of every enabled source, now. */
@@ -106,8 +107,10 @@ export class Service implements Hands {
     const cut = (): void => this.#hard.abort(signal.reason);
     signal.addEventListener('abort', cut, { once: true });
     try {
+      const names = (entries: readonly { name: string }[]): string[] => entries.map(({ name }) => name);
       const work: Work = {
         ...{ clock: systemClock, log: this.log, progress: () => {} },
+        observer: new Metrics(names(config.sources), names(config.targets)),
         ...{ signal: this.#soft.signal, abort: this.#hard.signal },
       };
       this.#opened = await openRosterd(config, work);
@@ -141,6 +144,7 @@ export class Service implements Hands {
       return null;
     }
     const progress = this.#progress(name, hand);
+    if (order.due) work.observer?.runStarted(name, (work.clock.now().getTime() - order.due.getTime()) / 1000);
     const mine = {
       ...{ config: hand.config, store },
       work: under(lock, { ...work, signal: hand.signal, abort: hand.abort, progress }),
@@ -236,7 +240,16 @@ export class Service implements Hands {
   #later(source: string, promise: Promise<void>): void {
     promise.catch((error) => {
       if (!this.#soft.signal.aborted)
-        this.log.error({ event: 'schedule.threw', source, err: error }, `${source}: ${messageOf(error)}`);
+        this.log.error(
+          {
+            event: 'schedule.threw',
+            source,
+            target: null,
+            error: { kind: kindOf(error), message: messageOf(error) },
+            err: error,
+          },
+          `${source}: ${messageOf(error)}`,
+        );
     });
   }
 }

@@ -152,7 +152,7 @@ export class Lane<R> {
     if (this.#closed !== null) return;
     const until = closedUntil(this.breaker, this.#tools.clock.now());
     if (until) this.#skip(due ? 1 : 0, `${trigger}: after failures nothing is tried before ${until.toISOString()}`);
-    else this.#add({ trigger, dryRun: false }, false, due);
+    else this.#add({ trigger, dryRun: false, ...(due && { due }) }, false, due);
   }
 
   /** Somebody asks. Rejects when nothing comes of it. */

@@ -181,14 +181,14 @@ const exitStatus = z
 
 /** One line of a run that is waited for. */
 export const runLine = z
-  .discriminatedUnion('event', [
-    z.strictObject({ event: z.literal('accepted'), sources: z.array(z.string()) }),
-    z.strictObject({ event: z.literal('progress'), who: z.string(), text: z.string() }),
-    z.strictObject({ event: z.literal('run'), run }),
-    z.strictObject({ event: z.literal('failed'), who: z.string(), ...errorBody.shape }),
-    z.strictObject({ event: z.literal('delivery'), delivery }),
+  .discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('accepted'), sources: z.array(z.string()) }),
+    z.strictObject({ type: z.literal('progress'), who: z.string(), text: z.string() }),
+    z.strictObject({ type: z.literal('run'), run }),
+    z.strictObject({ type: z.literal('failed'), who: z.string(), ...errorBody.shape }),
+    z.strictObject({ type: z.literal('delivery'), delivery }),
     z.strictObject({
-      event: z.literal('end'),
+      type: z.literal('end'),
       exit: exitStatus,
       busy: z.array(z.string()).describe('sources that no run came to be of'),
       outbox: z.record(z.string(), outboxCounts),

@@ -25,11 +25,13 @@ const mostNotes = 10_000;
 /** The handlers of a service. */
 export function handlersOf(service: Service): Handlers {
   const { scheduler, log } = service;
+  const note = (reason: string): void => log.info({ event: 'control.decided', reason }, `asked: ${reason}`);
   return {
     status: () => statusOf(service),
     async run({ body: { sources: names, dryRun, wait } }) {
       const sources = selectSources(scheduler.config, names);
       if (scheduler.life.state !== 'running') throw new Unavailable(`rosterd is ${scheduler.life.state}`);
+      note(`${dryRun ? 'dry run' : 'run'} of ${sources.map(({ name }) => name).join(', ')}`);
       if (wait) return follow(service, sources, dryRun);
       for (const { name } of sources) void scheduler.runNow(name, { trigger: 'socket', dryRun });
       return { accepted: sources.map(({ name }) => name) };
@@ -60,6 +62,7 @@ export function handlersOf(service: Service): Handlers {
     metrics: () => service.metrics(),
     logLevel: async () => ({ level: log.level }),
     async setLogLevel({ body: { level } }) {
+      note(`log level ${level}`);
       log.level = level;
       return { level };
     },
@@ -80,28 +83,28 @@ function follow(service: Service, sources: readonly SourceConfig[], dryRun: bool
     const runs: Run[] = [];
     const busy: string[] = [];
     let deliveries: DeliveryEnd[] = [];
-    stream.push({ event: 'accepted', sources: sources.map(({ name }) => name) });
+    stream.push({ type: 'accepted', sources: sources.map(({ name }) => name) });
     const run = async ({ name }: SourceConfig): Promise<void> => {
       try {
         const run = await scheduler.runNow(name, { trigger: 'socket', dryRun });
         runs.push(run);
-        stream.push({ event: 'run', run });
+        stream.push({ type: 'run', run });
       } catch (error) {
         busy.push(name);
-        stream.push({ event: 'failed', who: name, ...errorJson(error) });
+        stream.push({ type: 'failed', who: name, ...errorJson(error) });
       }
     };
     await Promise.all(sources.map(run));
     if (!dryRun) deliveries = await scheduler.deliverAndWait('socket');
-    for (const delivery of deliveries) stream.push({ event: 'delivery', delivery });
+    for (const delivery of deliveries) stream.push({ type: 'delivery', delivery });
     const outbox = await outboxCounts(service.rosterd);
     const exit = exitOf({ runs, busy, deliveries, outbox }) as 0 | 1 | 3;
-    stream.push({ event: 'end', exit, busy, outbox });
+    stream.push({ type: 'end', exit, busy, outbox });
   };
   void work()
     .catch((error) => {
-      stream.push({ event: 'failed', who: 'rosterd', ...errorJson(error) });
-      stream.push({ event: 'end', exit: 1, busy: [], outbox: {} });
+      stream.push({ type: 'failed', who: 'rosterd', ...errorJson(error) });
+      stream.push({ type: 'end', exit: 1, busy: [], outbox: {} });
     })
     .finally(() => {
       service.watchers.delete(watcher);

@@ -8,6 +8,7 @@ import type { Config } from '../../configure/config.ts';
 import { check } from '../../configure/explain.ts';
 import { pathText } from '../../configure/problems.ts';
 import { endsWithin } from '../../schedule/bell.ts';
+import { metricsContentType } from '../metrics.ts';
 import type { Service } from '../service.ts';
 import { type Asked, type Endpoint, type EndpointName, endpoints } from './api.ts';
 import { errorJson, NotFound } from './errors.ts';
@@ -57,6 +58,7 @@ export async function openControl({ control: { socket } }: Config, service: Serv
       cause,
     });
   }
+  service.log.info({ event: 'control.opened', file: socket }, `answering at ${socket}`);
   return {
     async settle() {
       await endsWithin(systemClock, patienceMs, Promise.allSettled([...inHand]), new AbortController().signal);
@@ -98,8 +100,7 @@ function send(reply: FastifyReply, endpoint: Endpoint, answer: unknown): Fastify
     lines.on('error', () => {});
     return reply.type('application/x-ndjson').send(lines);
   }
-  if (endpoint.answers[200]?.type === 'text')
-    return reply.type('text/plain; version=0.0.4; charset=utf-8').send(answer);
+  if (endpoint.answers[200]?.type === 'text') return reply.type(metricsContentType).send(answer);
   return reply.code(endpoint.answers[202] ? 202 : 200).send(answer);
 }
 

@@ -55,7 +55,7 @@ export class Stream {
           next = now + wordsMs;
           const words = this.#words;
           this.#words = new Map();
-          for (const [who, said] of words) yield text({ event: 'progress', who, text: said });
+          for (const [who, said] of words) yield text({ type: 'progress', who, text: said });
         } else await this.#news(this.#words.size ? next - now : null);
       }
     } finally {
