@@ -133,7 +133,7 @@ const status = z
   })
   .meta({ id: 'Status', description: 'where everything stands' });
 
-const rows = z.array(z.strictObject({ file: z.string(), line: count }));
+const rows = z.array(z.strictObject({ source: z.string(), snapshot: count, file: z.string(), line: count }));
 
 const change = z
   .looseObject({
@@ -242,7 +242,9 @@ export interface Endpoint {
   answers: Readonly<Record<number, { description: string; type: 'json' | 'ndjson' | 'text'; schema: z.ZodType }>>;
 }
 
-const json = (description: string, schema: z.ZodType) => ({ 200: { description, type: 'json' as const, schema } });
+const json = <S extends z.ZodType>(description: string, schema: S) => ({
+  200: { description, type: 'json' as const, schema },
+});
 
 /** Every endpoint by its name, which is the operation's id. */
 export const endpoints = {
@@ -356,6 +358,16 @@ export const errorAnswers = {
 } as const;
 
 export { errorBody };
+/** What an endpoint answers when all went well. */
+export type Answer<N extends EndpointName> = z.output<(typeof endpoints)[N]['answers'][200]['schema']>;
+
+/** What an endpoint may be asked with; what has a default may be left out. */
+export interface Asking<N extends EndpointName> {
+  params?: z.input<(typeof endpoints)[N]['params']>;
+  query?: Record<string, string | number | undefined>;
+  body?: (typeof endpoints)[N]['body'] extends z.ZodType ? z.input<(typeof endpoints)[N]['body']> : never;
+}
+
 export type RunLine = z.output<typeof runLine>;
 export type StatusBody = z.output<typeof status>;
 export type ReloadBody = z.output<typeof reload>;

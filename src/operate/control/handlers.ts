@@ -6,7 +6,7 @@ import { changeOf } from '../../reconcile/plan.ts';
 import { selectSources } from '../../schedule/select.ts';
 import type { Plan, PlanPosition, Run } from '../../store/port.ts';
 import { approveHeld, rejectHeld } from '../approve.ts';
-import { typesIn } from '../runs.ts';
+import { mostNotes, typesIn } from '../history.ts';
 import type { Service } from '../service.ts';
 import { withSource } from '../session.ts';
 import { exitOf, outboxCounts } from '../sync.ts';
@@ -18,9 +18,6 @@ import { Stream } from './stream.ts';
 
 /** What answers to each endpoint: a value, which becomes JSON or text, or a stream of lines. */
 export type Handlers = { [N in EndpointName]: (asked: Asked<N>) => Promise<unknown> };
-
-/** Notes of a plan that are shown; there are never many. */
-const mostNotes = 10_000;
 
 /** The handlers of a service. */
 export function handlersOf(service: Service): Handlers {

@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { Denied, Misconfigured, Unavailable } from '../../base/errors.ts';
+import { Denied, Misconfigured } from '../../base/errors.ts';
 
 /** What is at the path of a socket: nobody, what a dead process left behind, or somebody who answers. */
 export type Found = 'nobody' | 'stale' | 'alive';
@@ -42,15 +42,9 @@ export async function makeRoom(path: string): Promise<void> {
   if (found === 'stale') rmSync(path);
 }
 
-/** What is said when the socket is there and not ours to use. */
-export function denied(path: string, cause: unknown): Denied {
+function denied(path: string, cause: unknown): Denied {
   return new Denied(`the control socket ${path} may not be used by this user`, {
     remedy: 'become the user that rosterd runs as, or a member of its group',
     cause,
   });
-}
-
-/** What is said when somebody was there and is not any more. */
-export function lost(path: string, cause: unknown): Unavailable {
-  return new Unavailable(`the daemon at ${path} does not answer any more`, { remedy: 'rosterd status', cause });
 }
