@@ -324,7 +324,7 @@ export class Scheduler {
     this.#lanes.arrange(this.#config, before);
     this.#bell.ring();
     const { live, restart } = differences;
-    const paths = (list: typeof live): string[] => list.map(({ path, what }) => `${path} ${what}`);
+    const paths = (list: typeof live): string[] => list.map(({ path }) => path);
     this.#log.info({ event: 'config.reloaded', live: paths(live) }, `configuration reloaded, ${live.length} changes`);
     if (restart.length)
       this.#log.warn(

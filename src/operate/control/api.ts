@@ -338,6 +338,7 @@ export const endpoints = {
   },
 } as const satisfies Record<string, Endpoint>;
 
+/** The name of an endpoint. */
 export type EndpointName = keyof typeof endpoints;
 
 /** What a handler is handed: everything checked, defaults filled in. */

@@ -28,6 +28,9 @@ export class Stream {
 
   push(line: RunLine): void {
     if (!this.#left) this.#lines.push(line);
+    // no word of it comes after its outcome
+    if (line.type === 'run') this.#words.delete(line.run.source);
+    if (line.type === 'delivery') this.#words.delete(line.delivery.target);
     this.#wake();
   }
 
