@@ -58,6 +58,11 @@ export class Service implements Hands {
     return this.#soft.signal.aborted;
   }
 
+  /** Aborts when somebody asks to stop at once. */
+  get hasten(): AbortSignal {
+    return this.#hard.signal;
+  }
+
   /** Opens everything and begins. Rejects when that cannot be. */
   async start(): Promise<void> {
     await this.scheduler.start();

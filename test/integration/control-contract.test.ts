@@ -82,7 +82,7 @@ targets:
     });
     writeFileSync(join(site.directory, 'secret'), 'stub');
     site.drop('sis', 0, 20);
-    site.drop('hr', 20, 30, 'Law');
+    site.drop('hr', 20, 30);
     const daemon = await site.start();
     const get = async (path: string, template = path.replace(/\?.*/, ''), status = 200): Promise<Json> => {
       const answer = await askSocket(site.socket, 'GET', path);

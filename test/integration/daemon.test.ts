@@ -78,7 +78,7 @@ describe('signals', () => {
     expect(await daemon.stop('SIGINT')).toBe(0);
   });
 
-  test('a stop during a run finishes the batch in hand; the next start makes up for the rest', async () => {
+  test('a stop during a run finishes the batch in hand; the next run goes on from there', async () => {
     const site = new DaemonSite();
     site.drop('sis', 0, 30_000);
     const daemon = await site.start();
@@ -176,7 +176,7 @@ describe('run, status and reload', () => {
   test('run --wait streams progress and exits with 0, 1 and 3; approve over the socket lets pass what was held', async () => {
     const site = new DaemonSite({ top: strict });
     site.drop('sis', 0, 20);
-    site.drop('hr', 20, 40, 'Law');
+    site.drop('hr', 20, 40);
     const daemon = await site.start();
     const streamed = await site.ask('POST', '/v1/run', { wait: true });
     const lines = linesOf(streamed.text);

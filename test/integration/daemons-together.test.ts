@@ -50,7 +50,7 @@ requireServer('mongodb', () => missing)('two daemons on one MongoDB', () => {
     expect(asked.text).toMatch(/another rosterd is at work on sis|"type":"run"/);
     first.child.kill('SIGKILL');
     await first.ended;
-    site.drop('hr', 4000, 4005, 'Law');
+    site.drop('hr', 4000, 4005);
     const other = await askSocket(socket, 'POST', '/v1/run', { sources: ['hr'], wait: true });
     expect(other.text).toContain('"status":"applied"');
     const again = await askSocket(socket, 'POST', '/v1/run', { sources: ['sis'], wait: true });

@@ -96,7 +96,7 @@ export class DaemonSite {
   #daemons: Process[] = [];
   #time = 1_768_000_000;
 
-  /** `top`: further keys of the file; `source`: of each source; `name`: tells several daemons of one site apart. */
+  /** `top`: further keys of the file; `source`: of each source. */
   constructor(how: { top?: string; source?: string; store?: string } = {}) {
     const { top = '', source = '', store = '{ kind: embedded }' } = how;
     mkdirSync(this.drops);
@@ -130,9 +130,9 @@ ${sourceYaml('hr', this.drops, source)}
   }
 
   /** Drops a list of people; each one is a minute newer than the one before. */
-  drop(source: string, from: number, to: number, faculty?: string): void {
+  drop(source: string, from: number, to: number): void {
     const file = join(this.drops, `${source}-1.csv`);
-    writeFileSync(file, csv(lines(from, to, faculty)));
+    writeFileSync(file, csv(lines(from, to)));
     this.#time += 60;
     utimesSync(file, this.#time, this.#time);
   }

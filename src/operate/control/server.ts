@@ -61,7 +61,7 @@ export async function openControl({ control: { socket } }: Config, service: Serv
   service.log.info({ event: 'control.opened', file: socket }, `answering at ${socket}`);
   return {
     async settle() {
-      await endsWithin(systemClock, patienceMs, Promise.allSettled([...inHand]), new AbortController().signal);
+      await endsWithin(systemClock, patienceMs, Promise.allSettled([...inHand]), service.hasten);
     },
     async close() {
       await server.close();
@@ -81,7 +81,9 @@ function route(server: FastifyInstance, name: EndpointName, handlers: Handlers, 
         body: endpoint.body && checked(endpoint.body, request.body ?? {}, 'body'),
       };
       const answering = (handlers[name] as (asked: unknown) => Promise<unknown>)(asked as Asked<typeof name>);
-      const over = answering.then((answer) => (answer instanceof Stream ? answer.ended : undefined));
+      const read = new Promise<void>((resolve) => reply.raw.once('close', resolve));
+      // to the last line, and until it is on its way
+      const over = answering.then((answer) => (answer instanceof Stream ? answer.ended : undefined)).then(() => read);
       inHand.add(over);
       void over.then(
         () => inHand.delete(over),
