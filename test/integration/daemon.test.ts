@@ -230,7 +230,7 @@ describe('run, status and reload', () => {
     const direct = await site.rosterd('sync', '--no-deliver');
     expect([direct.status, direct.stderr]).toEqual([2, expect.stringContaining('a daemon runs')]);
     const runs = (await site.rosterd('runs', '--json', '--limit', '3')).stdout.trim().split('\n');
-    expect(runs.map((line) => JSON.parse(line).status)).toEqual(['failed', 'held', 'held']);
+    expect(runs.map((line) => JSON.parse(line).status)).toEqual(['failed', 'held', 'applied']);
     expect(await daemon.stop()).toBe(0);
 
     // without a daemon the same commands work on the store
