@@ -104,7 +104,11 @@ describe('the status of the service', () => {
 describe('the history of a source', () => {
   const pages = (runs: readonly Run[]) => {
     const asked: number[] = [];
-    return { asked, page: async (skip: number, limit: number) => (asked.push(skip), runs.slice(skip, skip + limit)) };
+    const page = async (skip: number, limit: number): Promise<Run[]> => {
+      asked.push(skip);
+      return runs.slice(skip, skip + limit);
+    };
+    return { asked, page };
   };
   const failedRun = (minutes: number, more: Partial<Run> = {}): Run => {
     const began = new Date(at('20T00:00').getTime() - minutes * 60_000);
