@@ -95,6 +95,15 @@ describe('the status of the service', () => {
     expect(await state()).toBe('fresh 1 h');
   });
 
+  test('is told as far as it is known while the store is away', async () => {
+    const service = new Service(configOf([sourceOf('sis', '15 2 * * *')]), '2026-01-15T03:00:00Z');
+    service.past = [runOf('sis', at('15T02:15'))];
+    await service.scheduler.start();
+    service.runs = () => Promise.reject(new Error('no store'));
+    expect((await service.scheduler.status()).sources[0]!.freshness).toMatchObject({ state: 'fresh' });
+    expect(service.events('status.store')).toMatchObject([{ level: 40, source: 'sis', error: 'no store' }]);
+  });
+
   test('never, for a source that has none', async () => {
     const service = new Service(configOf([sourceOf('sis', '15 2 * * *')]));
     expect((await service.scheduler.status()).sources[0]!.freshness).toEqual({ state: 'never' });
