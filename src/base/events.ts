@@ -392,7 +392,7 @@ export const events = {
     levels: ['debug', 'info'],
     meaning: 'a run that came due is not made, for the reason given',
     remedy: null,
-    fields: ['source', 'target', 'dues', 'reason'],
+    fields: ['source', 'target', 'dues', 'due', 'reason'],
   },
   'schedule.retry': {
     levels: ['info'],
@@ -417,6 +417,12 @@ export const events = {
     meaning: 'it works again',
     remedy: null,
     fields: ['source', 'target', 'failures'],
+  },
+  'status.store': {
+    levels: ['warn'],
+    meaning: 'the store could not be asked how fresh a source is; the status says less than usual',
+    remedy: 'what `error.message` says',
+    fields: ['source', 'error'],
   },
   'schedule.threw': {
     levels: ['error'],

@@ -104,7 +104,10 @@ export interface SourceContext {
   signal: AbortSignal;
   clock: Clock;
   log: Log;
-  /** A short sentence for whoever watches ("42 of 110 MB fetched"). Cheap to call often. */
+  /**
+   * A short sentence for whoever watches ("42 of 110 MB fetched"). Cheap to call often. The watchdog lives on it as well: a
+   * pull that says nothing new for `service.stuckAfter` is stuck, so numbers belong into it.
+   */
   progress(text: string): void;
 }
 
