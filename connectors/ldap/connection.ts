@@ -185,7 +185,11 @@ export class Connection {
         cause,
         remedy: 'ldaps:// is usually on port 636; on port 389 it is ldap:// with startTLS: true',
       });
-    return new Unavailable(`${url} cannot be reached: ${cause.message || cause.code}`, { cause });
+    const inTls = 'authorized' in socket && cause.code === 'ECONNRESET';
+    return new Unavailable(`${url} cannot be reached: ${cause.message || cause.code}`, {
+      cause,
+      ...(inTls ? { remedy: 'it listens, but not for TLS? ldaps:// is usually on port 636' } : {}),
+    });
   }
 
   #listen(socket: Socket): void {
@@ -268,6 +272,7 @@ export class Connection {
     this.#heldBytes += bytes.length;
     if (this.#heldBytes < this.#wanted) return;
     const all = this.#held.length === 1 ? bytes : Buffer.concat(this.#held, this.#heldBytes);
+    const text = all.toString('latin1');
     let at = 0;
     this.#wanted = 2;
     try {
@@ -279,7 +284,7 @@ export class Connection {
           this.#wanted = found ? found.end - at : 2;
           break;
         }
-        this.#take(all, at, found.end);
+        this.#take(all, text, at, found.end);
         if (this.#failure) return;
         at = found.end;
       }
@@ -294,7 +299,7 @@ export class Connection {
   }
 
   /** Takes one message. Throws when it is not what was asked for. */
-  #take(all: Buffer, start: number, end: number): void {
+  #take(all: Buffer, text: string, start: number, end: number): void {
     const reader = new BerReader(all.subarray(start, end));
     reader.readSequence();
     const id = reader.readInt();
@@ -314,7 +319,7 @@ export class Connection {
     const { search } = pending;
     if (search && operation === ProtocolOperation.LDAP_RES_SEARCH_ENTRY) {
       const from = start + reader.offset;
-      search.add(readEntry(all, from, from + reader.length));
+      search.add(readEntry(all, text, from, from + reader.length));
       // only an answer that nobody else waits behind is held up
       if (search.waiting >= mostWaiting && this.#pending.size === 1) this.#socket.pause();
     } else if (search && operation === ProtocolOperation.LDAP_RES_SEARCH_REF) {

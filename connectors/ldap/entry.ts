@@ -1,10 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 
-/** An entry as it comes over the wire (RFC 4511, 4.5.2): values stay bytes until somebody knows what they mean. */
+/**
+ * An entry as it comes over the wire (RFC 4511, 4.5.2). Values stay bytes until somebody knows what they mean, written as
+ * text with one character for each byte: a chunk that arrived is made text once, instead of each value by itself.
+ */
 export interface Entry {
   dn: string;
   /** Attribute description in lower case → values. Options (`;range=0-1499`, `;lang-de`) are part of it. */
-  attributes: Map<string, Buffer[]>;
+  attributes: Map<string, string[]>;
+  /** True: the server gave a part only of some attribute. */
+  ranged: boolean;
 }
 
 /** Tag, and where the content begins and ends. */
@@ -42,56 +47,70 @@ function piece(bytes: Buffer, at: number, limit: number, tag: number): Piece {
   return found;
 }
 
-/** Descriptions are few and come again and again. */
+/** Descriptions in lower case by their spelling: they are few and come again and again. */
 const descriptions = new Map<string, string>();
 const mostDescriptions = 10_000;
 
-/** Reads an entry from the content of its message. The library's reader decodes every value twice; this takes a third. */
-export function readEntry(bytes: Buffer, start: number, end: number): Entry {
+/**
+ * Reads an entry from the content of its message; `bytes` and `text` are the same. The library's reader decodes every
+ * value twice, and byte by byte.
+ */
+export function readEntry(bytes: Buffer, text: string, start: number, end: number): Entry {
   const name = piece(bytes, start, end, OCTETS);
   const list = piece(bytes, name.end, end, SEQUENCE);
-  const attributes = new Map<string, Buffer[]>();
+  const attributes = new Map<string, string[]>();
+  let ranged = false;
   for (let at = list.start; at < list.end; ) {
     const attribute = piece(bytes, at, list.end, SEQUENCE);
     const type = piece(bytes, attribute.start, attribute.end, OCTETS);
     const set = piece(bytes, type.end, attribute.end, SET);
-    const values: Buffer[] = [];
+    const values: string[] = [];
     for (let next = set.start; next < set.end; ) {
       const value = piece(bytes, next, set.end, OCTETS);
-      values.push(bytes.subarray(value.start, value.end));
+      values.push(text.slice(value.start, value.end));
       next = value.end;
     }
-    const written = bytes.toString('latin1', type.start, type.end);
+    const written = text.slice(type.start, type.end);
     let description = descriptions.get(written);
     if (description === undefined) {
-      description = written.toLowerCase();
-      if (descriptions.size < mostDescriptions) descriptions.set(written, description);
+      description = copyOf(written).toLowerCase();
+      if (descriptions.size < mostDescriptions) descriptions.set(copyOf(written), description);
     }
+    ranged ||= description.includes(';range=');
     attributes.set(description, values);
     at = attribute.end;
   }
-  return { dn: bytes.toString('utf8', name.start, name.end), attributes };
+  return { dn: utf8(text.slice(name.start, name.end)) ?? text.slice(name.start, name.end), attributes, ranged };
 }
 
-/** Text of a value; null when it is none. */
-export function textOf(value: Buffer): string | null {
-  return isUtf8(value) ? value.toString('utf8') : null;
+/** A piece of a text holds on to the whole text; a copy does not. */
+function copyOf(text: string): string {
+  return bytesOf(text).toString('latin1');
+}
+
+/** The bytes of a value. */
+export function bytesOf(value: string): Buffer {
+  return Buffer.from(value, 'latin1');
+}
+
+/** What a value says as UTF-8; null when it is none. */
+export function utf8(value: string): string | null {
+  if (!/[\x80-\xff]/.test(value)) return value;
+  const bytes = bytesOf(value);
+  return isUtf8(bytes) ? bytes.toString('utf8') : null;
 }
 
 /** The texts of an attribute, for entries of the server about itself. */
 export function textsOf(entry: Entry | null, name: string): string[] {
-  return (entry?.attributes.get(name.toLowerCase()) ?? []).map((value) => value.toString('utf8'));
+  return (entry?.attributes.get(name.toLowerCase()) ?? []).map((value) => utf8(value) ?? '');
 }
 
-/** A GUID as Microsoft prints it: the first three groups are little-endian. Null when the bytes are none. */
-export function guidText(bytes: Buffer): string | null {
-  if (bytes.length !== 16) return null;
-  const groups = [
-    bytes.subarray(0, 4).toReversed(),
-    bytes.subarray(4, 6).toReversed(),
-    bytes.subarray(6, 8).toReversed(),
-    bytes.subarray(8, 10),
-    bytes.subarray(10),
-  ];
-  return groups.map((group) => Buffer.from(group).toString('hex')).join('-');
+/** A GUID as Microsoft prints it: the first three groups are little-endian. Null when the value is none. */
+export function guidText(value: string): string | null {
+  if (value.length !== 16) return null;
+  const bytes = bytesOf(value);
+  bytes.subarray(0, 4).swap32();
+  bytes.subarray(4, 8).swap16();
+  const hex = bytes.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }

@@ -1,7 +1,7 @@
 import { AndFilter, type Filter, FilterParser } from 'ldapts';
 import type { SourceContext } from '../../src/connector/source.ts';
 import type { Connection } from './connection.ts';
-import { textsOf } from './entry.ts';
+import { bytesOf, textsOf } from './entry.ts';
 import type { Kept, Mark } from './keep.ts';
 import type { LdapSettings } from './schema.ts';
 import { readOne, type Server } from './server.ts';
@@ -40,7 +40,7 @@ async function usnStart(connection: Connection, server: Server): Promise<Start> 
   const [invocation] = entry?.attributes.get('invocationid') ?? [];
   // a controller that was put back from a copy counts anew, and says so by another id
   if (!invocation) return none('this account may not read the invocationId of the domain controller');
-  const mark: Mark = { by: 'usn', server: dnsHostName, invocation: invocation.toString('hex'), usn };
+  const mark: Mark = { by: 'usn', server: dnsHostName, invocation: bytesOf(invocation).toString('hex'), usn };
   return { mark, reason: '', seen: false };
 }
 
@@ -107,8 +107,8 @@ export function changedSince(filter: Filter, mark: Mark): Filter {
 /** The greatest `modifyTimestamp` of a pull. */
 export class Latest {
   time: string | null = null;
-  see(value: Buffer | undefined): void {
-    const text = /^(\d{14})(\.\d+)?Z$/.exec(value?.toString('latin1') ?? '')?.[1];
+  see(value: string | undefined): void {
+    const text = /^(\d{14})(\.\d+)?Z$/.exec(value ?? '')?.[1];
     if (text !== undefined && (this.time === null || text > this.time)) this.time = text;
   }
 }

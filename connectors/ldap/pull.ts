@@ -115,11 +115,12 @@ async function readInto(
     let count = 0;
     for await (const entries of entriesOf(connection, query, server, settings)) {
       for (const entry of entries) {
-        await completed(connection, entry, query);
+        if (entry.ranged) await completed(connection, entry, query);
         count += 1;
         const { key, stable, disabled, rows } = reading.rowsOf(entry);
-        if (seen.has(key)) continue;
-        seen.add(key);
+        const print = stable ? Buffer.from(key.replaceAll('-', ''), 'hex').toString('latin1') : key;
+        if (seen.has(print)) continue;
+        seen.add(print);
         left.entries += 1;
         if (left.entries > settings.maxEntries)
           throw new Incomplete(`more than ${settings.maxEntries} entries`, {

@@ -1,6 +1,6 @@
 import { Misconfigured } from '../../src/base/errors.ts';
 import { type ColumnExpectation, cellOf } from '../../src/connector/source.ts';
-import { type Entry, guidText, textOf } from './entry.ts';
+import { bytesOf, type Entry, guidText, utf8 } from './entry.ts';
 import type { LdapSettings } from './schema.ts';
 
 /** Entries as rows: which attributes are asked for, and what becomes of their values. */
@@ -65,8 +65,9 @@ export function readingOf({ required, optional, secret = [] }: ColumnExpectation
     if (column === '@disabled') return (_entry, { disabled }) => (disabled === null ? [] : [String(disabled)]);
     const attribute = column.toLowerCase();
     if (attribute === 'objectguid') return (entry) => valuesOf(entry, attribute, guidText, 'is no GUID');
-    if (binary.has(attribute)) return (entry) => valuesOf(entry, attribute, (value) => value.toString('base64'), '');
-    return (entry) => valuesOf(entry, attribute, textOf, 'is no text in UTF-8; list it under binary');
+    if (binary.has(attribute))
+      return (entry) => valuesOf(entry, attribute, (value) => bytesOf(value).toString('base64'), '');
+    return (entry) => valuesOf(entry, attribute, utf8, 'is no text in UTF-8; list it under binary');
   });
   const eachColumns = columns.flatMap((column, at) => (column.toLowerCase() === each ? [at] : []));
   if (each !== undefined && !eachColumns.length)
@@ -106,8 +107,8 @@ interface Ids {
 
 function idsOf({ attributes }: Entry): Ids {
   const guid = attributes.get('objectguid')?.[0];
-  const text = attributes.get('entryuuid')?.[0]?.toString('latin1').toLowerCase();
-  const control = attributes.get('useraccountcontrol')?.[0]?.toString('latin1');
+  const text = attributes.get('entryuuid')?.[0]?.toLowerCase();
+  const control = attributes.get('useraccountcontrol')?.[0];
   return {
     stableId: guid ? guidText(guid) : text !== undefined && uuid.test(text) ? text : null,
     // an account that nobody can tell about is not taken for a disabled one
@@ -119,7 +120,7 @@ function idsOf({ attributes }: Entry): Ids {
 function valuesOf(
   { attributes }: Entry,
   attribute: string,
-  read: (value: Buffer) => string | null,
+  read: (value: string) => string | null,
   wrong: string,
 ): readonly string[] | string {
   const values = attributes.get(attribute) ?? attributes.get(`${attribute};binary`);

@@ -59,9 +59,9 @@ const search = {
   filter: filter.optional(),
   scope: z
     .enum(['sub', 'one', 'base'])
-    .default('sub')
-    .describe('sub: all below the base; one: its children; base: itself'),
-  allowEmpty: z.boolean().default(false).describe('true: that this search finds nobody is no sign of missing rights'),
+    .optional()
+    .describe('sub (the default): the base and all below; one: its children; base: itself'),
+  allowEmpty: z.boolean().optional().describe('true: that this search finds nobody is no sign of missing rights'),
 };
 
 /** One search of a pull. `filter` null: the default of the server's kind. */
@@ -94,8 +94,8 @@ export const settings = z
       .describe('longest silence of the server while an answer is due'),
     base: search.base.optional(),
     filter: search.filter,
-    scope: search.scope.optional(),
-    allowEmpty: search.allowEmpty.optional(),
+    scope: search.scope,
+    allowEmpty: search.allowEmpty,
     searches: z.array(z.strictObject(search)).min(1).optional().describe('several searches instead of base and filter'),
     pageSize: z.number().int().min(1).max(10_000).default(1000).describe('entries that are asked for at a time'),
     maxEntries: z.number().int().positive().default(5_000_000).describe('more entries in one pull are refused'),
@@ -141,8 +141,13 @@ export const settings = z
   })
   .transform(({ base, filter, scope, allowEmpty, searches, ...rest }) => ({
     ...rest,
-    searches: (searches ?? [{ base: base!, filter, scope: scope ?? 'sub', allowEmpty: allowEmpty ?? false }]).map(
-      (one): Search => ({ ...one, filter: one.filter ?? null }),
+    searches: (searches ?? [{ base: base!, filter, scope, allowEmpty }]).map(
+      (one): Search => ({
+        base: one.base,
+        filter: one.filter ?? null,
+        scope: one.scope ?? 'sub',
+        allowEmpty: one.allowEmpty ?? false,
+      }),
     ),
   }));
 

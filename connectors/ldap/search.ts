@@ -134,7 +134,7 @@ export async function completed(connection: Connection, entry: Entry, query: Que
     for (let part = 0; last !== '*'; part++) {
       if (Number(last) !== all.length - 1 || part > mostParts) throw odd();
       const answer = connection.search(oneEntry(entry.dn, [`${name};range=${all.length}-*`]));
-      let more: [string, Buffer[]] | undefined;
+      let more: [string, string[]] | undefined;
       for (let found = await answer.next(); found; found = await answer.next())
         more = [...found[0]!.attributes].find(([key]) => key.startsWith(`${name};range=`));
       const bounds = more && ranged.exec(more[0]);

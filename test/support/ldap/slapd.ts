@@ -109,7 +109,7 @@ index objectClass,cn eq
 index entryCSN,entryUUID eq
 limits dn.exact="${reader.dn}" size.soft=unlimited size.hard=unlimited size.prtotal=unlimited
 limits dn.exact="${blind.dn}" size.soft=unlimited size.hard=unlimited size.prtotal=unlimited
-access to dn.subtree="ou=people,${suffix}" attrs=entry
+access to dn.children="ou=people,${suffix}" attrs=entry
   by dn.exact="${blind.dn}" none
   by users read by * none
 access to attrs=userPassword by anonymous auth
