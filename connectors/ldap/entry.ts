@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer';
  */
 export interface Entry {
   dn: string;
-  /** Attribute description in lower case → values. Options (`;range=0-1499`, `;lang-de`) are part of it. */
+  /** Attribute description, as by `nameOf` → values. Options (`;range=0-1499`, `;lang-de`) are part of it. */
   attributes: Map<string, string[]>;
   /** True: the server gave a part only of some attribute. */
   ranged: boolean;
@@ -47,7 +47,12 @@ function piece(bytes: Buffer, at: number, limit: number, tag: number): Piece {
   return found;
 }
 
-/** Descriptions in lower case by their spelling: they are few and come again and again. */
+/** The description of an attribute as it is told apart: without case, and without the option that says how it was sent. */
+export function nameOf(description: string): string {
+  return description.toLowerCase().replace(/;binary$/, '');
+}
+
+/** Descriptions by their spelling: they are few and come again and again. */
 const descriptions = new Map<string, string>();
 const mostDescriptions = 10_000;
 
@@ -73,7 +78,7 @@ export function readEntry(bytes: Buffer, text: string, start: number, end: numbe
     const written = text.slice(type.start, type.end);
     let description = descriptions.get(written);
     if (description === undefined) {
-      description = copyOf(written).toLowerCase();
+      description = nameOf(copyOf(written));
       if (descriptions.size < mostDescriptions) descriptions.set(copyOf(written), description);
     }
     ranged ||= description.includes(';range=');

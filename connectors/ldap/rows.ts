@@ -1,6 +1,6 @@
 import { Misconfigured } from '../../src/base/errors.ts';
 import { type ColumnExpectation, cellOf } from '../../src/connector/source.ts';
-import { bytesOf, type Entry, guidText, utf8 } from './entry.ts';
+import { bytesOf, type Entry, guidText, nameOf, utf8 } from './entry.ts';
 import type { LdapSettings } from './schema.ts';
 
 /** Entries as rows: which attributes are asked for, and what becomes of their values. */
@@ -50,26 +50,26 @@ export function readingOf({ required, optional, secret = [] }: ColumnExpectation
         remedy: `besides attributes there are ${Object.keys(pseudo).join(', ')}`,
       });
   const wanted = columns.filter((column) => name.test(column));
-  const lower = (names: readonly string[]): Set<string> => new Set(names.map((one) => one.toLowerCase()));
+  const lower = (names: readonly string[]): Set<string> => new Set(names.map(nameOf));
   const [binary, mayBeMissing, each] = [
     lower(settings.binary),
     lower(settings.mayBeMissing),
-    settings.each?.toLowerCase(),
+    settings.each === undefined ? undefined : nameOf(settings.each),
   ];
   const uac = settings.disabledAccounts === 'leave-out' || columns.includes('@disabled') ? ['userAccountControl'] : [];
-  const asked = new Map([...uac, 'objectGUID', 'entryUUID', ...wanted].map((one) => [one.toLowerCase(), one]));
+  const asked = new Map([...uac, 'objectGUID', 'entryUUID', ...wanted].map((one) => [nameOf(one), one]));
 
   const cellsOf = columns.map((column): ((entry: Entry, ids: Ids) => readonly string[] | string) => {
     if (column === '@dn') return (entry) => [entry.dn];
     if (column === '@stableId') return (_entry, { stableId }) => (stableId === null ? [] : [stableId]);
     if (column === '@disabled') return (_entry, { disabled }) => (disabled === null ? [] : [String(disabled)]);
-    const attribute = column.toLowerCase();
+    const attribute = nameOf(column);
     if (attribute === 'objectguid') return (entry) => valuesOf(entry, attribute, guidText, 'is no GUID');
     if (binary.has(attribute))
       return (entry) => valuesOf(entry, attribute, (value) => bytesOf(value).toString('base64'), '');
     return (entry) => valuesOf(entry, attribute, utf8, 'is no text in UTF-8; list it under binary');
   });
-  const eachColumns = columns.flatMap((column, at) => (column.toLowerCase() === each ? [at] : []));
+  const eachColumns = columns.flatMap((column, at) => (nameOf(column) === each ? [at] : []));
   if (each !== undefined && !eachColumns.length)
     throw new Misconfigured(`each: ${settings.each} is read by no field of the map`, {
       remedy: 'name it in map:, for example as the course',
@@ -78,9 +78,7 @@ export function readingOf({ required, optional, secret = [] }: ColumnExpectation
   return {
     columns,
     attributes: [...asked.values()],
-    expected: required
-      .filter((column) => wanted.includes(column) && !mayBeMissing.has(column.toLowerCase()))
-      .map((one) => one.toLowerCase()),
+    expected: required.filter((column) => wanted.includes(column) && !mayBeMissing.has(nameOf(column))).map(nameOf),
     rowsOf(entry) {
       const ids = idsOf(entry);
       const values: (readonly string[])[] = [];
@@ -123,7 +121,7 @@ function valuesOf(
   read: (value: string) => string | null,
   wrong: string,
 ): readonly string[] | string {
-  const values = attributes.get(attribute) ?? attributes.get(`${attribute};binary`);
+  const values = attributes.get(attribute);
   if (!values) return [];
   if (values.length === 1) {
     const text = read(values[0]!);

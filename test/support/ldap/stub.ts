@@ -60,6 +60,8 @@ export async function startStub(
     socket.on('data', (bytes) => {
       held = Buffer.concat([held, bytes]);
       for (;;) {
+        // the greeting of TLS is no message
+        if (held[0] !== 0x30) return;
         const reader = new BerReader(held);
         if (!reader.readSequence() || reader.remain < reader.length) return;
         const end = reader.offset + reader.length;
