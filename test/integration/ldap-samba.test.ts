@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ldap } from '../../connectors/ldap/connector.ts';
 import { failure } from '../support/drop.ts';
+import { KeptSource } from '../support/ldap/kept.ts';
 import { as, cellsFrom, ldapContext, ldapSettings, pulledFrom, rowsOf, secretFile } from '../support/ldap/pull.ts';
 import { type Samba, sambaMissing, startSamba } from '../support/ldap/samba.ts';
 import { requireServer } from '../support/requirements.ts';
@@ -86,5 +87,31 @@ requireServer('samba', sambaMissing)('a real Samba domain controller', () => {
     ['a filter that fits nobody', () => ({ filter: '(cn=nobody)' }), 'Incomplete', 'found nobody'],
   ])('%s', async (_name, more, kind, says) => {
     expect(await failure(pull(more()))).toMatchObject({ kind, line: expect.stringContaining(says) });
+  });
+
+  test('incremental pulls by uSNChanged: changes are merged, nobody goes before the next full pull', async () => {
+    const source = new KeptSource(['cn', 'sn', '@stableId']);
+    const some = settings({ filter: '(cn=u0001*)', incremental: 'on' });
+    const first = await source.pull(some);
+    expect(first).toMatchObject({ full: 'nothing is kept of the last answer', rows: { length: 10 } });
+    expect(await source.pull(some)).toMatchObject({ full: null, content: first.content });
+    const modify = (n: number, attribute: string, value: string): string =>
+      `dn: CN=u0001${n},${people}\nchangetype: modify\nreplace: ${attribute}\n${attribute}: ${value}\n\n`;
+    server.modify(modify(1, 'sn', 'Changed') + modify(2, 'userAccountControl', '546'));
+    server.modify(`dn: CN=u00013,${people}\nchangetype: modrdn\nnewrdn: CN=u00013 renamed\ndeleteoldrdn: 1\n`);
+    server.modify(`dn: CN=u00014,${people}\nchangetype: delete\n`);
+    const merged = await source.cells(some);
+    expect(merged.full).toBeNull();
+    expect(merged.cells.map(([cn, sn]) => `${cn}: ${sn}`)).toEqual([
+      'u00010: Family 10',
+      'u00011: Changed',
+      'u00012: Family 12',
+      'u00013 renamed: Family 13',
+      ...[14, 15, 16, 17, 18, 19].map((n) => `u000${n}: Family ${n}`),
+    ]);
+    source.aheadMs = 86_400_000;
+    const all = await source.cells(some);
+    expect(all.full).toBe('everything was read long ago');
+    expect(all.cells).toHaveLength(8);
   });
 });

@@ -27,6 +27,8 @@ export interface Slapd {
   folder: string;
   /** Changes entries, as LDIF with `changetype`. */
   modify(ldif: string): void;
+  /** Deletes everything below an entry. */
+  empty(dn: string): void;
   stop(): Promise<void>;
 }
 
@@ -140,6 +142,14 @@ ${syncprov ? 'overlay syncprov' : ''}
     strangeCa: file('strange.pem', authority().cert),
     folder,
     modify: (ldif) => run('ldapmodify', ['-c', '-x', '-H', urls.ldap, '-D', admin.dn, '-w', admin.password], ldif),
+    empty(dn) {
+      const as = ['-x', '-H', urls.ldap, '-D', admin.dn, '-w', admin.password];
+      const { stdout } = spawnSync('ldapsearch', [...as, '-LLL', '-o', 'ldif-wrap=no', '-s', 'one', '-b', dn, '1.1'], {
+        encoding: 'utf8',
+      });
+      const below = [...stdout.matchAll(/^dn: (.*)$/gm)].map((match) => match[1]!);
+      if (below.length) run('ldapdelete', as, below.map((one) => `${one}\n`).join(''));
+    },
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL');
