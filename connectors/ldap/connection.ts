@@ -15,7 +15,7 @@ import {
 } from 'ldapts';
 import { Denied, Unavailable } from '../../src/base/errors.ts';
 import type { SourceContext } from '../../src/connector/source.ts';
-import { type Entry, header, readEntry } from './entry.ts';
+import { type Entry, Piece, readEntry } from './entry.ts';
 import type { Place } from './schema.ts';
 
 /**
@@ -96,6 +96,7 @@ export class Connection {
   #held: Buffer[] = [];
   #heldBytes = 0;
   #wanted = 2;
+  readonly #piece = new Piece();
   readonly #ended = new AbortController();
   readonly #onAbort: () => void;
   readonly #signal: AbortSignal;
@@ -273,20 +274,21 @@ export class Connection {
     if (this.#heldBytes < this.#wanted) return;
     const all = this.#held.length === 1 ? bytes : Buffer.concat(this.#held, this.#heldBytes);
     const text = all.toString('latin1');
+    const piece = this.#piece;
     let at = 0;
     this.#wanted = 2;
     try {
       while (at < all.length) {
-        const found = header(all, at, all.length);
-        if (found && (found.tag !== 0x30 || found.end - at > longestMessage))
-          throw new Error('bytes that are no LDAP message');
-        if (!found || found.end > all.length) {
-          this.#wanted = found ? found.end - at : 2;
+        if (!piece.head(all, at, all.length)) break;
+        const { end } = piece;
+        if (piece.tag !== 0x30 || end - at > longestMessage) throw new Error('bytes that are no LDAP message');
+        if (end > all.length) {
+          this.#wanted = end - at;
           break;
         }
-        this.#take(all, text, at, found.end);
+        this.#take(all, text, at, piece.start, end);
         if (this.#failure) return;
-        at = found.end;
+        at = end;
       }
     } catch (cause) {
       this.#fail(
@@ -299,12 +301,23 @@ export class Connection {
   }
 
   /** Takes one message. Throws when it is not what was asked for. */
-  #take(all: Buffer, text: string, start: number, end: number): void {
+  #take(all: Buffer, text: string, start: number, inside: number, end: number): void {
+    const piece = this.#piece;
+    const number = piece.whole(all, inside, end, 0x02);
+    const id = all.readUIntBE(number, Math.min(piece.end - number, 4));
+    const pending = this.#pending.get(id);
+    if (pending?.search && all[piece.end] === ProtocolOperation.LDAP_RES_SEARCH_ENTRY) {
+      const { search } = pending;
+      const from = piece.whole(all, piece.end, end, ProtocolOperation.LDAP_RES_SEARCH_ENTRY);
+      search.add(readEntry(all, text, from, piece.end));
+      // only an answer that nobody else waits behind is held up
+      if (search.waiting >= mostWaiting && this.#pending.size === 1) this.#socket.pause();
+      return;
+    }
     const reader = new BerReader(all.subarray(start, end));
     reader.readSequence();
-    const id = reader.readInt();
+    reader.readInt();
     const operation = reader.readSequence();
-    if (id === null || operation === null) throw new Error('a message without a number or a kind');
     if (id === 0) {
       const notice = parsed(new ExtendedResponse({ messageId: 0 }), reader);
       this.#fail(
@@ -314,16 +327,9 @@ export class Connection {
       );
       return;
     }
-    const pending = this.#pending.get(id);
     if (!pending) throw new Error('an answer to a question that was not asked');
-    const { search } = pending;
-    if (search && operation === ProtocolOperation.LDAP_RES_SEARCH_ENTRY) {
-      const from = start + reader.offset;
-      search.add(readEntry(all, text, from, from + reader.length));
-      // only an answer that nobody else waits behind is held up
-      if (search.waiting >= mostWaiting && this.#pending.size === 1) this.#socket.pause();
-    } else if (search && operation === ProtocolOperation.LDAP_RES_SEARCH_REF) {
-      search.references.push(...parsed(new SearchReference({ messageId: id }), reader).uris);
+    if (pending.search && operation === ProtocolOperation.LDAP_RES_SEARCH_REF) {
+      pending.search.references.push(...parsed(new SearchReference({ messageId: id }), reader).uris);
     } else {
       const result = new pending.Result({ messageId: id });
       if (result.protocolOperation !== operation) throw new Error('an answer of another kind than the question');

@@ -12,39 +12,41 @@ export interface Entry {
   ranged: boolean;
 }
 
-/** Tag, and where the content begins and ends. */
-interface Piece {
-  tag: number;
-  start: number;
-  end: number;
-}
-
 const SEQUENCE = 0x30;
 const SET = 0x31;
 const OCTETS = 0x04;
 
-/**
- * Reads tag and length (X.690) at `at`; null when the bytes up to `limit` do not hold a whole header. The end may lie
- * behind them. Throws where no LDAP server would write so.
- */
-export function header(bytes: Buffer, at: number, limit: number): Piece | null {
-  if (at + 2 > limit) return null;
-  const tag = bytes[at]!;
-  const first = bytes[at + 1]!;
-  let start = at + 2;
-  if (first < 0x80) return { tag, start, end: start + first };
-  const size = first & 0x7f;
-  if (size < 1 || size > 4) throw new Error('a length that LDAP does not have');
-  if (start + size > limit) return null;
-  const length = bytes.readUIntBE(start, size);
-  start += size;
-  return { tag, start, end: start + length };
-}
+/** One piece of tag, length and content (X.690). There is one object for many pieces, for there are millions of them. */
+export class Piece {
+  tag = 0;
+  /** Where the content begins and ends; the end may lie behind the bytes that are there. */
+  start = 0;
+  end = 0;
 
-function piece(bytes: Buffer, at: number, limit: number, tag: number): Piece {
-  const found = header(bytes, at, limit);
-  if (!found || found.end > limit || found.tag !== tag) throw new Error('an entry that is cut or damaged');
-  return found;
+  /** Reads a header; false when the bytes up to `limit` do not hold a whole one. Throws where no LDAP server writes so. */
+  head(bytes: Buffer, at: number, limit: number): boolean {
+    if (at + 2 > limit) return false;
+    this.tag = bytes[at]!;
+    const first = bytes[at + 1]!;
+    this.start = at + 2;
+    if (first < 0x80) {
+      this.end = this.start + first;
+      return true;
+    }
+    const size = first & 0x7f;
+    if (size < 1 || size > 4) throw new Error('a length that LDAP does not have');
+    if (this.start + size > limit) return false;
+    this.end = this.start + size + bytes.readUIntBE(this.start, size);
+    this.start += size;
+    return true;
+  }
+
+  /** Reads the header of a piece that must be whole and of this kind; gives where its content begins. */
+  whole(bytes: Buffer, at: number, limit: number, tag: number): number {
+    if (!this.head(bytes, at, limit) || this.end > limit || this.tag !== tag)
+      throw new Error('a message that is damaged');
+    return this.start;
+  }
 }
 
 /** The description of an attribute as it is told apart: without case, and without the option that says how it was sent. */
@@ -61,21 +63,23 @@ const mostDescriptions = 10_000;
  * value twice, and byte by byte.
  */
 export function readEntry(bytes: Buffer, text: string, start: number, end: number): Entry {
-  const name = piece(bytes, start, end, OCTETS);
-  const list = piece(bytes, name.end, end, SEQUENCE);
+  const piece = new Piece();
+  const dn = text.slice(piece.whole(bytes, start, end, OCTETS), piece.end);
+  let at = piece.whole(bytes, piece.end, end, SEQUENCE);
+  const attributesEnd = piece.end;
   const attributes = new Map<string, string[]>();
   let ranged = false;
-  for (let at = list.start; at < list.end; ) {
-    const attribute = piece(bytes, at, list.end, SEQUENCE);
-    const type = piece(bytes, attribute.start, attribute.end, OCTETS);
-    const set = piece(bytes, type.end, attribute.end, SET);
+  while (at < attributesEnd) {
+    const inside = piece.whole(bytes, at, attributesEnd, SEQUENCE);
+    at = piece.end;
+    const written = text.slice(piece.whole(bytes, inside, at, OCTETS), piece.end);
+    let next = piece.whole(bytes, piece.end, at, SET);
+    const valuesEnd = piece.end;
     const values: string[] = [];
-    for (let next = set.start; next < set.end; ) {
-      const value = piece(bytes, next, set.end, OCTETS);
-      values.push(text.slice(value.start, value.end));
-      next = value.end;
+    while (next < valuesEnd) {
+      values.push(text.slice(piece.whole(bytes, next, valuesEnd, OCTETS), piece.end));
+      next = piece.end;
     }
-    const written = text.slice(type.start, type.end);
     let description = descriptions.get(written);
     if (description === undefined) {
       description = nameOf(copyOf(written));
@@ -83,14 +87,13 @@ export function readEntry(bytes: Buffer, text: string, start: number, end: numbe
     }
     ranged ||= description.includes(';range=');
     attributes.set(description, values);
-    at = attribute.end;
   }
-  return { dn: utf8(text.slice(name.start, name.end)) ?? text.slice(name.start, name.end), attributes, ranged };
+  return { dn: utf8(dn) ?? dn, attributes, ranged };
 }
 
 /** A piece of a text holds on to the whole text; a copy does not. */
-function copyOf(text: string): string {
-  return bytesOf(text).toString('latin1');
+export function copyOf(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /** The bytes of a value. */

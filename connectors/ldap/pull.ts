@@ -4,6 +4,7 @@ import { Incomplete } from '../../src/base/errors.ts';
 import type { Answer, SourceContext } from '../../src/connector/source.ts';
 import { type Spooled, SpoolWriter, spoolAnswer, spoolLines } from '../../src/connector/spool.ts';
 import type { Connection } from './connection.ts';
+import { copyOf } from './entry.ts';
 import { changedSince, Latest, markOf, startOf, whyFull } from './incremental.ts';
 import { forget, forgetOne, type Kept, keep, queryPrint, readKept } from './keep.ts';
 import { logIn } from './login.ts';
@@ -118,7 +119,8 @@ async function readInto(
         if (entry.ranged) await completed(connection, entry, query);
         count += 1;
         const { key, stable, disabled, rows } = reading.rowsOf(entry);
-        const print = stable ? Buffer.from(key.replaceAll('-', ''), 'hex').toString('latin1') : key;
+        // a piece of what arrived would hold on to all of it
+        const print = stable ? key.replaceAll('-', '') : copyOf(key);
         if (seen.has(print)) continue;
         seen.add(print);
         left.entries += 1;
@@ -126,7 +128,7 @@ async function readInto(
           throw new Incomplete(`more than ${settings.maxEntries} entries`, {
             remedy: 'raise maxEntries if that is right',
           });
-        for (const name of missing) if (entry.attributes.get(name)?.length) missing.delete(name);
+        if (missing.size) for (const name of missing) if (entry.attributes.get(name)?.length) missing.delete(name);
         latest.see(entry.attributes.get('modifytimestamp')?.[0]);
         if (!stable) left.unstable += 1;
         if (disabled && settings.disabledAccounts === 'leave-out') {

@@ -1,5 +1,5 @@
 import { Misconfigured } from '../../src/base/errors.ts';
-import { type ColumnExpectation, cellOf } from '../../src/connector/source.ts';
+import { type ColumnExpectation, cellOf, manyValues } from '../../src/connector/source.ts';
 import { bytesOf, type Entry, guidText, nameOf, utf8 } from './entry.ts';
 import type { LdapSettings } from './schema.ts';
 
@@ -59,15 +59,14 @@ export function readingOf({ required, optional, secret = [] }: ColumnExpectation
   const uac = settings.disabledAccounts === 'leave-out' || columns.includes('@disabled') ? ['userAccountControl'] : [];
   const asked = new Map([...uac, 'objectGUID', 'entryUUID', ...wanted].map((one) => [nameOf(one), one]));
 
-  const cellsOf = columns.map((column): ((entry: Entry, ids: Ids) => readonly string[] | string) => {
-    if (column === '@dn') return (entry) => [entry.dn];
-    if (column === '@stableId') return (_entry, { stableId }) => (stableId === null ? [] : [stableId]);
-    if (column === '@disabled') return (_entry, { disabled }) => (disabled === null ? [] : [String(disabled)]);
+  const cells = columns.map((column): CellOf => {
+    if (column === '@dn') return ({ dn }) => cellOf([dn]);
+    if (column === '@stableId') return (_entry, { stableId }) => stableId ?? '';
+    if (column === '@disabled') return (_entry, { disabled }) => (disabled === null ? '' : String(disabled));
     const attribute = nameOf(column);
-    if (attribute === 'objectguid') return (entry) => valuesOf(entry, attribute, guidText, 'is no GUID');
-    if (binary.has(attribute))
-      return (entry) => valuesOf(entry, attribute, (value) => bytesOf(value).toString('base64'), '');
-    return (entry) => valuesOf(entry, attribute, utf8, 'is no text in UTF-8; list it under binary');
+    if (attribute === 'objectguid') return cellFrom(attribute, guidText, 'is no GUID');
+    if (binary.has(attribute)) return cellFrom(attribute, (value) => bytesOf(value).toString('base64'), '');
+    return cellFrom(attribute, utf8, 'is no text in UTF-8; list it under binary');
   });
   const eachColumns = columns.flatMap((column, at) => (nameOf(column) === each ? [at] : []));
   if (each !== undefined && !eachColumns.length)
@@ -81,18 +80,18 @@ export function readingOf({ required, optional, secret = [] }: ColumnExpectation
     expected: required.filter((column) => wanted.includes(column) && !mayBeMissing.has(nameOf(column))).map(nameOf),
     rowsOf(entry) {
       const ids = idsOf(entry);
-      const values: (readonly string[])[] = [];
-      const known = { key: ids.stableId ?? `dn:${entry.dn.toLowerCase()}`, stable: ids.stableId !== null };
-      const named = { ...known, disabled: ids.disabled };
-      for (const [at, cells] of cellsOf.entries()) {
-        const found = cells(entry, ids);
-        if (typeof found === 'string') return { ...named, rows: [{ broken: found, column: at + 1 }] };
-        values.push(found);
+      const stable = ids.stableId !== null;
+      const named = { key: ids.stableId ?? `dn:${entry.dn.toLowerCase()}`, stable, disabled: ids.disabled };
+      const row: string[] = [];
+      for (const cellOf of cells) {
+        const cell = cellOf(entry, ids);
+        if (typeof cell !== 'string') return { ...named, rows: [{ ...cell, column: row.length + 1 }] };
+        row.push(cell);
       }
-      const row = values.map((one) => cellOf(one));
-      const parts = eachColumns.length ? values[eachColumns[0]!]! : [];
-      if (parts.length < 2) return { ...named, rows: [row] };
-      const rows = parts.map((value) => row.map((cell, at) => (eachColumns.includes(at) ? cellOf([value]) : cell)));
+      if (!eachColumns.length) return { ...named, rows: [row] };
+      const rows = row[eachColumns[0]!]!.split(manyValues).map((value) =>
+        row.map((cell, at) => (eachColumns.includes(at) ? value : cell)),
+      );
       return { ...named, rows };
     },
   };
@@ -114,24 +113,18 @@ function idsOf({ attributes }: Entry): Ids {
   };
 }
 
-/** The values of an attribute, sorted: a directory keeps no order. A text says what is wrong with one of them. */
-function valuesOf(
-  { attributes }: Entry,
-  attribute: string,
-  read: (value: string) => string | null,
-  wrong: string,
-): readonly string[] | string {
-  const values = attributes.get(attribute);
-  if (!values) return [];
-  if (values.length === 1) {
-    const text = read(values[0]!);
-    return text === null ? `a value of ${attribute} ${wrong}` : [text];
-  }
-  const texts: string[] = [];
-  for (const value of values) {
-    const text = read(value);
-    if (text === null) return `a value of ${attribute} ${wrong}`;
-    texts.push(text);
-  }
-  return texts.sort();
+type CellOf = (entry: Entry, ids: Ids) => string | { broken: string };
+
+/** The values of an attribute in one cell, sorted: a directory keeps no order. `read` gives null for what is wrong. */
+function cellFrom(attribute: string, read: (value: string) => string | null, wrong: string): CellOf {
+  const broken = { broken: `a value of ${attribute} ${wrong}` };
+  return ({ attributes }) => {
+    const texts: string[] = [];
+    for (const value of attributes.get(attribute) ?? []) {
+      const text = read(value);
+      if (text === null) return broken;
+      texts.push(text);
+    }
+    return cellOf(texts.length > 1 ? texts.sort() : texts);
+  };
 }

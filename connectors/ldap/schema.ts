@@ -42,7 +42,7 @@ const filter = z
   .superRefine((written, context) => {
     const refuse = (message: string) => context.addIssue({ code: 'custom', message });
     if (!/^\(.*\)$/s.test(written)) return refuse('a filter stands in brackets: (objectClass=person)');
-    // the library closes brackets that were left open; in a value they are written \\28 and \\29
+    // the library closes brackets that were left open; in a value they are written \28 and \29
     if (written.split('(').length !== written.split(')').length) return refuse('is no filter: a bracket is missing');
     try {
       FilterParser.parseString(written);
