@@ -1,13 +1,36 @@
 import { isUtf8 } from 'node:buffer';
 
 /**
+ * Attribute description, as by `nameOf` → values. Options (`;range=0-1499`, `;lang-de`) are part of it. A few pairs each
+ * for millions of entries: a map for each would take more time to make than all the rest.
+ */
+export class Attributes {
+  readonly names: string[];
+  readonly values: string[][];
+  constructor(names: string[] = [], values: string[][] = []) {
+    this.names = names;
+    this.values = values;
+  }
+
+  get(name: string): string[] | undefined {
+    const at = this.names.indexOf(name);
+    return at < 0 ? undefined : this.values[at];
+  }
+
+  set(name: string, values: string[]): void {
+    const at = this.names.indexOf(name);
+    this.names[at < 0 ? this.names.length : at] = name;
+    this.values[at < 0 ? this.values.length : at] = values;
+  }
+}
+
+/**
  * An entry as it comes over the wire (RFC 4511, 4.5.2). Values stay bytes until somebody knows what they mean, written as
  * text with one character for each byte: a chunk that arrived is made text once, instead of each value by itself.
  */
 export interface Entry {
   dn: string;
-  /** Attribute description, as by `nameOf` → values. Options (`;range=0-1499`, `;lang-de`) are part of it. */
-  attributes: Map<string, string[]>;
+  attributes: Attributes;
   /** True: the server gave a part only of some attribute. */
   ranged: boolean;
 }
@@ -67,7 +90,7 @@ export function readEntry(bytes: Buffer, text: string, start: number, end: numbe
   const dn = text.slice(piece.whole(bytes, start, end, OCTETS), piece.end);
   let at = piece.whole(bytes, piece.end, end, SEQUENCE);
   const attributesEnd = piece.end;
-  const attributes = new Map<string, string[]>();
+  const attributes = new Attributes();
   let ranged = false;
   while (at < attributesEnd) {
     const inside = piece.whole(bytes, at, attributesEnd, SEQUENCE);
@@ -75,9 +98,12 @@ export function readEntry(bytes: Buffer, text: string, start: number, end: numbe
     const written = text.slice(piece.whole(bytes, inside, at, OCTETS), piece.end);
     let next = piece.whole(bytes, piece.end, at, SET);
     const valuesEnd = piece.end;
-    const values: string[] = [];
+    let values: string[] | undefined;
     while (next < valuesEnd) {
-      values.push(text.slice(piece.whole(bytes, next, valuesEnd, OCTETS), piece.end));
+      const value = text.slice(piece.whole(bytes, next, valuesEnd, OCTETS), piece.end);
+      // an empty list that grows takes room for 17 at once, and nearly all have one value
+      if (values) values.push(value);
+      else values = [value];
       next = piece.end;
     }
     let description = descriptions.get(written);
@@ -86,7 +112,8 @@ export function readEntry(bytes: Buffer, text: string, start: number, end: numbe
       if (descriptions.size < mostDescriptions) descriptions.set(copyOf(written), description);
     }
     ranged ||= description.includes(';range=');
-    attributes.set(description, values);
+    attributes.names.push(description);
+    attributes.values.push(values ?? []);
   }
   return { dn: utf8(dn) ?? dn, attributes, ranged };
 }

@@ -82,11 +82,11 @@ export function readingOf({ required, optional, secret = [] }: ColumnExpectation
       const ids = idsOf(entry);
       const stable = ids.stableId !== null;
       const named = { key: ids.stableId ?? `dn:${entry.dn.toLowerCase()}`, stable, disabled: ids.disabled };
-      const row: string[] = [];
-      for (const cellOf of cells) {
+      const row = new Array<string>(cells.length);
+      for (const [at, cellOf] of cells.entries()) {
         const cell = cellOf(entry, ids);
-        if (typeof cell !== 'string') return { ...named, rows: [{ ...cell, column: row.length + 1 }] };
-        row.push(cell);
+        if (typeof cell !== 'string') return { ...named, rows: [{ ...cell, column: at + 1 }] };
+        row[at] = cell;
       }
       if (!eachColumns.length) return { ...named, rows: [row] };
       const rows = row[eachColumns[0]!]!.split(manyValues).map((value) =>
@@ -119,12 +119,18 @@ type CellOf = (entry: Entry, ids: Ids) => string | { broken: string };
 function cellFrom(attribute: string, read: (value: string) => string | null, wrong: string): CellOf {
   const broken = { broken: `a value of ${attribute} ${wrong}` };
   return ({ attributes }) => {
+    const values = attributes.get(attribute);
+    if (!values) return '';
+    if (values.length === 1) {
+      const text = read(values[0]!);
+      return text === null ? broken : cellOf([text]);
+    }
     const texts: string[] = [];
-    for (const value of attributes.get(attribute) ?? []) {
+    for (const value of values) {
       const text = read(value);
       if (text === null) return broken;
       texts.push(text);
     }
-    return cellOf(texts.length > 1 ? texts.sort() : texts);
+    return cellOf(texts.sort());
   };
 }

@@ -120,7 +120,8 @@ const mostParts = 100_000;
  * so, and an empty attribute beside it: who does not look has emptied a group.
  */
 export async function completed(connection: Connection, entry: Entry, query: Query): Promise<void> {
-  for (const [description, values] of entry.attributes) {
+  const { names, values: lists } = entry.attributes;
+  for (const [at, description] of names.entries()) {
     if (!description.includes(';range=')) continue;
     const [, name, low, high] = ranged.exec(description) ?? [];
     const odd = (): Incomplete =>
@@ -128,20 +129,25 @@ export async function completed(connection: Connection, entry: Entry, query: Que
         remedy: 'run again; the entry may have changed in between',
       });
     if (name === undefined || low !== '0') throw odd();
-    const all = [...values];
-    entry.attributes.delete(description);
+    const all = [...lists[at]!];
     let last = high!;
     for (let part = 0; last !== '*'; part++) {
       if (Number(last) !== all.length - 1 || part > mostParts) throw odd();
       const answer = connection.search(oneEntry(entry.dn, [`${name};range=${all.length}-*`]));
-      let more: [string, string[]] | undefined;
-      for (let found = await answer.next(); found; found = await answer.next())
-        more = [...found[0]!.attributes].find(([key]) => key.startsWith(`${name};range=`));
-      const bounds = more && ranged.exec(more[0]);
-      if (answer.result?.status !== 0 || !bounds || Number(bounds[2]) !== all.length || !more![1].length) throw odd();
-      for (const value of more![1]) all.push(value);
+      let more: { description: string; values: string[] } | undefined;
+      for (let found = await answer.next(); found; found = await answer.next()) more = partOf(found[0]!, name);
+      const bounds = more && ranged.exec(more.description);
+      if (answer.result?.status !== 0 || !bounds || Number(bounds[2]) !== all.length || !more!.values.length)
+        throw odd();
+      for (const value of more!.values) all.push(value);
       last = bounds[3]!;
     }
     entry.attributes.set(name, all);
   }
+}
+
+/** The values of an attribute that an entry gives in part. */
+function partOf({ attributes }: Entry, name: string): { description: string; values: string[] } | undefined {
+  const at = attributes.names.findIndex((description) => description.startsWith(`${name};range=`));
+  return at < 0 ? undefined : { description: attributes.names[at]!, values: attributes.values[at]! };
 }

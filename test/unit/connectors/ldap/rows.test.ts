@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { guidText } from '../../../../connectors/ldap/entry.ts';
+import { Attributes, guidText } from '../../../../connectors/ldap/entry.ts';
 import { readingOf } from '../../../../connectors/ldap/rows.ts';
 import { settings } from '../../../../connectors/ldap/schema.ts';
 
@@ -41,7 +41,7 @@ describe('what is asked for', () => {
 describe('a row', () => {
   const entry = (attributes: Record<string, string[]>) => ({
     dn: 'cn=a,dc=x',
-    attributes: new Map(Object.entries(attributes)),
+    attributes: new Attributes(Object.keys(attributes), Object.values(attributes)),
     ranged: false,
   });
 
