@@ -58,6 +58,8 @@ export const fields = {
   import: 'count',
   messages: 'count',
   answer: 'name',
+  count: 'count',
+  full: 'flag',
   accepted: 'count',
   refused: 'count',
   repeated: 'flag',
@@ -193,6 +195,24 @@ export const events = {
     meaning: 'a file was not archived, because it changed after it was read',
     remedy: null,
     fields: ['source', 'file'],
+  },
+  'ldap.disabled': {
+    levels: ['info'],
+    meaning: 'entries of disabled accounts were left out, by `disabledAccounts`',
+    remedy: null,
+    fields: ['source', 'count'],
+  },
+  'ldap.reading': {
+    levels: ['info'],
+    meaning: 'whether a directory is read in full or only its changes, and why',
+    remedy: null,
+    fields: ['source', 'full', 'reason'],
+  },
+  'ldap.not-kept': {
+    levels: ['warn'],
+    meaning: 'what a later pull of changes needs could not be written; it will read everything',
+    remedy: 'look after `stateDir`: room, rights',
+    fields: ['source', 'error'],
   },
   'delivery.done': {
     levels: ['info', 'warn'],

@@ -18,6 +18,7 @@ describe('config/rosterd.example.yaml', () => {
       ['sis-students', 'unitu'],
       ['hr-staff', 'map'],
       ['sis-push', 'unitu'],
+      ['campus-directory', 'map'],
     ]);
   });
 
