@@ -8,6 +8,7 @@ import { type Choice, choose, noFile, settled } from './choose.ts';
 import { cellsOfRecord, decodePlaces, readExactly } from './decode.ts';
 import { type Entry, type Folder, type Held, localFolder, timeOf } from './folder.ts';
 import { cutLine, type Header, headBytes, readHeader } from './header.ts';
+import { probeSets, pullSets } from './oneroster.ts';
 import { scanRows, type Verdict } from './scan.ts';
 import type { CsvDropSettings } from './schema.ts';
 import { sftpFolder } from './sftp.ts';
@@ -34,6 +35,10 @@ export async function pull(settings: CsvDropSettings, context: SourceContext): P
   const sources: Source[] = [];
   const folder = await openFolder(settings, context);
   try {
+    if (settings.contents === 'oneroster')
+      return await pullSets(folder, settings, context, async (choice) => {
+        if (settings.archive !== undefined) await archive(choice, settings, settings.archive, context);
+      });
     const choice = await settled(folder, settings, context);
     if (choice === null) return null;
     warnWhenOlder(choice, settings, context);
@@ -67,6 +72,7 @@ export async function probe(settings: CsvDropSettings, context: SourceContext): 
     const choice = await choose(folder, settings);
     if (choice.entries.length === 0) throw noFile(folder, settings, choice);
     const count = choice.entries.length + choice.older.length;
+    if (settings.contents === 'oneroster') return await probeSets(folder, choice, settings, context);
     const said = [
       `${count} ${count === 1 ? 'file matches' : 'files match'} ${settings.files} in ${folder.label || '/'}`,
     ];

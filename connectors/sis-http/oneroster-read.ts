@@ -113,7 +113,7 @@ const readers: { [N in CollectionName]: (fields: Fields) => Entities[N] } = {
       return read;
     });
     const primary = f.reference('primaryOrg');
-    const orgs = [primary, ...f.references('orgs'), ...roles.map(({ org }) => org)].filter((id) => id !== '');
+    const orgs = [primary, ...f.references('orgs')].filter((id) => id !== '');
     const own = f.text('role');
     return {
       username: f.text('username'),
@@ -124,9 +124,9 @@ const readers: { [N in CollectionName]: (fields: Fields) => Entities[N] } = {
       middleName: f.text('middleName'),
       preferredFirstName: f.text('preferredFirstName'),
       enabledUser: f.flag('enabledUser'),
-      roles: own === '' ? roles.map(({ role, type }) => ({ role, type })) : [{ role: own, type: '' }],
+      roles: own === '' ? roles : [{ role: own, type: '', org: '' }],
       grades: f.texts('grades'),
-      orgs: [...new Set(orgs)],
+      orgs,
     };
   },
   enrollments: (f) => ({

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { oneRosterSettings } from '../../src/connector/oneroster/settings.ts';
 import { duration, safeUrl, secret, size } from '../../src/connector/settings.ts';
 import { parsePath } from './path.ts';
 
@@ -151,14 +152,7 @@ export const settings = z
     concurrency: count.max(16).default(1).describe('pages in flight, where offset or page and a total tell them'),
     maxRecords: count.default(5_000_000).describe('more records in one pull are refused'),
     contentType: text('media type that the server gives its JSON, where it is another one').optional(),
-    disabledUsers: z
-      .enum(['leave-out', 'keep'])
-      .default('leave-out')
-      .describe('oneroster: what becomes of users with enabledUser false'),
-    enrolments: z
-      .enum(['not-ended', 'current', 'all'])
-      .default('not-ended')
-      .describe('oneroster: which enrolments count by their dates; endDate itself is the first day without'),
+    ...oneRosterSettings,
     pageSize: pageSize.default(1000).describe('oneroster: records to ask for on a page'),
     delta: z
       .enum(['on', 'off'])

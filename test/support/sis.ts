@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import type { z } from 'zod';
 import { sisHttp } from '../../connectors/sis-http/connector.ts';
 import type { SisHttpSettings } from '../../connectors/sis-http/schema.ts';
 import type { Answer, SourceContext } from '../../src/connector/source.ts';
-import { dropContext } from './drop.ts';
+import { dropContext, failure, readAll } from './drop.ts';
 
 /** What tests of HTTP sources share: a real server on loopback that answers by the test's own rule. */
 
@@ -93,4 +93,25 @@ export function people(count: number, from = 1): Person[] {
 export function slice<T>(all: readonly T[], query: URLSearchParams, most = Number.POSITIVE_INFINITY): T[] {
   const offset = Number(query.get('offset') ?? 0);
   return all.slice(offset, offset + Math.min(Number(query.get('limit') ?? 100), most));
+}
+
+/** What the format of most tests wants. */
+export const columns = ['id', 'name.given', 'email'];
+/** Answers three people. */
+export const one: Rule = () => ({ body: people(3) });
+
+/** Pulls once and gives the rows. */
+export async function rowsOf(url: string, more: Record<string, unknown> = {}, context = sisContext(columns)) {
+  return readAll(await pulledSis(sisSettings({ url, records: '', key: 'id', ...more }), context));
+}
+
+/** Pulls once and gives what it fails with. */
+export const refusal = (url: string, more: Record<string, unknown> = {}, context = sisContext(columns)) =>
+  failure(sisHttp.pull(sisSettings({ url, records: '', key: 'id', ...more }), context));
+
+/** A secret in the environment, by reference. */
+export function secret(name: string, value: string): { env: string } {
+  vi.stubEnv(name, value);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  return { env: name };
 }

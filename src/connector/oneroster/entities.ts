@@ -32,6 +32,7 @@ export interface Class {
 export interface Role {
   role: string;
   type: string;
+  org: string;
 }
 
 /** A person. */
@@ -46,7 +47,7 @@ export interface User {
   enabledUser: Flag;
   roles: Role[];
   grades: string[];
-  /** The main one first. */
+  /** The main one first; those of roles come on top. */
   orgs: string[];
 }
 
@@ -73,6 +74,7 @@ export interface Entities {
   roles: Role;
   enrollments: Enrolment;
 }
+/** Names of their tables. */
 export type EntityName = keyof Entities;
 
 /** One entity as it was read. */

@@ -66,8 +66,8 @@ export async function joinRows(
     let person: Partial<Cells>;
     let known: User;
     try {
-      known = dataOf(user, 'user');
-      person = userCells(user.id, known, rolesOf(user.id));
+      known = withRoles(dataOf(user, 'user'), rolesOf(user.id));
+      person = userCells(user.id, known);
     } catch (error) {
       await refuse(user.id, place, error);
       continue;
@@ -190,8 +190,14 @@ function dataOf<T>({ data }: Read<T>, what: string): T {
   return data;
 }
 
-function userCells(id: string, user: User, more: readonly Read<Role>[]): Partial<Cells> {
+/** The user with roles that stand in a table of their own, and the organisations of all roles. */
+function withRoles(user: User, more: readonly Read<Role>[]): User {
   const roles = [...user.roles, ...more.filter((role) => !role.gone).map((role) => dataOf(role, 'role'))];
+  const orgs = [...user.orgs, ...roles.map(({ org }) => org)].filter((id) => id !== '');
+  return { ...user, roles, orgs: [...new Set(orgs)] };
+}
+
+function userCells(id: string, { roles, ...user }: User): Partial<Cells> {
   const primary = roles.filter((role) => role.type === 'primary');
   const names = (primary.length ? primary : roles).map(({ role }) => role).filter((role) => role !== '');
   return {
