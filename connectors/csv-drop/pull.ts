@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Incomplete } from '../../src/base/errors.ts';
+import { keepNothing } from '../../src/connector/keep.ts';
 import type { Answer, Part, SourceContext } from '../../src/connector/source.ts';
 import { type Choice, choose, noFile, settled } from './choose.ts';
 import { cellsOfRecord, decodePlaces, readExactly } from './decode.ts';
@@ -232,6 +233,8 @@ function answerOf(
     },
 
     async accepted() {
+      // of a time when the files were sets
+      await keepNothing(context);
       if (settings.archive !== undefined) await archive(choice, settings, settings.archive, context);
     },
 

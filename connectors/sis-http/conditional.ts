@@ -4,7 +4,7 @@ import { copyFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import { keepFile, keptFile } from '../../src/connector/keep.ts';
+import { keepFile, keepNothing, keptFile } from '../../src/connector/keep.ts';
 import type { SourceContext } from '../../src/connector/source.ts';
 import type { Spooled } from '../../src/connector/spool.ts';
 
@@ -69,11 +69,11 @@ export async function keepAnswer(
   content: string,
   headers: Record<string, string>,
 ): Promise<void> {
-  const named = { etag: headers['etag'], modified: headers['last-modified'] };
-  if (named.etag === undefined && named.modified === undefined) return;
+  const named = { etag: headers['etag'], modified: isCertain(headers) ? headers['last-modified'] : undefined };
+  if (named.etag === undefined && named.modified === undefined) return keepNothing(context);
   const { file, rows, bytes, sha256 } = spooled;
   const text = JSON.stringify({ asked, ...named, rows, bytes, sha256 });
-  if (Buffer.byteLength(text) >= lineBytes) return;
+  if (Buffer.byteLength(text) >= lineBytes) return keepNothing(context);
   const copy = join(context.spoolDir, 'keep');
   await copyFile(file, copy);
   const handle = await open(copy, 'a');
@@ -84,6 +84,15 @@ export async function keepAnswer(
     await handle.close();
   }
   await keepFile(context, copy, content, suffix);
+}
+
+/**
+ * Times have whole seconds, so an answer may change once more within its own: the time tells it from a later one only when
+ * it was old enough when it was given, by the server's own clock (RFC 9110 §8.8.2.2).
+ */
+function isCertain(headers: Record<string, string>): boolean {
+  const age = Date.parse(headers['date'] ?? '') - Date.parse(headers['last-modified'] ?? '');
+  return age >= 60_000;
 }
 
 function jsonOf(text: string): unknown {

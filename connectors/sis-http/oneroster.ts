@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Incomplete } from '../../src/base/errors.ts';
-import { keepFile, keptFile } from '../../src/connector/keep.ts';
+import { keepFile, keepNothing, keptFile } from '../../src/connector/keep.ts';
 import { oneRosterColumns } from '../../src/connector/oneroster/columns.ts';
 import { joinRows, wantedColumns } from '../../src/connector/oneroster/join.ts';
 import { Whole } from '../../src/connector/oneroster/whole.ts';
@@ -57,6 +57,7 @@ export async function pullOneRoster(
     const answer: Answer = await spoolAnswer([{ spooled, name, modified: null, columns }], context.signal, {
       accepted: async () => {
         if (settings.delta === 'on') await keepFile(context, file, answer.content, keptSuffix);
+        else await keepNothing(context);
       },
     });
     return answer;

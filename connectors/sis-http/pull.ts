@@ -37,7 +37,8 @@ async function pullList(settings: SisHttpSettings, context: SourceContext, clien
       if (got.status === 304 && kept !== null) {
         await writer.abandon();
         context.log.debug({ event: 'http.unchanged', source: context.source }, 'the server says that nothing changed');
-        return await answerOf(kept.spooled, kept.modified);
+        // what is kept stays: it is still the answer
+        return await answerOf(kept.spooled, kept.modified, async () => {});
       }
       headers = got.headers;
       // the proofs of a list, over an answer that is here already
@@ -52,13 +53,17 @@ async function pullList(settings: SisHttpSettings, context: SourceContext, clien
     await writer.abandon();
     throw error;
   }
-  return answerOf(spooled, headers['last-modified']);
+  return answerOf(spooled, headers['last-modified'], (answer) =>
+    keepAnswer(context, asked, spooled, answer.content, headers),
+  );
 
-  async function answerOf(rows: Spooled, modified: string | undefined): Promise<Answer> {
+  async function answerOf(
+    rows: Spooled,
+    modified: string | undefined,
+    keep: (answer: Answer) => Promise<void>,
+  ): Promise<Answer> {
     const part = { spooled: rows, name, modified: isoOf(modified), columns: maker.columns };
-    const answer: Answer = await spoolAnswer([part], context.signal, {
-      accepted: () => keepAnswer(context, asked, rows, answer.content, headers),
-    });
+    const answer: Answer = await spoolAnswer([part], context.signal, { accepted: () => keep(answer) });
     return answer;
   }
 }

@@ -29,3 +29,8 @@ export async function keepFile(context: SourceContext, file: string, content: st
   for (const name of await readdir(context.keepDir))
     if (name !== content + suffix) await rm(join(context.keepDir, name), { force: true });
 }
+
+/** Drops what was kept: rows of people that nobody will ask for again. */
+export async function keepNothing({ keepDir }: SourceContext): Promise<void> {
+  await rm(keepDir, { recursive: true, force: true });
+}

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -38,6 +39,34 @@ describe('a login', () => {
     expect(seen(sis.asked[0]!.headers)).toBe(wanted);
     expect(sis.asked[0]!.headers).toMatchObject({ 'x-own': 'a', 'x-sec': 'hidden' });
     expect(sis.asked[0]!.url.search).toBe('?z=1');
+  });
+
+  test.each([
+    ['HMAC-SHA1', 'sha1'],
+    ['HMAC-SHA256', 'sha256'],
+  ])('by a signature that the server can prove: %s', async (signature, hash) => {
+    const quote = (text: string) =>
+      encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+    const nonces = new Set<string>();
+    const rule: Rule = ({ url, headers, query }) => {
+      const said = [...String(headers.authorization).matchAll(/(\w+)="([^"]*)"/g)];
+      const oauth = new Map(said.map(([, name, value]) => [name!, decodeURIComponent(value!)]));
+      const given = oauth.get('oauth_signature');
+      oauth.delete('oauth_signature');
+      nonces.add(oauth.get('oauth_nonce')!);
+      const pairs = [...oauth, ...query].map(([name, value]) => `${quote(name)}=${quote(value)}`).sort();
+      const base = ['GET', url.origin + url.pathname, pairs.join('&')].map(quote).join('&');
+      const wanted = createHmac(hash, 's%3Acret&').update(base).digest('base64');
+      if (given !== wanted || oauth.get('oauth_consumer_key') !== 'me') return { status: 401 };
+      return { body: slice(people(25), query) };
+    };
+    const sis = await sisServer(rule);
+    const auth = { kind: 'oauth1', key: 'me', secret: secret('O1', 's:cret'), signature };
+    const more = { paging: { kind: 'offset', size: 10 }, query: { filter: "a>='1 b*'" } };
+    expect(await rowsOf(`${sis.url}/users`, { auth, ...more })).toHaveLength(25);
+    expect(nonces.size).toBe(sis.asked.length);
+    const wrong = { ...auth, secret: secret('O2', 'other') };
+    expect((await refusal(`${sis.url}/users`, { auth: wrong, ...more })).kind).toBe('Denied');
   });
 
   const oauth2 = (url: string, more = {}) => ({

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { SourceContext } from '../../src/connector/source.ts';
@@ -50,6 +50,23 @@ describe('an answer that has not changed', () => {
     writeFileSync(join(keepDir, `${first.content}.answer`), 'x'.repeat(10_000));
     await again();
     expect(conditional()).toBe(false);
+  });
+
+  test('is named by its time only when that is long past: seconds are too coarse', async () => {
+    const sis = await sisServer(() => ({ headers: { 'last-modified': new Date().toUTCString() }, body: text }));
+    const keepDir = join(temporaryFolder(), 'keep');
+    const settings = sisSettings({ url: sis.url, records: '', key: 'id' });
+    const first = await pulledSis(settings, sisContext(columns, { keepDir }));
+    await first.accepted();
+    await pulledSis(settings, sisContext(columns, { keepDir, lastContent: first.content }));
+    expect(sis.asked[1]!.headers).not.toHaveProperty('if-modified-since');
+  });
+
+  test('is no longer kept once the server gives it no name', async () => {
+    const { sis, again, keepDir } = await kept();
+    sis.rule = () => ({ body: JSON.stringify(people(4)) });
+    await (await again()).accepted();
+    expect(existsSync(keepDir)).toBe(false);
   });
 
   test('without having been asked for so is no answer', async () => {

@@ -25,6 +25,9 @@ test('defaults are the careful ones', () => {
     encoding: 'utf-8',
     finalNewline: 'required',
     connectTimeout: 20_000,
+    contents: 'table',
+    disabledUsers: 'leave-out',
+    enrolments: 'not-ended',
   });
 });
 
