@@ -31,13 +31,15 @@ export interface RosterZip {
   rows(table: EntityName, signal: AbortSignal): AsyncGenerator<{ cells: string[]; line: number }>;
 }
 
+/** What a zip may be, and how its files may end. */
+export interface Limits {
+  maxFileSize: number;
+  maxRowBytes: number;
+  openEndAllowed: boolean;
+}
+
 /** Opens a zip over bytes that are held. `name` is what a person looks it up under. */
-export async function openZip(
-  name: string,
-  held: Held,
-  limits: { maxFileSize: number; openEndAllowed: boolean },
-  signal: AbortSignal,
-): Promise<RosterZip> {
+export async function openZip(name: string, held: Held, limits: Limits, signal: AbortSignal): Promise<RosterZip> {
   const { zip, entries } = await listed(name, held, limits.maxFileSize);
   const file = (one: string) => `${name}/${one}`;
   const found = entries.get(manifestName);
@@ -48,7 +50,7 @@ export async function openZip(
     });
   if (found.uncompressedSize > manifestBytes)
     throw new Incomplete(`${file(manifestName)} is larger than a manifest is`);
-  const { version, kinds } = await readManifest(zip, found, file(manifestName), signal);
+  const { version, kinds } = await readManifest(zip, found, file(manifestName), limits, signal);
   for (const [one, kind] of kinds) {
     const there = entries.has(`${one}.csv`);
     if (kind === 'absent' && there)
@@ -64,7 +66,7 @@ export async function openZip(
     version,
     kinds: new Map(tables.map((table) => [table, kinds.get(table)!])),
     isWhole: tables.every((table) => kinds.get(table) === 'bulk'),
-    rows: (table, stop) => rowsOf(zip, entries.get(`${table}.csv`)!, file(`${table}.csv`), limits.openEndAllowed, stop),
+    rows: (table, stop) => rowsOf(zip, entries.get(`${table}.csv`)!, file(`${table}.csv`), limits, stop),
   };
 }
 
@@ -109,11 +111,12 @@ async function readManifest(
   zip: ZipFile,
   entry: Entry,
   file: string,
+  limits: Limits,
   signal: AbortSignal,
 ): Promise<{ version: Version; kinds: Map<string, FileKind> }> {
   const said = new Map<string, string>();
   let header = false;
-  for await (const { cells, line } of rowsOf(zip, entry, file, true, signal)) {
+  for await (const { cells, line } of rowsOf(zip, entry, file, { ...limits, openEndAllowed: true }, signal)) {
     const refuse = (what: string) => new Incomplete(what, { where: { file, line } });
     if (!header) {
       if (cells.join() !== 'propertyName,value') throw refuse('the header of a manifest is propertyName,value');
@@ -144,10 +147,16 @@ async function* rowsOf(
   zip: ZipFile,
   entry: Entry,
   file: string,
-  openEndAllowed: boolean,
+  { maxRowBytes, openEndAllowed }: Limits,
   signal: AbortSignal,
 ): AsyncGenerator<{ cells: string[]; line: number }> {
-  const parser = parse({ info: true, relax_column_count: true, skip_empty_lines: true });
+  const parser = parse({
+    info: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    // a quote that is never closed would take the rest of the file for one cell
+    max_record_size: maxRowBytes,
+  });
   let last = '\n';
   async function* text(chunks: AsyncIterable<Buffer>) {
     const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -175,9 +184,12 @@ async function* rowsOf(
     const { lines, code } = cause as { lines?: number; code?: string };
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw new Incomplete(`${file} is not valid UTF-8`, { cause });
     // the parser's own message quotes the row
-    const what = code?.startsWith('CSV_')
-      ? 'is no CSV: a quote stands where none may be, or is not closed'
-      : (cause as Error).message;
+    const what =
+      code === 'CSV_MAX_RECORD_SIZE'
+        ? `a row is longer than maxRowBytes allows (${maxRowBytes}); is a quote not closed?`
+        : code?.startsWith('CSV_')
+          ? 'is no CSV: a quote stands where none may be, or is not closed'
+          : (cause as Error).message;
     throw new Incomplete(what, { where: lines === undefined ? { file } : { file, line: lines }, cause });
   }
   if (last !== '\n' && !openEndAllowed)

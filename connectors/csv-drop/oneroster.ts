@@ -6,6 +6,7 @@ import { keepFile, keptFile } from '../../src/connector/keep.ts';
 import { oneRosterColumns } from '../../src/connector/oneroster/columns.ts';
 import type { EntityName } from '../../src/connector/oneroster/entities.ts';
 import { joinRows, wantedColumns } from '../../src/connector/oneroster/join.ts';
+import { joinSettings } from '../../src/connector/oneroster/settings.ts';
 import { Whole } from '../../src/connector/oneroster/whole.ts';
 import type { Answer, SourceContext } from '../../src/connector/source.ts';
 import { SpoolWriter, spoolAnswer } from '../../src/connector/spool.ts';
@@ -71,9 +72,8 @@ export async function pullSets(
     whole.setFact('merged', JSON.stringify(merged));
     const newest = entries.at(-1)!;
     const name = `${folder.label}/${newest.name}`;
-    const { disabledUsers, enrolments } = settings;
     writer = await SpoolWriter.create(join(context.spoolDir, 'rows'));
-    const rules = { disabledUsers, enrolments, now: context.clock.now(), name };
+    const rules = { ...joinSettings(settings), now: context.clock.now(), name };
     await joinRows(whole, columns, rules, writer, () => context.signal.throwIfAborted());
     whole.finish();
     const spooled = await writer.finish();
@@ -152,14 +152,14 @@ async function open(
   context: SourceContext,
 ): Promise<Opened> {
   const name = `${folder.label}/${entry.name}`;
-  const { maxFileSize } = settings;
+  const { maxFileSize, maxRowBytes } = settings;
   if (entry.bytes > maxFileSize)
     throw new Incomplete(`${name} has ${entry.bytes} bytes, more than maxFileSize allows (${maxFileSize})`, {
       remedy: 'raise maxFileSize when the export has really grown so much',
     });
   const held = await folder.hold(entry, join(context.spoolDir, `set-${index}.zip`), () => {});
   try {
-    const limits = { maxFileSize, openEndAllowed: settings.finalNewline === 'optional' };
+    const limits = { maxFileSize, maxRowBytes, openEndAllowed: settings.finalNewline === 'optional' };
     return { entry, name, held, zip: await openZip(name, held, limits, context.signal) };
   } catch (error) {
     await held.handle.close();

@@ -116,6 +116,8 @@ export const settings = z
       if (value.passphrase !== undefined && value.privateKey === undefined)
         issue('passphrase', 'opens a privateKey, and there is none');
     }
+    for (const key of ['disabledUsers', 'enrolments'] as const)
+      if (value.contents !== 'oneroster' && value[key] !== undefined) issue(key, 'needs contents: oneroster');
     if (value.contents === 'oneroster' && (value.delimiter !== ',' || value.encoding !== 'utf-8'))
       issue('contents', 'OneRoster files are UTF-8 with commas: leave out delimiter and encoding');
     if (value.archive !== undefined && /^\.?\/*$/.test(value.archive))

@@ -5,6 +5,7 @@ import { Incomplete } from '../../src/base/errors.ts';
 import { keepFile, keepNothing, keptFile } from '../../src/connector/keep.ts';
 import { oneRosterColumns } from '../../src/connector/oneroster/columns.ts';
 import { joinRows, wantedColumns } from '../../src/connector/oneroster/join.ts';
+import { joinSettings } from '../../src/connector/oneroster/settings.ts';
 import { Whole } from '../../src/connector/oneroster/whole.ts';
 import type { Answer, SourceContext } from '../../src/connector/source.ts';
 import { SpoolWriter, spoolAnswer } from '../../src/connector/spool.ts';
@@ -25,6 +26,8 @@ const keptSuffix = '.oneroster';
  * when its transaction begins, and shows it when it ends. What takes longer is found by the next whole pull.
  */
 const marginMs = 3_600_000;
+/** A whole pull at least so often, unless the configuration says otherwise. */
+const fullMs = 86_400_000;
 
 /** Pulls the set, or what changed in it, and joins it to rows. */
 export async function pullOneRoster(
@@ -49,8 +52,7 @@ export async function pullOneRoster(
       whole.setFact('asked', asked);
       whole.setFact('fullAt', context.clock.now().toISOString());
     }
-    const { disabledUsers, enrolments } = settings;
-    const rules = { disabledUsers, enrolments, now: context.clock.now(), name };
+    const rules = { ...joinSettings(settings), now: context.clock.now(), name };
     await joinRows(whole, columns, rules, writer, () => context.signal.throwIfAborted());
     whole.finish();
     const spooled = await writer.finish();
@@ -85,7 +87,7 @@ async function openKept(
     whole = new Whole(file);
     const age = context.clock.now().getTime() - Date.parse(whole.fact('fullAt') ?? '');
     // a clock that was set back makes the age negative: not known
-    if (whole.fact('asked') === asked && age >= 0 && age < settings.full) return whole;
+    if (whole.fact('asked') === asked && age >= 0 && age < (settings.full ?? fullMs)) return whole;
   } catch {
     // a damaged file is worth a whole pull, and no more
   }
@@ -137,7 +139,7 @@ function listOf(name: CollectionName, settings: SisHttpSettings, mark: string | 
     url,
     records: [name],
     key: ['sourcedId'],
-    paging: { kind: 'offset', size: settings.pageSize, offset: 'offset', limit: 'limit', first: 0 },
+    paging: { kind: 'offset', size: settings.pageSize ?? 1000, offset: 'offset', limit: 'limit', first: 0 },
     total: { header: 'X-Total-Count' },
     totalRequired: false,
     contentType: settings.contentType,

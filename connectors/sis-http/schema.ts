@@ -153,12 +153,12 @@ export const settings = z
     maxRecords: count.default(5_000_000).describe('more records in one pull are refused'),
     contentType: text('media type that the server gives its JSON, where it is another one').optional(),
     ...oneRosterSettings,
-    pageSize: pageSize.default(1000).describe('oneroster: records to ask for on a page'),
+    pageSize: pageSize.optional().describe('oneroster: records to ask for on a page; default: 1000'),
     delta: z
       .enum(['on', 'off'])
-      .default('off')
-      .describe('oneroster: ask for what changed since the last pull, between whole pulls'),
-    full: duration.prefault('1d').describe('oneroster with delta: a whole pull at least so often'),
+      .optional()
+      .describe('oneroster: on asks between whole pulls for what changed since the last one; default: off'),
+    full: duration.optional().describe('oneroster with delta: a whole pull at least so often; default: 1d'),
   })
   .superRefine((value, context) => {
     const issue = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
@@ -169,8 +169,10 @@ export const settings = z
         issue('auth', 'OneRoster 1.2 has OAuth 2 client credentials only');
     } else {
       if (value.records === undefined) issue('records', "says where the list is: data.students, or '' for the answer");
-      if (value.delta === 'on') issue('delta', 'needs preset: oneroster-1.1 or oneroster-1.2');
+      for (const key of ['pageSize', 'disabledUsers', 'enrolments', 'delta', 'full'] as const)
+        if (value[key] !== undefined) issue(key, 'needs preset: oneroster-1.1 or oneroster-1.2');
     }
+    if (value.full !== undefined && value.delta !== 'on') issue('full', 'needs delta: on');
     if (value.verify === 'overlap' && value.preset === undefined && value.paging?.kind !== 'offset')
       issue('verify', 'overlap needs paging: { kind: offset }');
     if (

@@ -226,6 +226,10 @@ describe('a set that is not believed', () => {
       'Incomplete',
       expect.stringContaining('unpacks to more than maxFileSize'),
     ]);
+    expect(await verdict(set({ ...small, orgs: [{ sourcedId: 'x', name: `"${'y\n'.repeat(50_000)}` }] }))).toEqual([
+      'Incomplete',
+      expect.stringContaining('a row is longer than maxRowBytes allows (65536)'),
+    ]);
     expect(await verdict(set(small), { maxRows: 3 })).toEqual([
       'Incomplete',
       expect.stringContaining('more rows than maxRows'),

@@ -131,6 +131,12 @@ test.each([
   [{ records: '', url: 'https://a:b@sis.example.edu' }, 'no login in an address'],
   [{ records: '', verify: 'overlap' }, 'overlap needs'],
   [{ records: '', delta: 'on' }, 'needs preset'],
+  [{ records: '', enrolments: 'all' }, 'needs preset'],
+  [{ preset: 'oneroster-1.1', full: '1d' }, 'needs delta: on'],
+  [
+    { preset: 'oneroster-1.2', auth: { kind: 'oauth1', key: 'k', secret: { env: 'S' } } },
+    'OAuth 2 client credentials only',
+  ],
   [{ preset: 'oneroster-1.1', records: 'x' }, 'is given by preset'],
   [{ records: '', headers: { Host: 'x' } }, 'sets itself'],
   [{ records: '', auth: { kind: 'bearer', token: 'inline' } }, 'never written here'],

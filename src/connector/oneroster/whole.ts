@@ -91,15 +91,16 @@ export class Whole {
 
   /** A way to ask for the entities of one user, by sourcedId. */
   lookUp<N extends 'roles' | 'enrollments'>(table: N): (user: string) => Read<Entities[N]>[] {
-    this.#db.exec(`CREATE INDEX IF NOT EXISTS ${table}_user ON ${table} (user)`);
+    // with all columns: users are asked for in the order of their ids, so the index is read from end to end
+    this.#db.exec(`CREATE INDEX IF NOT EXISTS ${table}_user ON ${table} (user, id, gone, broken, data)`);
     const statement = this.#db.prepare(`SELECT id, gone, broken, data FROM ${table} WHERE user = ? ORDER BY id`);
     return (user) => statement.all(user).map((row) => entityOf(row as unknown as Stored));
   }
 
   /** Entities of a table whose user is not in the set, or not said. */
   *strays<N extends 'roles' | 'enrollments'>(table: N): Generator<Read<Entities[N]>> {
-    const sql = `SELECT id, gone, broken, user, data FROM ${table} AS one
-      WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.id = one.user) ORDER BY id`;
+    const sql = `SELECT id, gone, broken, data FROM ${table} AS one
+      WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.id = one.user) ORDER BY user, id`;
     for (const row of this.#db.prepare(sql).iterate()) yield entityOf(row as unknown as Stored);
   }
 

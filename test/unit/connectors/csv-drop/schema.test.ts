@@ -26,8 +26,6 @@ test('defaults are the careful ones', () => {
     finalNewline: 'required',
     connectTimeout: 20_000,
     contents: 'table',
-    disabledUsers: 'leave-out',
-    enrolments: 'not-ended',
   });
 });
 
