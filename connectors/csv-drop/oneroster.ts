@@ -123,10 +123,18 @@ async function toMerge(
   context: SourceContext,
   opened: Opened[],
 ): Promise<'new' | 'kept'> {
+  const isMerged = (entry: Entry): boolean => {
+    const { name, bytes, modified } = mergedOf(entry);
+    return !!merged?.some((one) => one.name === name && one.bytes === bytes && one.modified === modified);
+  };
   for (const entry of entries.toReversed()) {
-    const known = mergedOf(entry);
-    if (merged?.some((one) => one.name === known.name && one.bytes === known.bytes && one.modified === known.modified))
+    if (isMerged(entry)) {
+      const late = entries.find(
+        (one) => one.modifiedMs <= entry.modifiedMs && timeOf(one) > merged![0]!.modified && !isMerged(one),
+      );
+      if (late !== undefined) throw tooLate(`${folder.label}/${late.name}`, entry.name);
       return 'kept';
+    }
     const one = await open(folder, entry, opened.length, settings, context);
     opened.unshift(one);
     if (one.zip.isWhole) return 'new';
@@ -137,11 +145,14 @@ async function toMerge(
     throw new Incomplete(`${first.name} is a delta, and there is no whole set to merge it into`, {
       remedy: 'drop a bulk set; each delta after it is merged into what rosterd keeps of it',
     });
-  if (timeOf(first.entry) < last.modified)
-    throw new Incomplete(`${first.name} is a delta that is older than ${last.name}, which has been merged already`, {
-      remedy: 'drop a bulk set: the order of the deltas is not certain any more',
-    });
+  if (timeOf(first.entry) < last.modified) throw tooLate(first.name, last.name);
   return 'kept';
+}
+
+function tooLate(name: string, merged: string): Incomplete {
+  return new Incomplete(`${name} is older than ${merged}, which has been merged already`, {
+    remedy: 'drop a bulk set: the order of the deltas is not certain any more',
+  });
 }
 
 async function open(

@@ -40,6 +40,8 @@ export async function pullOneRoster(
   const asked = createHash('sha256')
     .update(JSON.stringify([settings.url, settings.query, preset]))
     .digest('hex');
+  // an attempt before this one may have left its file
+  await rm(file, { force: true });
   const base = settings.delta === 'on' ? await openKept(settings, context, asked, file) : null;
   const whole = base ?? new Whole(file);
   const client = openClient(settings, context);

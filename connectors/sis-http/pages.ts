@@ -17,8 +17,8 @@ import { Seen } from './seen.ts';
  * - every page but the last has as many records as the first one (offset and page);
  * - the end is said, never guessed: by the total, by a Link header, by an empty page;
  * - `verify`. `first`: the first page is asked for again at the end and must bring the same records and total. That
- *   sees what came or went before its end, and with a total everything that did not cancel out. `overlap`: each page
- *   begins with the last record of the one before, so that nothing can move across a cut unseen.
+ *   sees what came or went before its end, and with a total everything that did not cancel out. `overlap`: besides, each
+ *   page begins with the last record of the one before, so that nothing can move across a cut unseen.
  */
 
 /** A list to read. */
@@ -39,15 +39,14 @@ const mostPages = 1_000_000;
 /** Takes a record with its place: the page and the index on it, both from 1. */
 export type OnPlaced = (record: Json, page: number, index: number) => Promise<void> | void;
 
-/** Reads a list whole. Gives the number of records and what the first page said. */
-export async function readList(
+/** Reads a list whole, and gives its records away as they come; they count only when this has not thrown. */
+export function readList(
   client: Client,
   list: Collection,
   onRecord: OnPlaced,
   onPage: (records: number, total: number | null) => void = () => {},
-): Promise<{ records: number; first: Page }> {
-  const reading = new Reading(client, list, onRecord, onPage);
-  return reading.run();
+): Promise<void> {
+  return new Reading(client, list, onRecord, onPage).run();
 }
 
 /** Reads the first page alone. */
@@ -96,7 +95,7 @@ class Reading {
     return nameOf(this.#list.url);
   }
 
-  async run(): Promise<{ records: number; first: Page }> {
+  async run(): Promise<void> {
     let page = await this.#page({ url: startOf(this.#list), after: null });
     const first = page;
     while (!this.#isEnd(page)) {
@@ -110,8 +109,8 @@ class Reading {
     const { total } = first;
     if (total !== null && total !== this.#records)
       throw this.#incomplete(`the server declares ${total} records and ${this.#records} came`);
-    if (this.#pages > 1 && this.#list.verify !== 'off') await this.#again(first);
-    return { records: this.#records, first };
+    // what came on one page came at one moment
+    if (this.#records > first.count && this.#list.verify !== 'off') await this.#again(first);
   }
 
   /** Reads one page and gives its records away as they come. */
@@ -141,8 +140,11 @@ class Reading {
         const name = this.#nameOf(record);
         if (page === 1) names.update(`${name}\n`);
         if (after !== null && index === 1) {
-          if (name !== after) throw this.#moved(`page ${page} does not begin with the last record of the one before`);
-          return;
+          if (name === after) return;
+          throw this.#moved(
+            `page ${page} does not begin with the last record of the one before`,
+            '; set verify: first if this server takes only multiples of the page size as offset',
+          );
         }
         this.#last = name;
         this.#records += 1;
@@ -216,8 +218,10 @@ class Reading {
       default: {
         const more = linkTo(page.headers, 'next') !== null;
         if (more) return false;
-        if (page.total !== null) return this.#records >= page.total || page.count <= this.#overlap();
-        return tellsPages(page.headers) || page.count <= (this.#pages > 1 ? this.#overlap() : 0);
+        if (page.count <= (this.#pages > 1 ? this.#overlap() : 0) || tellsPages(page.headers)) return true;
+        // a total that is reached on the first page may be the count of that page; behind offsets it costs little to look
+        if (paging.kind === 'offset' && this.#pages === 1) return false;
+        return page.total !== null && this.#records >= page.total;
       }
     }
   }
@@ -282,7 +286,7 @@ class Reading {
     const all: Next[] = [];
     for (let at = stride, number = 2; at + this.#overlap() < first.total; at += stride, number += 1)
       all.push(this.#nth(at, number));
-    return all;
+    return all.length ? all : null;
   }
 
   /** Reads pages several at a time; their records are given away in order all the same. */
@@ -339,10 +343,10 @@ class Reading {
     );
   }
 
-  #moved(what: string): Incomplete {
+  #moved(what: string, more = ''): Incomplete {
     return this.#incomplete(
       what,
-      'the list moved while it was read, or has no fixed order; schedule the pull for a quieter time, or have it sorted by its id (query)',
+      `the list moved while it was read, or has no fixed order; schedule the pull for a quieter time, or have it sorted by its id (query)${more}`,
     );
   }
 

@@ -93,7 +93,7 @@ function collectionOf(settings: SisHttpSettings): Collection {
     total: settings.total,
     totalRequired: settings.total !== undefined,
     contentType: settings.contentType,
-    verify: settings.verify ?? 'first',
+    verify: settings.verify ?? (settings.paging?.kind === 'offset' ? 'overlap' : 'first'),
     concurrency: settings.concurrency,
     maxRecords: settings.maxRecords,
   };

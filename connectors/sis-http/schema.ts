@@ -147,7 +147,7 @@ export const settings = z
       .enum(['first', 'overlap', 'off'])
       .optional()
       .describe(
-        'how it is proved that nothing moved between pages: the first page again, or pages that overlap by one',
+        'how it is proved that nothing moved between pages: the first page again at the end, or also pages that overlap by one record; default: overlap with offset, else first',
       ),
     concurrency: count.max(16).default(1).describe('pages in flight, where offset or page and a total tell them'),
     maxRecords: count.default(5_000_000).describe('more records in one pull are refused'),

@@ -53,7 +53,21 @@ describe('deltas', () => {
     drop(folder, 'a.zip', set(small), 3000);
     await next();
     drop(folder, 'b.zip', delta({ users: [changed(u3!, 'tobedeleted')] }), 2000);
-    expect((await failure(next())).line).toContain('older than a.zip, which has been merged already');
+    expect((await failure(next())).line).toContain('b.zip is older than a.zip, which has been merged already');
+  });
+
+  test('that come late, between two that were merged, are not passed over', async () => {
+    const { folder, next } = days();
+    drop(folder, '0.zip', delta({ users: [changed(u1!)] }), 500);
+    drop(folder, 'a.zip', set(small), 1000);
+    drop(folder, 'c.zip', delta({ users: [changed(u3!, 'tobedeleted')] }), 3000);
+    expect(await next()).toHaveLength(2);
+    // before the whole set it means nothing
+    expect(await next()).toHaveLength(2);
+    drop(folder, 'b.zip', delta({ users: [changed(u2!, 'tobedeleted')] }), 2000);
+    expect((await failure(next())).line).toContain('b.zip is older than c.zip, which has been merged already');
+    drop(folder, 'd.zip', set(small), 4000);
+    expect(await next()).toHaveLength(3);
   });
 
   test('may bring one table in full', async () => {

@@ -15,7 +15,15 @@ const honest =
 
 async function against(rule: Rule, more: Record<string, unknown> = {}, wanted = columns) {
   const sis = await sisServer(rule);
-  const written = { url: `${sis.url}/students`, records: 'students', key: 'id', paging: offset, total, ...more };
+  const written = {
+    url: `${sis.url}/students`,
+    records: 'students',
+    key: 'id',
+    paging: offset,
+    total,
+    verify: 'first',
+    ...more,
+  };
   const settings = sisSettings(written);
   return { sis, settings, context: sisContext(wanted), pull: () => pulledSis(settings, sisContext(wanted)) };
 }
@@ -95,6 +103,18 @@ describe('a total', () => {
     expect(line).toContain('the total was 35 on the first page and is 34 on page 3');
   });
 
+  test.each([1, 4])(
+    'that is the count of the page is not taken for everybody, with %i in flight',
+    async (concurrency) => {
+      const rule: Rule = ({ query }) => {
+        const page = slice(people(35), query);
+        return { body: { meta: { total: page.length }, students: page } };
+      };
+      expect(await verdict(rule, { concurrency })).toMatchObject({ kind: 'Incomplete' });
+      expect(await verdict(rule, { concurrency, verify: undefined })).toMatchObject({ kind: 'Incomplete' });
+    },
+  );
+
   test('that is missing where it was said to be', async () => {
     const { kind, line } = await verdict(({ query }) => ({ body: { students: slice(people(35), query) } }));
     expect([kind, line]).toEqual(['Incomplete', expect.stringContaining('does not say how many records there are')]);
@@ -150,6 +170,8 @@ describe('between pages', () => {
         return { body: { students: slice(all, query) } };
       };
     };
+    const unsaid = await verdict(vanishing(15), { total: undefined, verify: undefined });
+    expect(unsaid.line).toContain('set verify: first if this server takes only multiples');
     const first = await verdict(vanishing(3), { total: undefined });
     expect([first.kind, first.line]).toEqual([
       'Incomplete',

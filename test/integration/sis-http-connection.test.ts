@@ -145,7 +145,7 @@ describe('a busy server', () => {
     const all = people(25);
     let busy = 2;
     const sis = await sisServer(({ query }) => {
-      if (query.get('offset') === '20' && busy-- > 0)
+      if (query.get('offset') === '18' && busy-- > 0)
         return busy ? { status: 429, headers: { 'retry-after': '7' } } : { status: 503 };
       return { body: slice(all, query) };
     });

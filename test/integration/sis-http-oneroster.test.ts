@@ -212,6 +212,19 @@ describe('a server that fails', () => {
     expect([kind, line]).toEqual(['Misconfigured', expect.stringContaining(`enrollments answered 400: ${words}`)]);
   });
 
+  test('in the middle leaves nothing behind for the next attempt in the same directory', async () => {
+    const set = smallSet();
+    const honest = oneRosterRule(set);
+    const sis = await sisServer((asked, response) =>
+      asked.url.pathname.endsWith('/courses') ? { status: 500 } : honest(asked, response),
+    );
+    const context = sisContext(short);
+    expect((await failure(sisHttp.pull(settingsFor(sis), context))).kind).toBe('Unavailable');
+    set.users.pop();
+    sis.rule = honest;
+    expect(brief(await readAll(await pulledSis(settingsFor(sis), context)))).toHaveLength(3);
+  });
+
   test('in one collection of six gives nothing', async () => {
     const set = smallSet();
     const honest = oneRosterRule(set);

@@ -57,10 +57,10 @@ test('a source is loaded, unchanged, and loses nobody to an answer that is not w
   const failures: Rule[] = [
     // only the first page: the end is not said
     ({ query }) => ({ body: { people: query.get('offset') === '0' ? slice(all, query) : { error: 'quota' } } }),
-    ({ query }) => ({ body: { people: query.get('offset') === '25' ? all.slice(25, 40) : slice(all, query) } }),
+    ({ query }) => ({ body: { people: query.get('offset') === '24' ? all.slice(24, 40) : slice(all, query) } }),
     () => ({ body: { people: null } }),
     () => ({ body: '{"people":[' }),
-    ({ query }) => (query.get('offset') === '50' ? { status: 403 } : { body: { people: slice(all, query) } }),
+    ({ query }) => (query.get('offset') === '48' ? { status: 403 } : { body: { people: slice(all, query) } }),
   ];
   for (const rule of failures) {
     sis.rule = rule;
