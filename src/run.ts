@@ -24,7 +24,7 @@ export async function runOnce(rosterd: Rosterd, source: SourceConfig, order: Run
   await finishInterrupted(rosterd, source.name);
   const run = await openRun(rosterd, source.name, order);
   const state = await store.sources.get(source.name);
-  const format = formatOf(source.format);
+  const format = formatOf(source.format, source.role);
   let answer: Answer | null = null;
   try {
     const last = state.current === null ? null : await store.snapshots.get(source.name, state.current);

@@ -71,6 +71,11 @@ export function kindOf(error: unknown): RosterdError['kind'] | 'Unexpected' {
   return error instanceof RosterdError ? error.kind : 'Unexpected';
 }
 
+/** How long the other side asked to be left alone, for whoever tries again later; nothing where it did not say. */
+export function delayOf(error: unknown): { delayMs?: number } {
+  return error instanceof Unavailable && error.delayMs !== undefined ? { delayMs: error.delayMs } : {};
+}
+
 /** The text of anything thrown, one line. */
 export function messageOf(error: unknown): string {
   if (error instanceof RosterdError) return error.line();

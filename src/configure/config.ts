@@ -1,5 +1,5 @@
 import type { Secret } from '../base/secret.ts';
-import type { SourceConnector } from '../connector/source.ts';
+import type { ColumnExpectation, SourceConnector } from '../connector/source.ts';
 import type { TargetConnector } from '../connector/target.ts';
 
 /**
@@ -14,12 +14,29 @@ export interface Config {
   stateDir: string;
   store: StoreConfig;
   control: { socket: string };
+  /** Where pushes are listened for; null: nowhere. */
+  listen: ListenConfig | null;
+  /** IANA; of schedules that have none of their own. */
+  timezone: string;
+  service: ServiceConfig;
   /** How much history is kept: of each source, and delivered items of each target. */
   retention: { snapshots: number; runs: number; sentItems: number };
   roster: Scope & { newCourses: 'report' | 'provision'; emptyCourses: 'keep' | 'archive' };
   /** In the order of the file, which is the precedence of their attributes. */
   sources: readonly SourceConfig[];
   targets: readonly TargetConfig[];
+}
+
+/** How the daemon works. */
+export interface ServiceConfig {
+  /** Sources that run at once; targets are delivered to beside them. */
+  concurrency: number;
+  /** After failed runs and deliveries. The first wait doubles up to the longest; after `openAfter` in a row see `breaker.ts`. */
+  retry: { firstWaitMs: number; longestWaitMs: number; openAfter: number };
+  /** A stop waits so long before it cuts. */
+  stopWithinMs: number;
+  /** A run without progress for so long counts as stuck. */
+  stuckAfterMs: number;
 }
 
 /** Where rosterd keeps what it knows: one file in `stateDir`, or a database. Times in milliseconds. */
@@ -43,6 +60,16 @@ export type StoreConfig =
       timeoutMs: number;
     };
 
+/** A TCP port of ours. */
+export interface ListenConfig {
+  address: string;
+  port: number;
+  /** Files in PEM; null: no TLS. */
+  tls: { certificate: string; key: string } | null;
+  /** A proxy in front of us says who is behind it. */
+  behindProxy: boolean;
+}
+
 /** Which departments and courses are in scope; the patterns match whole names, without case. */
 export interface Scope {
   departments: { include: readonly RegExp[]; exclude: readonly RegExp[] };
@@ -65,15 +92,34 @@ export interface SourceConfig {
   dryRun: boolean;
   /** Cron, five fields; null: only on demand. */
   schedule: string | null;
-  role: 'authoritative';
+  /** IANA; what the hours of the schedule mean. */
+  timezone: string;
+  /** Each scheduled time is put off by a part of this, see `calendar.ts`; shorter than the time between two of them. */
+  jitterMs: number;
+  /** Older data is stale; null: what the schedule allows. */
+  freshnessMs: number | null;
+  role: Role;
   limits: RemovalLimits;
   format: FormatConfig;
   /** The connector's own settings, proved by its schema. */
   settings: unknown;
 }
 
+/** `authoritative` sources say who exists; `directory` sources only fill in what they know about people. */
+export type Role = 'authoritative' | 'directory';
+
 /** How rows become records: a named format of the house, or a map of canonical field to column. */
-export type FormatConfig = { kind: 'unitu' } | { kind: 'map'; fields: FieldMap };
+export type FormatConfig = { kind: 'unitu' } | { kind: 'map'; fields: FieldMap } | DeclaredFormat;
+
+/** A named format with its options worked in: which columns there are, and what becomes of them. */
+export interface DeclaredFormat {
+  kind: 'declared';
+  name: string;
+  columns: ColumnExpectation;
+  fields: FieldMap;
+  /** True: columns that nothing maps become attributes under their own names. */
+  rest: boolean;
+}
 
 /** Canonical field (`email`, `firstName`, …, or `attributes.NAME`) → where its value comes from. */
 export type FieldMap = Readonly<Record<string, FieldSource>>;
@@ -83,9 +129,43 @@ export interface FieldSource {
   /** Columns whose values are joined by `join`; empty for a constant. */
   columns: readonly string[];
   join: string;
+  /** Of several columns the first that is not blank counts, and nothing is joined. */
+  first?: true;
   constant: string | null;
   /** Value → canonical value (exact, after trimming); null when values are taken as they are. */
   values: Readonly<Record<string, string | null>> | null;
+  /** What values that `values` does not list become, blank ones too; left out: they are taken as they are. */
+  otherwise?: string;
+  /** Blank is refused. */
+  required?: true;
+  /** Of the course alone: a row without one is a person without a course, instead of unreadable. */
+  optional?: true;
+  /** What the value looks like; blank ones are not asked. */
+  form?: Form;
+  /** How several values in one cell are read; left out: attributes take all, other fields refuse the row. */
+  list?: ListRule;
+}
+
+/**
+ * A pattern that a whole value must match (`must`: else the row is refused, and `says` what is wrong), or that tells which
+ * values are taken (`only`, `except`: others count as blank).
+ */
+export interface Form {
+  pattern: string;
+  mode: 'must' | 'only' | 'except';
+  says: string;
+}
+
+/** What is done with several values in one cell. */
+export interface ListRule {
+  /** What stands between values in a text; null: only lists of the source's own (LDAP, JSON). */
+  split: string | null;
+  /** `one`: a second value is refused; `all`: joined by a bar, repeats once. */
+  pick: 'one' | 'first' | 'all';
+  /** The only values there may be; null: any. */
+  allowed: readonly string[] | null;
+  /** A value that is not allowed quarantines the row, or is taken and remarked. */
+  unknown: 'refuse' | 'remark';
 }
 
 /** One target, compiled. */

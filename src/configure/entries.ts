@@ -1,7 +1,9 @@
 import type { z } from 'zod';
 import type { SourceConnector } from '../connector/source.ts';
 import type { TargetConnector } from '../connector/target.ts';
-import type { FormatConfig, Registry, RemovalLimits, SourceConfig, TargetConfig } from './config.ts';
+import { shortestInterval } from '../schedule/calendar.ts';
+import { courseFields, requiredFields } from './canonical.ts';
+import type { FieldMap, FormatConfig, Registry, RemovalLimits, Role, SourceConfig, TargetConfig } from './config.ts';
 import { check, type Finding } from './explain.ts';
 import { hint } from './nearest.ts';
 import type { Path } from './problems.ts';
@@ -12,20 +14,38 @@ import { namePattern, sourceSchema, targetSchema, type WrittenGuards } from './s
 /** Takes a problem; reading goes on, so that all are told at once. */
 export type Report = (finding: Finding) => void;
 
+/** What the top of the file says for all sources. */
+export interface ForAll {
+  limits: RemovalLimits;
+  timezone: string;
+}
+
 /** Reads one source; undefined when something was reported. */
 export function readSource(
   name: string,
   written: unknown,
   registry: Registry,
-  limits: RemovalLimits,
+  forAll: ForAll,
   report: Report,
 ): SourceConfig | undefined {
   const entry = readEntry('source', name, written, sourceSchema, registry, report);
-  const format = readFormat(['sources', name], written, entry?.common, report);
+  const format = readFormat(['sources', name], written, entry, report);
   if (entry?.common === undefined || entry.connector === undefined || format === undefined) return undefined;
-  const { enabled, dryRun, schedule, role, guards } = entry.common;
+  const { enabled, dryRun, schedule, role, guards, jitter = 0, freshness = null } = entry.common;
+  const timezone = entry.common.timezone ?? forAll.timezone;
+  const jitterProblem = jitter === 0 ? null : problemOfJitter(schedule, timezone, jitter);
+  if (jitterProblem !== null)
+    report({ path: ['sources', name, 'jitter'], part: 'value', message: jitterProblem, remedy: null });
   const { connector, settings } = entry;
-  return { name, connector, enabled, dryRun, schedule, role, limits: limitsOver(limits, guards), format, settings };
+  const timing = { schedule, timezone, jitterMs: jitter, freshnessMs: freshness };
+  const limits = limitsOver(forAll.limits, guards);
+  return { name, connector, enabled, dryRun, ...timing, role, limits, format, settings };
+}
+
+function problemOfJitter(schedule: string | null, timezone: string, jitterMs: number): string | null {
+  if (schedule === null) return 'there is no schedule whose times could be put off';
+  if (jitterMs < shortestInterval(schedule, timezone)) return null;
+  return 'as long as the time between two runs of the schedule, or longer';
 }
 
 /** Reads one target; undefined when something was reported. */
@@ -128,16 +148,43 @@ function connectorOf<D extends keyof Connectors>(
 function readFormat(
   path: Path,
   written: unknown,
-  common: z.output<typeof sourceSchema> | undefined,
+  entry: Entry<z.output<typeof sourceSchema>, SourceConnector> | undefined,
   report: Report,
 ): FormatConfig | undefined {
   if (!isMap(written)) return undefined;
+  const given = defaultFields(entry?.connector);
   const message = 'rows become records by a format or by a map';
   const [format, map] = [Object.hasOwn(written, 'format'), Object.hasOwn(written, 'map')];
   if (format && map) report({ path: [...path, 'map'], part: 'key', message, remedy: 'give one of the two' });
-  if (!format && !map)
+  if (!format && !map && !given)
     report({ path, part: 'key', message, remedy: 'add format: unitu, or a map: of canonical field to column' });
-  return format === map ? undefined : (common?.format ?? common?.map);
+  const { common } = entry ?? {};
+  if (!common || (format && map)) return undefined;
+  const config = common.format ?? common.map ?? (given && !format && !map ? { kind: 'map', fields: {} } : undefined);
+  if (config?.kind !== 'map') return config;
+  const fields = { ...given, ...config.fields };
+  const at = [...path, ...(format ? ['format', 'map'] : map ? ['map'] : [])];
+  for (const field of missingFields(fields, common.role))
+    report({ path: [...at, field], part: 'key', message: 'required, and missing', remedy: null });
+  if (common.role === 'directory' && !fields['id'] && !fields['email'])
+    report({ path: at, part: 'key', message: 'a directory joins people by id or email', remedy: 'map one of them' });
+  return { kind: 'map', fields };
+}
+
+/** What a connector gives for fields that the map does not name. */
+function defaultFields(connector: SourceConnector | undefined): FieldMap | null {
+  if (!connector?.defaultMap) return null;
+  const source = { columns: [], join: '', constant: null, values: null };
+  return Object.fromEntries(
+    Object.entries(connector.defaultMap).map(([field, column]) => [field, { ...source, columns: [column] }]),
+  );
+}
+
+/** A course has three names or none; people of an authoritative source have names and an address. */
+function missingFields(fields: FieldMap, role: Role): string[] {
+  if (role === 'directory') return [];
+  const some = courseFields.some((field) => fields[field]);
+  return [...(some ? courseFields : []), ...requiredFields].filter((field) => !fields[field]);
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

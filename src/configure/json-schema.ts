@@ -10,20 +10,27 @@ type Json = z.core.JSONSchema.BaseSchema;
 /** Name of the generated file. */
 export const schemaFile = 'rosterd.schema.json';
 
+/** One of the two. What a map has to name depends on the role, and is the loader's to say. */
+const mapOrFormat: Json = { oneOf: [{ required: ['format'] }, { required: ['map'] }] };
+
 /** The JSON Schema of the whole file, for editors: what `load.ts` checks, with a variant for each kind. */
 export function configSchema(registry: Registry): Json {
   const file = jsonSchema(fileSchema);
   const definitions: Record<string, unknown> = {};
-  const variants = (direction: 'source' | 'target', common: Json, more: Json): Json => ({
-    anyOf: registry[`${direction}s`].map(({ kind, description, settings }) => ({
-      ...variant(kind, description, shared(direction, common, definitions), lifted(kind, settings, definitions)),
-      ...more,
+  const variants = (direction: 'source' | 'target', common: Json): Json => ({
+    anyOf: registry[`${direction}s`].map((connector) => ({
+      ...variant(
+        connector.kind,
+        connector.description,
+        shared(direction, common, definitions),
+        lifted(connector.kind, connector.settings, definitions),
+      ),
+      ...(connector.direction === 'source' && !connector.defaultMap ? mapOrFormat : {}),
     })),
   });
-  const oneFormat = { oneOf: [{ required: ['format'] }, { required: ['map'] }] };
   const named = { propertyNames: { type: 'string', pattern: namePattern.source } } as const;
-  const sources = { ...named, minProperties: 1, additionalProperties: variants('source', sourceJson(), oneFormat) };
-  const targets = { ...named, additionalProperties: variants('target', jsonSchema(targetSchema), {}) };
+  const sources = { ...named, minProperties: 1, additionalProperties: variants('source', sourceJson()) };
+  const targets = { ...named, additionalProperties: variants('target', jsonSchema(targetSchema)) };
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'rosterd configuration',

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { attributePrefix, type CanonicalField, canonicalFields, requiredFields } from './canonical.ts';
+import { attributePrefix, type CanonicalField, canonicalFields } from './canonical.ts';
 import type { FieldMap, FieldSource } from './config.ts';
 
 /** The `map:` of a source: canonical field to column, as written, and its way to a `FieldMap`. */
@@ -10,10 +11,45 @@ const values = z
   .record(z.string(), z.union([z.string(), z.number().transform(String), z.null()]))
   .describe('value in the column → value to take; null is blank; values that are not listed are taken as they are');
 
+/** A configured list, here or in a file: what a school's own systems call campuses, schools, departments. */
+export const configuredList = z
+  .union([z.array(text).min(1), z.strictObject({ file: z.string().min(1) })])
+  .transform((written, context): string[] => {
+    if (Array.isArray(written)) return written;
+    try {
+      const lines = readFileSync(written.file, 'utf8').split(/\r?\n/);
+      const values = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+      if (values.length) return values;
+      context.addIssue({ code: 'custom', path: ['file'], message: 'the file lists nothing' });
+    } catch (error) {
+      context.addIssue({ code: 'custom', path: ['file'], message: `cannot be read: ${(error as Error).message}` });
+    }
+    return z.NEVER;
+  })
+  .describe('the only values there may be: a list, or { file: PATH } with one on each line');
+
 const fieldSource = z
   .union([
     column,
-    z.strictObject({ column, values: values.optional() }),
+    z.strictObject({
+      column,
+      values: values.optional(),
+      otherwise: text.optional().describe('what values that are not listed become, blank ones too'),
+      split: z.string().min(1).optional().describe('what stands between several values in one cell, such as "|"'),
+      pick: z
+        .enum(['one', 'first', 'all'])
+        .optional()
+        .describe('of several values: refuse the row, take the first, or all; default: all for attributes, else one'),
+      allowed: configuredList.optional(),
+      optional: z.literal(true).optional().describe('of the course: a row without one is a person without a course'),
+      unknown: z
+        .enum(['refuse', 'remark'])
+        .optional()
+        .describe('a value that is not allowed: the row goes to quarantine (default), or it is taken and remarked'),
+    }),
+    z.strictObject({
+      firstOf: z.array(column).min(1).describe('columns of which the first that is not blank counts'),
+    }),
     z.strictObject({
       columns: z.array(column).min(1).describe('columns whose values are joined; blank ones are left out'),
       join: z.string().default(' '),
@@ -23,7 +59,15 @@ const fieldSource = z
   .transform((written): FieldSource => {
     const source: FieldSource = { columns: [], join: '', constant: null, values: null };
     if (typeof written === 'string') return { ...source, columns: [written] };
-    if ('column' in written) return { ...source, columns: [written.column], values: written.values ?? null };
+    if ('firstOf' in written) return { ...source, columns: written.firstOf, first: true };
+    if ('column' in written) {
+      const { column, values = null, otherwise, optional, split, pick, allowed = null, unknown = 'refuse' } = written;
+      const read: FieldSource = { ...source, columns: [column], values };
+      if (otherwise !== undefined) read.otherwise = otherwise;
+      if (optional) read.optional = true;
+      if (split === undefined && pick === undefined && allowed === null) return read;
+      return { ...read, list: { split: split ?? null, pick: pick ?? (split ? 'all' : 'one'), allowed, unknown } };
+    }
     if ('columns' in written) return { ...source, columns: written.columns, join: written.join };
     return { ...source, constant: written.constant };
   });
@@ -32,6 +76,7 @@ const fieldSource = z
 const fewValues: Partial<Record<CanonicalField, readonly string[]>> = {
   year: ['0', '1', '2', '3', '4', '5', '6', '7'],
   kind: ['student', 'staff'],
+  provision: ['yes', 'no'],
 };
 
 function fieldOf(name: CanonicalField) {
@@ -46,13 +91,11 @@ function fieldOf(name: CanonicalField) {
     };
     if (source.constant !== null) refuse(source.constant, ['constant']);
     for (const [from, to] of Object.entries(source.values ?? {})) if (few) refuse(to, ['values', from]);
+    if (few && source.otherwise) refuse(source.otherwise, ['otherwise']);
   });
 }
 
-const required: readonly string[] = requiredFields;
-const shape = Object.fromEntries(
-  canonicalFields.map((name) => [name, required.includes(name) ? fieldOf(name) : fieldOf(name).optional()]),
-);
+const shape = Object.fromEntries(canonicalFields.map((name) => [name, fieldOf(name).optional()]));
 
 /** Attribute names become field names in targets and parts of exports. */
 const attributeName = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;

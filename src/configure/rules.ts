@@ -15,10 +15,20 @@ export function courseRules(config: Config): CourseRules {
   };
 }
 
+/** The sources that only fill in. */
+export function directoriesOf({ sources }: Config): ReadonlySet<string> {
+  return new Set(sources.filter(({ role }) => role === 'directory').map(({ name }) => name));
+}
+
+/** Directories are marked, so that nothing changes for those who have none. */
+function roleName({ name, role }: Config['sources'][number]): string {
+  return role === 'directory' ? `${name}:directory` : name;
+}
+
 /** Changes when somebody's account could come out otherwise although no row changed: then everybody is looked at. */
 export function rulesFingerprint(config: Config): string {
   const { departments, courses, newCourses, emptyCourses } = config.roster;
   const patterns = [departments, courses].map(({ include, exclude }) => [include.map(String), exclude.map(String)]);
-  const text = JSON.stringify([1, patterns, newCourses, emptyCourses, config.sources.map((source) => source.name)]);
+  const text = JSON.stringify([1, patterns, newCourses, emptyCourses, config.sources.map(roleName)]);
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

@@ -1,19 +1,15 @@
 import type { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { ColumnExpectation } from './columns.ts';
+import type { Inbox } from './inbox.ts';
 
 /**
  * The contract of a source. A pull is two steps, because a sync of a million unchanged rows must not parse a million
  * rows: first every row is *seen* (its bytes go past a digest), then only the rows in the difference are *decoded*.
  */
 
-/** Columns that the configured format wants of a table. */
-export interface ColumnExpectation {
-  required: readonly string[];
-  optional: readonly string[];
-  /** True: a column that is neither required nor optional makes the answer `Incomplete`. */
-  exact: boolean;
-}
+export type { ColumnExpectation } from './columns.ts';
 
 /** One file, page set or query answer of a pull: what a snapshot is traced back to. */
 export interface Part {
@@ -26,6 +22,8 @@ export interface Part {
   modified: string | null;
   /** Column names in the order of the cells that `decode` gives. */
   columns: readonly string[];
+  /** True: a cell may have several values, see `cellOf`. */
+  lists?: true;
   /** Everything besides the row's own bytes that decides how they are read (delimiter, …): part of each row's digest. */
   layout: string;
 }
@@ -52,15 +50,21 @@ export interface RowSink {
  */
 export type DecodedRow =
   | { cells: readonly string[]; origin?: string }
-  /** `column` is 1-based within the row's cells (or null); a broken row's cells are never trusted. */
-  | { broken: string; column: number | null; origin?: string };
+  /**
+   * `column` is 1-based within the row's cells (or null); a broken row's cells are never trusted. `about`: the cells
+   * that could be read, the others blank; they say no more than whom the row may be about.
+   */
+  | { broken: string; column: number | null; origin?: string; about?: readonly string[] };
 
 /** Stands between the values of a cell that has several: the unit separator, which no value may contain. */
 export const manyValues = '\u001f';
 
-/** Several values as one cell. Their order is kept: a source whose order says nothing sorts them first. */
+/**
+ * Values as one cell, for parts with `lists`. Their order is kept: a source whose order says nothing sorts them first. A
+ * value that has the separator in it is marked as damaged, and its row will be quarantined.
+ */
 export function cellOf(values: readonly string[]): string {
-  return values.length === 1 ? values[0]! : values.join(manyValues);
+  return values.map((value) => value.replaceAll(manyValues, '\ufffd')).join(manyValues);
 }
 
 /** A whole answer, held (open file, spool file) until `close`. */
@@ -113,10 +117,17 @@ export interface SourceConnector<S = unknown> {
   /** The keys of this kind in the configuration, beside the common ones of every source. */
   settings: z.ZodType<S>;
   /**
+   * Canonical field (`id`, `email`, …) → column that the source always has, for fields that `map:` does not name. A source
+   * that gives this needs neither map nor format.
+   */
+  defaultMap?: Readonly<Record<string, string>>;
+  /**
    * Pulls one whole answer. Throws `Incomplete` (no snapshot), `Denied`, `Unavailable` or `Misconfigured`; returns null
    * when there is rightly nothing new to read (everything that was there has been taken and archived).
    */
   pull(settings: S, context: SourceContext): Promise<Answer | null>;
   /** Logs in and says in a few sentences what a pull would read. Reads no rows. Throws as `pull` does. */
   probe(settings: S, context: SourceContext): Promise<string[]>;
+  /** Of a source that is pushed: what came in and waits in `keepDir`. A pull then answers with the oldest of it. */
+  inbox?(settings: S, keepDir: string): Inbox;
 }

@@ -30,6 +30,8 @@ export interface AccountFacts {
   account: string;
   /** The institution's id; null where the records have none. */
   id: string | null;
+  /** What stays when the id is renamed, for rosterd itself; left out where no source has one. */
+  alias?: string;
   email: string;
   firstName: string;
   lastName: string;

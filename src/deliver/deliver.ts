@@ -1,4 +1,4 @@
-import { kindOf, messageOf, RosterdError } from '../base/errors.ts';
+import { delayOf, kindOf, messageOf, RosterdError } from '../base/errors.ts';
 import { withRetry } from '../base/retry.ts';
 import type { Work } from '../base/work.ts';
 import type { Config, TargetConfig } from '../configure/config.ts';
@@ -24,12 +24,12 @@ export const usualPatience: DeliveryPatience = {
   itemFirstWaitMs: 500,
 };
 
-/** How the delivery to one target ended. `error`: why it stopped before the queue was empty. */
+/** How the delivery to one target ended. `error`: why it stopped before the queue was empty; `delayMs` as in a run's. */
 export interface DeliveryEnd {
   target: string;
   sent: number;
   failed: number;
-  error: { kind: string; message: string } | null;
+  error: { kind: string; message: string; delayMs?: number } | null;
 }
 
 /** Delivers to all enabled targets side by side until nothing is queued, or a target cannot go on. */
@@ -49,13 +49,13 @@ async function forgetSent(store: Store, target: string, keep: number): Promise<v
   await store.outbox.forget(target, keep, inHand);
 }
 
-/** One target has one deliverer at a time, or the order of a person's changes would be nobody's. */
-async function deliverAlone(
+/** Delivers to one target. It has one deliverer at a time, or the order of a person's changes would be nobody's. */
+export async function deliverAlone(
   target: TargetConfig,
   { institution, retention: { sentItems: keep } }: Config,
   store: Store,
   work: Work,
-  patience: DeliveryPatience,
+  patience: DeliveryPatience = usualPatience,
 ): Promise<DeliveryEnd> {
   let lock: Lock | null = null;
   let end: DeliveryEnd = { target: target.name, sent: 0, failed: 0, error: null };
@@ -68,7 +68,7 @@ async function deliverAlone(
     return end;
   } catch (error) {
     // Told, not thrown: the other targets go on, and need the store until they are done.
-    const stopped = { kind: kindOf(error), message: messageOf(error) };
+    const stopped = { kind: kindOf(error), message: messageOf(error), ...delayOf(error) };
     work.log.error(
       { event: 'delivery.stopped', target: target.name, error: stopped, err: error },
       `${target.name}: ${stopped.message}`,
@@ -103,7 +103,7 @@ async function deliverTo(
     await drain(target, store, work, patience, end, (batch) => patiently(() => open.deliver(batch)));
   } catch (error) {
     const kind = error instanceof RosterdError ? error.kind : work.abort.aborted ? 'Stopped' : 'Unexpected';
-    end.error = { kind, message: messageOf(error) };
+    end.error = { kind, message: messageOf(error), ...delayOf(error) };
     log.error(
       { event: 'delivery.stopped', target: target.name, error: end.error },
       `${target.name}: ${end.error.message}`,

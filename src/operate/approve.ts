@@ -1,9 +1,11 @@
 import { Misconfigured, Rejected } from '../base/errors.ts';
-import { courseRules } from '../configure/rules.ts';
-import { courseKey } from '../connector/target.ts';
+import { courseRules, directoriesOf } from '../configure/rules.ts';
+import { type AccountFacts, courseKey } from '../connector/target.ts';
 import { deliverAll } from '../deliver/deliver.ts';
 import { typesOf } from '../outbox/apply.ts';
-import { keysOfAccount } from '../reconcile/model.ts';
+import type { Evidence } from '../reconcile/evidence.ts';
+import { same } from '../reconcile/facts.ts';
+import { type Change, keysOfAccount } from '../reconcile/model.ts';
 import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
 import { enforceHeld, finishInterrupted, withRoster } from '../run/force.ts';
 import type { Rosterd } from '../run/rosterd.ts';
@@ -89,12 +91,20 @@ async function heldPlan(rosterd: Rosterd, id: string): Promise<{ run: Run; plan:
   throw new Misconfigured(`run ${id} ${reason}${waiting}`, { remedy: 'rosterd runs lists what waits' });
 }
 
+/** True when the account is no longer as a directory's plan found it: its update says the whole person. */
+async function isOvertaken(evidence: Evidence, { account, before }: Change): Promise<boolean> {
+  const [now] = await evidence.accounts([`n:${account!.account}`]);
+  const found: Partial<Record<keyof AccountFacts, unknown>> = { alias: null, ...account, ...before };
+  return !now || Object.entries(found).some(([field, value]) => !same(now[field as keyof AccountFacts] ?? null, value));
+}
+
 /**
  * Refuses a plan whose removals are no longer what the person saw: what it takes away is gone already, or another
  * source has come to hold it since. Exactly that plan, or none of it.
  */
 async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void> {
   const { matches } = courseRules(config);
+  const directories = directoriesOf(config);
   const evidence = store.rows.evidence(plan.source, plan.snapshot);
   for (let after: PlanPosition | null = null; ; ) {
     const page: PlannedChange[] = await store.plans.changes(plan.plan, typesOf(plan, 'held'), after, 500);
@@ -102,6 +112,10 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
     const stale = await store.roster.stale(page);
     for (const change of page.map(changeOf)) {
       if (!change.account) continue;
+      if (change.type === 'account.update') {
+        if (await isOvertaken(evidence, change)) stale.push(`${change.type} ${change.account.account}`);
+        continue;
+      }
       if (change.rule === 'left-scope') {
         if (matches(change.course!)) stale.push(`the scope of ${change.account.account}`);
         continue;
@@ -110,6 +124,7 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
       const wanted = rows.some(
         (row) =>
           row.source !== plan.source &&
+          !directories.has(row.source) &&
           // A row in quarantine may say anything of the person.
           (row.record === null || !change.course || courseKey(row.record) === courseKey(change.course)),
       );

@@ -1,6 +1,3 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-
 import { systemClock } from '../base/clock.ts';
 import { kindOf, messageOf } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
@@ -8,9 +5,8 @@ import type { Config } from '../configure/config.ts';
 import { ConfigErrors } from '../configure/problems.ts';
 import { probeStore, readConfig } from '../daemon.ts';
 import { targetContext } from '../deliver/deliver.ts';
-import { sourceContext } from '../pull/pull.ts';
-import { formatOf } from '../snapshot/formats/index.ts';
-import { openScreen, paint, type Screen } from './screen.ts';
+import { type Preview, previewLines, previewSource } from './preview.ts';
+import { openProgress, openScreen, paint, type Screen } from './screen.ts';
 import { exit, guarded, stopSignals } from './session.ts';
 
 /** What `check` found at one end. */
@@ -21,6 +17,8 @@ interface Finding {
   enabled: boolean;
   /** What a login showed; empty without `--connect`. */
   found: string[];
+  /** Of a source: what was pulled; see `previewSource`. */
+  answer?: Preview['answer'];
   error: { kind: string; message: string } | null;
 }
 
@@ -47,40 +45,36 @@ export async function checkConfig(options: { config: string; connect: boolean; j
 
 async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
   const signals = stopSignals();
-  const work = { clock: systemClock, log: silentLog, ...signals, progress: () => {} };
+  const progress = openProgress();
+  const work = { clock: systemClock, log: silentLog, ...signals, progress: progress.report };
   const probe = async (
     entry: { name: string; enabled: boolean },
     connector: { kind: string; direction: Finding['direction'] },
-    look: () => Promise<string[]>,
+    look: () => Promise<Pick<Finding, 'found' | 'answer'>>,
   ): Promise<Finding> => {
     const finding = { ...entry, kind: connector.kind, direction: connector.direction, found: [], error: null };
     if (!connect || !entry.enabled) return finding;
     try {
-      return { ...finding, found: await look() };
+      return { ...finding, ...(await look()) };
     } catch (error) {
       return { ...finding, error: { kind: kindOf(error), message: messageOf(error) } };
     }
   };
   try {
     const { kind } = config.store;
-    const store = probe({ name: 'store', enabled: true }, { kind, direction: 'store' }, () => probeStore(config));
+    const store = probe({ name: 'store', enabled: true }, { kind, direction: 'store' }, async () => ({
+      found: await probeStore(config),
+    }));
     const sources = config.sources.map((source) =>
-      probe({ name: source.name, enabled: source.enabled }, source.connector, async () => {
-        mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });
-        const spool = mkdtempSync(join(config.stateDir, 'probe-'));
-        try {
-          const context = sourceContext(source, formatOf(source.format), null, config.stateDir, spool, work);
-          return await source.connector.probe(source.settings, context);
-        } finally {
-          rmSync(spool, { recursive: true, force: true });
-        }
-      }),
+      probe({ name: source.name, enabled: source.enabled }, source.connector, () =>
+        previewSource(source, config, work),
+      ),
     );
     const targets = config.targets.map((target) =>
       probe({ name: target.name, enabled: target.enabled }, target.connector, async () => {
         const context = targetContext(target, config.institution, work);
         try {
-          return await target.connector.probe(target.settings, context);
+          return { found: await target.connector.probe(target.settings, context) };
         } finally {
           await context.http.close();
         }
@@ -88,16 +82,18 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
     );
     return await Promise.all([store, ...sources, ...targets]);
   } finally {
+    progress.done();
     signals.release();
   }
 }
 
 function tell(screen: Screen, config: Config, findings: readonly Finding[], connect: boolean): void {
   screen.say(`${paint.green('valid')}  ${config.file}`);
-  for (const { name, kind, direction, enabled, found, error } of findings) {
+  for (const { name, kind, direction, enabled, found, answer, error } of findings) {
     const mark = error ? paint.red('failed') : enabled ? paint.green('ok') : paint.dim('disabled');
     screen.say(`  ${mark}  ${direction === 'store' ? '' : `${direction} `}${paint.bold(name)} (${kind})`);
-    for (const line of found) screen.say(`        ${line}`);
+    for (const line of answer === undefined ? found : [...found, ...previewLines({ found, answer })])
+      screen.say(`        ${line}`);
     if (error) screen.say(paint.red(`        ${error.kind}: ${error.message}`));
   }
   if (!connect) screen.say(paint.dim('  nothing was connected to; --connect logs in everywhere'));

@@ -1,3 +1,4 @@
+import type { AccountFacts } from '../connector/target.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import { writeOut } from './screen.ts';
 import { exit, withSession } from './session.ts';
@@ -23,7 +24,11 @@ export async function exportRoster(what: Exportable, options: { config: string }
 }
 
 function linesOf(what: Exportable, { store }: Rosterd): AsyncIterable<unknown> {
-  return { accounts: store.roster.accounts, enrolments: store.roster.enrolments, courses: store.roster.courses }[
-    what
-  ]();
+  const { roster } = store;
+  return { accounts: () => facts(roster.accounts()), enrolments: roster.enrolments, courses: roster.courses }[what]();
+}
+
+/** The alias is rosterd's own business; scripts hold on to the other fields. */
+async function* facts(accounts: AsyncIterable<AccountFacts>): AsyncGenerator<Omit<AccountFacts, 'alias'>> {
+  for await (const { alias: _alias, ...shown } of accounts) yield shown;
 }

@@ -22,6 +22,7 @@ export function runJson(run: Run): unknown {
     conflicts: run.conflicts,
     blocked: run.blocked,
     quarantine: run.quarantine,
+    ...(run.remarks ? { remarks: run.remarks } : {}),
     decision: run.decision,
   };
 }
@@ -59,6 +60,7 @@ export function printRun(screen: Screen, run: Run, configFile = 'FILE'): void {
   printList(screen, 'new courses', run.courses.new);
   printList(screen, 'vanished courses', run.courses.vanished);
   printQuarantine(screen, run);
+  printRemarks(screen, run);
 }
 
 /** What a change type means, for those who see it for the first time. */
@@ -128,6 +130,19 @@ function printQuarantine(screen: Screen, { quarantine, snapshot }: Run): void {
     )}`,
   );
   if (snapshot.quarantined > shown.length) screen.say(paint.dim(`  … ${count(snapshot.quarantined)} rows in all`));
+}
+
+function printRemarks(screen: Screen, { remarks }: Run): void {
+  if (!remarks) return;
+  const shown = remarks.first.slice(0, 10);
+  const cells = shown.map((one) => [
+    fileName(one.file),
+    one.line ? String(one.line) : '',
+    one.column ?? '',
+    one.reason,
+  ]);
+  screen.say(`\n${table(['remarked', 'line', 'column', 'what'], cells)}`);
+  if (remarks.count > shown.length) screen.say(paint.dim(`  … ${count(remarks.count)} remarks in all`));
 }
 
 function fileName(path: string): string {

@@ -38,6 +38,36 @@ export interface GuardInput {
   records: { now: number; before: number | null };
 }
 
+/** An empty snapshot after one that was not; it does no harm when it takes nothing away (everybody is gone already). */
+function guardEmpty(records: GuardInput['records'], takes: number): GuardResult[] {
+  if (!records.before) return [];
+  const text =
+    records.now === 0
+      ? `the snapshot is empty, the one before has ${shown(records.before)} records`
+      : `${shown(records.now)} records, ${shown(records.before)} before`;
+  const held = records.now === 0 && takes > 0;
+  return [{ guard: 'empty-snapshot', measured: records.now, limit: 1, held, text }];
+}
+
+/**
+ * A directory takes nobody's account, but a directory that suddenly knows half of what it knew would blank an attribute of
+ * everybody. `losses`: accounts that would lose an attribute, measured against the entries there were.
+ */
+export function guardDirectory(input: Pick<GuardInput, 'limits' | 'records'>, losses: number): GuardResult[] {
+  const { limits, records } = input;
+  const before = records.before ?? 0;
+  return [
+    ...guardEmpty(records, losses),
+    {
+      guard: 'attributes.percent',
+      measured: percentOf(losses, before),
+      limit: limits.percent,
+      held: losses > limits.atLeast && exceeds(losses, before, limits.percent),
+      text: `${shown(losses)} accounts lose an attribute, ${shown(before)} entries before (limit ${limits.percent} % when over ${limits.atLeast})`,
+    },
+  ];
+}
+
 /**
  * Measures every guard. The percentage at once needs more than `atLeast` removals as well; the percentage over the
  * window needs no minimum, because a limit that is skipped for small sources wipes exactly those. The window's base is
@@ -45,19 +75,7 @@ export interface GuardInput {
  */
 export function measureGuards(input: GuardInput): GuardResult[] {
   const { limits, removals, standing, earlier, records } = input;
-  const results: GuardResult[] = [];
-  if (records.before !== null && records.before > 0)
-    results.push({
-      guard: 'empty-snapshot',
-      measured: records.now,
-      limit: 1,
-      // An empty snapshot that takes nothing away (everybody is gone already) does no harm.
-      held: records.now === 0 && removals.disables + removals.unenrolments > 0,
-      text:
-        records.now === 0
-          ? `the snapshot is empty, the one before has ${shown(records.before)} records`
-          : `${shown(records.now)} records, ${shown(records.before)} before`,
-    });
+  const results = guardEmpty(records, removals.disables + removals.unenrolments);
   const kinds = [
     {
       name: 'disables',

@@ -31,6 +31,9 @@ export interface EvidenceRow {
   origin: RowOrigin;
 }
 
+/** A row of somebody, as opposed to one in quarantine. */
+export type PersonRow = EvidenceRow & { record: PersonRecord };
+
 /**
  * All that is known about people who could be one another: rows and accounts connected by an id, a number or an e-mail.
  * Usually one person.
@@ -42,6 +45,8 @@ export interface Component {
   touched: ReadonlySet<string>;
   /** Other sources that have unfinished business (a held, blocked or conflicting change) with somebody in here. */
   pendingElsewhere: readonly string[];
+  /** `i:` and `n:` keys of all who are there, in this component or beside it, where entries of directories are among the rows. */
+  named: ReadonlySet<string>;
 }
 
 /** The course table's word on one course. */
@@ -68,8 +73,8 @@ export interface Change {
 
 /** What reconciliation wants a person to know: nothing of this is a change. */
 export interface Note {
-  kind: 'conflict' | 'blocked';
-  /** `conflict`: which one. `blocked`: what kept the removals back. */
+  kind: 'conflict' | 'blocked' | 'ambiguous';
+  /** `conflict`: which one. `blocked`: what kept the removals back. `ambiguous`: why a directory's entries are not used. */
   reason: string;
   /** A sentence. Names ids and account numbers, never names or e-mails of people. */
   text: string;
@@ -91,6 +96,10 @@ export interface PeopleRules {
   source: string;
   /** Sources in the order of the configuration; a source that is not named ranks last. */
   precedence: readonly string[];
+  /** Sources that only fill in. */
+  directories: ReadonlySet<string>;
+  /** True: only what directories fill in is changed; it is a directory's run, or these people are nobody's that it is about. */
+  fillOnly: boolean;
   inScope(course: CourseName): boolean;
   /** Why no removal of this snapshot may happen at all (a quarantined row whose person nobody can tell); else null. */
   blockAll: string | null;
@@ -112,17 +121,26 @@ export function isRemoval(type: ChangeType): boolean {
   return (removalTypes as readonly ChangeType[]).includes(type);
 }
 
-/** Keys under which somebody can be found: `n:` number, `i:` id, `e:` e-mail. */
-export function keysOf(who: { number?: string | null; id: string | null; email: string | null }): string[] {
+/** What somebody is known by. */
+interface Who {
+  number?: string | null;
+  id: string | null;
+  alias?: string;
+  email: string | null;
+}
+
+/** Keys under which somebody can be found: `n:` number, `i:` id, `e:` e-mail, `a:` alias. */
+export function keysOf(who: Who): string[] {
   const keys: string[] = [];
   if (who.number) keys.push(`n:${who.number}`);
   if (who.id) keys.push(`i:${who.id}`);
   if (who.email) keys.push(`e:${who.email}`);
+  if (who.alias) keys.push(`a:${who.alias}`);
   return keys;
 }
 
 /** The one key that a row is paged by: id, else number, else e-mail; null when nobody can tell. */
-export function personKey(who: { number?: string | null; id: string | null; email: string | null }): string | null {
+export function personKey(who: Who): string | null {
   return who.id ? `i:${who.id}` : (keysOf(who)[0] ?? null);
 }
 
@@ -139,9 +157,9 @@ export function keyOfPending(pending: string): string {
   return pending.startsWith('w:') ? pending.slice(2) : pending;
 }
 
-/** Keys of an account: its number, id and e-mail. */
-export function keysOfAccount(account: Pick<AccountFacts, 'account' | 'id' | 'email'>): string[] {
-  return keysOf({ number: account.account, id: account.id, email: account.email });
+/** Keys of an account: its number, id, e-mail and alias. */
+export function keysOfAccount(account: Pick<AccountFacts, 'account' | 'id' | 'email' | 'alias'>): string[] {
+  return keysOf({ ...account, number: account.account });
 }
 
 /** Keys of one kind, without their prefix. */

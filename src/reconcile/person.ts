@@ -1,5 +1,8 @@
 import { type AccountFacts, type CourseName, courseKey } from '../connector/target.ts';
-import type { PersonRecord } from '../snapshot/record.ts';
+import { hasCourse } from '../snapshot/record.ts';
+import { joinDirectories, ofDirectory } from './directory.ts';
+import { factsOf, type Person, personFields, same } from './facts.ts';
+import { groupPersons, matchAccounts } from './identity.ts';
 import {
   type Account,
   type Change,
@@ -10,6 +13,7 @@ import {
   type Note,
   type NumberIssuer,
   type PeopleRules,
+  type PersonRow,
   type RowOrigin,
   type Verdict,
   waitingKey,
@@ -21,10 +25,18 @@ import {
  * very plan is free in the next run, not in this one, because handing an address on is the classic way of handing one
  * person's account to another, and one day late is the smaller error.
  */
-export function reconcileComponent(component: Component, rules: PeopleRules, issueNumber: NumberIssuer): Verdict {
+export function reconcileComponent(all: Component, rules: PeopleRules, issueNumber: NumberIssuer): Verdict {
+  // What directories say decides nothing about who is who, who is there, and what may be taken.
+  const component: Component = {
+    ...all,
+    rows: all.rows.filter((row) => !ofDirectory(row, rules)),
+    pendingElsewhere: all.pendingElsewhere.filter((source) => !rules.directories.has(source)),
+  };
   const now = component.rows.filter((row) => row.state === 'now');
   const persons = matchAccounts(groupPersons(now), component.accounts, rules);
-  const notes: Note[] = [];
+  const { known, notes } = joinDirectories(persons, all, rules);
+  for (const person of persons) person.known = known.get(person)!;
+  if (rules.fillOnly) return { ...filledIn(persons, rules, issueNumber), notes };
   const pending = new Set<string>();
   for (const person of persons)
     if (person.conflict) {
@@ -60,154 +72,34 @@ export function reconcileComponent(component: Component, rules: PeopleRules, iss
   return { changes, notes, pending: [...pending] };
 }
 
-/** Rows that are one person, before any account is looked at. */
-interface Person {
-  number: string | null;
-  id: string | null;
-  rows: PersonRow[];
-  account: Account | null;
-  conflict: { reason: string; text: string } | null;
-}
-type PersonRow = EvidenceRow & { record: PersonRecord };
+/** Facts that directories may fill in. */
+const filled: readonly string[] = ['firstName', 'lastName', 'year', 'attributes'];
 
-/**
- * Rows with one id (or one number without an id) are one person. A row with neither belongs to the one person that has
- * its e-mail, or is a person by that e-mail. Two persons with one e-mail are a conflict of both.
- */
-function groupPersons(rows: readonly EvidenceRow[]): Person[] {
-  const good = rows.filter((row): row is PersonRow => row.record !== null);
-  const groups = new Map<string, Person>();
-  const join = (key: string, row: PersonRow): void => {
-    const person = groups.get(key) ?? { number: null, id: null, rows: [], account: null, conflict: null };
-    person.id ??= row.record.id;
-    person.number ??= row.record.number;
-    person.rows.push(row);
-    groups.set(key, person);
-  };
-  const namedBy = new Map<string, Set<string>>();
-  for (const row of good) {
-    const { id, number, email } = row.record;
-    if (!id && !number) continue;
-    const key = id ? `i:${id}` : `n:${number}`;
-    join(key, row);
-    namedBy.set(email, (namedBy.get(email) ?? new Set()).add(key));
-  }
-  for (const row of good) {
-    const { id, number, email } = row.record;
-    if (id || number) continue;
-    const owners = namedBy.get(email);
-    join(owners?.size === 1 ? [...owners][0]! : `e:${email}`, row);
-  }
-  for (const [email, owners] of namedBy)
-    if (owners.size > 1)
-      for (const key of [...owners, `e:${email}`]) {
-        const person = groups.get(key);
-        if (person) person.conflict = { reason: 'two-ids-one-email', text: `${owners.size} ids have one e-mail` };
-      }
-  return [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, person]) => person);
-}
-
-/** Finds each person's account (number, then id, then e-mail) and every reason why that cannot be done. */
-function matchAccounts(persons: Person[], accounts: readonly Account[], rules: PeopleRules): Person[] {
-  const claimed = new Map<string, Person>();
+/** What directories fill in for those who are there. Everything else is the business of other runs. */
+function filledIn(persons: readonly Person[], rules: PeopleRules, issueNumber: NumberIssuer): Omit<Verdict, 'notes'> {
+  const changes: Change[] = [];
+  const pending = new Set<string>();
   for (const person of persons) {
-    person.conflict ??= disagreement(person);
-    if (person.conflict) continue;
-    person.conflict = match(person, accounts, factsOf(person, rules).email);
-    if (person.conflict || !person.account) continue;
-    const other = claimed.get(person.account.account);
-    if (!other) claimed.set(person.account.account, person);
-    else
-      for (const one of [person, other])
-        one.conflict = {
-          reason: 'two-people-one-account',
-          text: `two people's rows lead to account ${person.account.account}`,
-        };
+    if (person.conflict || person.account?.status !== 'active') continue;
+    for (const change of changesOf(person, rules, issueNumber).changes)
+      if (change.type === 'account.update' && Object.keys(change.after!).every((field) => filled.includes(field)))
+        changes.push(change);
+    const sure = factsOf({ ...person, known: { ...person.known, doubt: null } }, rules);
+    // What only doubt keeps is looked at again, until the doubt is gone.
+    if (
+      rules.directories.has(rules.source) &&
+      person.known.doubt !== null &&
+      !same(sure.attributes, factsOf(person, rules).attributes)
+    )
+      for (const key of keysOfAccount(person.account))
+        pending.add(person.known.doubt === 'waiting' ? waitingKey(key) : key);
   }
-  return persons;
+  return { changes, pending: [...pending] };
 }
 
-function match(person: Person, accounts: readonly Account[], email: string): Person['conflict'] {
-  const byEmail = accounts.find((account) => account.email === email) ?? null;
-  const byId = person.id ? (accounts.find((account) => account.id === person.id) ?? null) : null;
-  if (person.number) {
-    const byNumber = accounts.find((account) => account.account === person.number) ?? null;
-    if (!byNumber) return { reason: 'unknown-number', text: `number ${person.number} was never issued here` };
-    if (byId && byId !== byNumber)
-      return { reason: 'number-and-id', text: `number ${person.number} and id ${person.id} are two accounts` };
-    person.account = byNumber;
-  } else if (byId) person.account = byId;
-  else if (byEmail && person.id && byEmail.id)
-    return {
-      reason: 'email-of-another-id',
-      text: `id ${person.id} comes with the e-mail of account ${byEmail.account}, which has id ${byEmail.id}; the same person under a new id, or an address passed on`,
-    };
-  else person.account = byEmail;
-  if (person.account && byEmail && byEmail !== person.account)
-    return {
-      reason: 'email-taken',
-      text: `the new e-mail of account ${person.account.account} belongs to account ${byEmail.account}`,
-    };
-  // An address that only a lower source says counts here too: its row may be all that is left of the other person.
-  const emails = new Set(person.rows.map((row) => row.record.email));
-  const other = accounts.find((account) => emails.has(account.email) && account !== person.account);
-  if (other)
-    return {
-      reason: 'email-of-another-account',
-      text: `a row of ${person.id ? `id ${person.id}` : 'one e-mail'} has the e-mail of account ${other.account}`,
-    };
-  return null;
-}
-
-/** Rows of one person in one source must agree on the person. Between sources, precedence decides. */
-function disagreement(person: Person): Person['conflict'] {
-  if (new Set(person.rows.map((row) => row.record.number).filter(Boolean)).size > 1)
-    return { reason: 'rows-disagree', text: `rows of id ${person.id} disagree in: number` };
-  const first = new Map<string, PersonRecord>();
-  const fields = new Set<string>();
-  for (const { source, record } of person.rows) {
-    const known = first.get(source);
-    if (!known) first.set(source, record);
-    else for (const field of personFields) if (!same(known[field], record[field])) fields.add(field);
-  }
-  if (!fields.size) return null;
-  const who = person.id ? `id ${person.id}` : 'one e-mail';
-  return { reason: 'rows-disagree', text: `rows of ${who} disagree in: ${[...fields].sort().join(', ')}` };
-}
-
-const personFields = ['email', 'firstName', 'lastName', 'kind', 'year', 'attributes'] as const;
-
-function same(a: unknown, b: unknown): boolean {
-  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return a === b;
-  return stable(a) === stable(b);
-}
-
-function stable(value: unknown): string {
-  return JSON.stringify(Object.entries(value as object).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** The person as the sources say, the first source of the configuration that has a row deciding. */
-function factsOf(person: Person, rules: PeopleRules): Omit<AccountFacts, 'account' | 'status'> {
-  const rank = (source: string): number => {
-    const place = rules.precedence.indexOf(source);
-    return place < 0 ? rules.precedence.length : place;
-  };
-  const rows = [...person.rows].sort(
-    (a, b) => rank(a.source) - rank(b.source) || (a.source < b.source ? -1 : a.source > b.source ? 1 : 0),
-  );
-  const top = rows[0]!.record;
-  const attributes: Record<string, string> = {};
-  for (const { record } of rows)
-    for (const [name, value] of Object.entries(record.attributes)) attributes[name] ??= value;
-  return {
-    id: person.id,
-    email: top.email,
-    firstName: top.firstName,
-    lastName: top.lastName,
-    kind: top.kind,
-    year: top.year,
-    attributes: Object.fromEntries(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1))),
-  };
+/** True when the row is a reason for an account: in a course that is in scope, or in none and nothing speaks against it. */
+function counts({ record }: PersonRow, rules: PeopleRules): boolean {
+  return record.provision !== false && (!hasCourse(record) || rules.inScope(record));
 }
 
 function changesOf(
@@ -217,13 +109,13 @@ function changesOf(
 ): { changes: Change[]; removals: Change[] } {
   const wanted = new Map<string, PersonRow[]>();
   for (const row of person.rows)
-    if (rules.inScope(row.record)) {
+    if (hasCourse(row.record) && counts(row, rules)) {
       const key = courseKey(row.record);
       wanted.set(key, [...(wanted.get(key) ?? []), row]);
     }
   const facts = factsOf(person, rules);
   const rows = origins(person.rows);
-  if (!person.account && !wanted.size) return { changes: [], removals: [] };
+  if (!person.account && !person.rows.some((row) => counts(row, rules))) return { changes: [], removals: [] };
 
   const changes: Change[] = [];
   const base = { course: null, emailConfirmed: false, rows };
@@ -235,6 +127,7 @@ function changesOf(
     const old = person.account;
     // An e-mail match never takes an id away: a source without ids keeps working beside one that has them.
     account = { account: old.account, ...facts, id: facts.id ?? old.id, status: 'active' };
+    if (account.alias === undefined && old.alias !== undefined) account.alias = old.alias;
     if (old.status === 'disabled')
       changes.push({
         ...base,
@@ -250,10 +143,10 @@ function changesOf(
         ...base,
         type: 'account.update',
         account,
-        before: Object.fromEntries(changed.map((field) => [field, old[field]])),
+        before: Object.fromEntries(changed.map((field) => [field, old[field] ?? null])),
         after: Object.fromEntries(changed.map((field) => [field, account[field]])),
         emailConfirmed: changed.includes('email'),
-        rule: changed.includes('email') ? 'email-change' : changed.includes('id') ? 'id-given' : 'attributes',
+        rule: updateRule(changed, old),
       });
   }
 
@@ -264,7 +157,7 @@ function changesOf(
         ...enrolment('enrolment.add', account, nameOf(its[0]!.record), origins(its)),
         rule: 'course-in-scope',
       });
-  const all = new Set(person.rows.map((row) => courseKey(row.record)));
+  const all = new Set(person.rows.filter((row) => hasCourse(row.record)).map((row) => courseKey(row.record)));
   const removals = [...current]
     .filter(([key]) => !wanted.has(key))
     .map(([key, name]) => ({
@@ -272,6 +165,12 @@ function changesOf(
       rule: all.has(key) ? 'left-scope' : 'left-course',
     }));
   return { changes, removals };
+}
+
+function updateRule(changed: readonly string[], old: Account): string {
+  if (changed.includes('email')) return 'email-change';
+  if (changed.includes('id')) return old.id === null ? 'id-given' : 'id-renamed';
+  return 'attributes';
 }
 
 function leaverChanges(account: Account, rows: readonly EvidenceRow[]): Change[] {

@@ -2,8 +2,9 @@ import { createHash, hash } from 'node:crypto';
 import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../connector/target.ts';
 import { gatherComponents } from './component.ts';
 import { type CourseRules, openCourseBook, planCourses } from './courses.ts';
+import { takesAttribute } from './directory.ts';
 import type { CourseDifference, Evidence, Touched } from './evidence.ts';
-import { type GuardResult, type Limits, measureGuards } from './guards.ts';
+import { type GuardResult, guardDirectory, type Limits, measureGuards } from './guards.ts';
 import {
   type Change,
   type CourseEntry,
@@ -43,6 +44,8 @@ export interface PlanInput {
   evidence: Evidence;
   touched: Touched;
   precedence: readonly string[];
+  /** Sources that only fill in; see `directory.ts`. */
+  directories: ReadonlySet<string>;
   courseRules: CourseRules;
   courses: CourseDifference;
   /** True after the rules changed: courses are judged anew as well. */
@@ -80,12 +83,16 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   const counts: Partial<Record<ChangeType, number>> = {};
   const tally = new Map<string, number>();
   const issueNumber = numberIssuer(input.numbers);
+  const directory = input.directories.has(input.source);
   const rules = {
     source: input.source,
     precedence: input.precedence,
+    directories: input.directories,
+    fillOnly: directory,
     inScope: book.inScope,
     blockAll: input.blockAll,
   };
+  let losses = 0;
   let conflicts = 0;
   let blocked = 0;
   let people = 0;
@@ -106,19 +113,26 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     const changes: Change[] = [];
     const notes: Note[] = [];
     const pending: string[] = [];
-    for (const { keys: its, component } of await gatherComponents(keys, input.touched.own, evidence)) {
+    const asked = new Set(keys);
+    const gathered = await gatherComponents(keys, input.touched.own, evidence, input.directories);
+    for (const one of gathered) {
+      const { component } = one;
       // A component is judged once, at its first key; only keys that can come again are remembered. When everybody is
       // looked at, those of its own come a second time, at the end.
-      const own = [...its].filter((key) => input.touched.own.has(key));
-      if (own.length > 1 || input.touched.everybody) for (const key of own) done.add(key);
+      const own = [...one.keys, ...one.entryKeys].filter((key) => input.touched.own.has(key));
+      for (const key of own) if (input.touched.everybody || !asked.has(key)) done.add(key);
       if (input.touched.everybody) {
         const others = new Set(component.rows.map((row) => personKey(row.record ?? row.hints)));
         if (others.size > 1) for (const key of others) if (key !== null) done.add(key);
       }
-      const verdict = reconcileComponent(component, rules, issueNumber);
+      // Reached only over an entry of a directory: at most what that fills in is this run's business.
+      const meant = [...one.keys].some((key) => asked.has(key));
+      const verdict = reconcileComponent(component, meant ? rules : { ...rules, fillOnly: true }, issueNumber);
       for (const change of verdict.changes) {
         // What follows from an empty snapshot beside removals waits until it is in force, for it may never be.
-        if (!emptied || isRemoval(change.type)) changes.push(change);
+        const takes = isRemoval(change.type) || (directory && takesAttribute(change));
+        if (takes && directory) losses += 1;
+        if (!emptied || takes) changes.push(change);
         else pending.push(...keysOfAccount(change.account!).map(waitingKey));
       }
       notes.push(...verdict.notes);
@@ -133,17 +147,20 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     input.progress(people);
   }
 
-  const guards = await guard(input, counts);
+  const guards = directory ? guardDirectory(input, losses) : await guard(input, counts);
   const refused = guards.some((result) => result.guard === 'empty-snapshot' && result.held);
   // A refused snapshot says nothing of courses either; the removals of people are all that can be approved of it.
   const difference = refused ? { ...input.courses, added: [], gone: [] } : input.courses;
-  const all = input.everything && !refused;
+  const all = input.everything && !refused && !directory;
   const courses = await planCourses(evidence, input.courseRules, book, difference, tally, all);
   await put(courses.changes);
   if (courses.open.length) await sink.pending(courses.open.map((key) => `c:${key}`));
 
   const waits = guards.some((result) => result.held);
-  const heldTypes = waits ? (Object.keys(counts) as ChangeType[]).filter(isRemoval).sort() : [];
+  // An update says in one piece what a directory gives and no longer gives, so its updates wait as a whole.
+  const heldTypes = waits
+    ? (Object.keys(counts) as ChangeType[]).filter((type) => directory || isRemoval(type)).sort()
+    : [];
   // A course whose people are held back is reported as vanished, and stays in the table until they are settled:
   // with the whole file back tomorrow it would otherwise come as new.
   const entries = waits ? courses.entries.filter((entry) => entry.status !== 'vanished') : courses.entries;

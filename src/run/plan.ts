@@ -1,5 +1,5 @@
 import type { SourceConfig } from '../configure/config.ts';
-import { courseRules, rulesFingerprint } from '../configure/rules.ts';
+import { courseRules, directoriesOf, rulesFingerprint } from '../configure/rules.ts';
 import { courseTitle } from '../connector/target.ts';
 import { keyOfPending } from '../reconcile/model.ts';
 import { makePlan } from '../reconcile/plan.ts';
@@ -34,6 +34,7 @@ export async function planRun(
       evidence: store.rows.evidence(source.name, snapshot.number),
       touched: touchedPeople(store, source.name, snapshot.number, taken.touched, people, everything),
       precedence: config.sources.map((one) => one.name),
+      directories: directoriesOf(config),
       courseRules: courseRules(config),
       courses: { ...taken.courses, gone: [...new Set([...taken.courses.gone, ...openCourses])] },
       everything,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { kindOf, messageOf } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { delayOf, kindOf, messageOf } from '../base/errors.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { type Run, type RunStatus, snapshotId } from '../store/port.ts';
 import type { Rosterd } from './rosterd.ts';
@@ -8,9 +9,17 @@ import type { Rosterd } from './rosterd.ts';
 
 /** What sets a run off. */
 export interface RunOrder {
-  /** Who asked: `cli`, `schedule`, `signal`, `socket`. */
+  /** Who asked: `cli`, `signal`, `socket`, `push`; or what: `schedule`, `catch-up` after downtime, `retry` after a failed run. */
   trigger: string;
   dryRun: boolean;
+  /** An id that was given out before the run began. */
+  run?: string;
+}
+
+/** The id of a run to come. */
+export function newRunId(source: string, clock: Clock): string {
+  const stamp = clock.now().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `${stamp}-${source}-${randomBytes(3).toString('hex')}`;
 }
 
 /** Quarantined rows that a run's document lists; the snapshot has them all. */
@@ -18,15 +27,13 @@ const listed = 100;
 
 /** Opens a run and writes it down. */
 export async function openRun({ store, work }: Rosterd, source: string, order: RunOrder): Promise<Run> {
-  const now = work.clock.now().toISOString();
-  const stamp = now.replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   const run: Run = {
-    run: `${stamp}-${source}-${randomBytes(3).toString('hex')}`,
+    run: order.run ?? newRunId(source, work.clock),
     source,
     trigger: order.trigger,
     dryRun: order.dryRun,
     status: 'running',
-    startedAt: now,
+    startedAt: work.clock.now().toISOString(),
     endedAt: null,
     durationMs: null,
     snapshot: { id: null, complete: false, records: 0, quarantined: 0 },
@@ -47,12 +54,13 @@ export async function openRun({ store, work }: Rosterd, source: string, order: R
 }
 
 /** Writes into the run what its snapshot is. */
-export function noteSnapshot(run: Run, { snapshot, quarantine }: Taken): void {
+export function noteSnapshot(run: Run, { snapshot, quarantine, remarks, remarked }: Taken): void {
   const { source, number, records, quarantined } = snapshot;
   run.snapshot = { id: snapshotId(source, number), complete: true, records, quarantined };
   run.quarantine = quarantine
     .slice(0, listed)
     .map(({ file, line, column, reason }) => ({ file, line, column, reason }));
+  if (remarked) run.remarks = { count: remarked, first: remarks };
 }
 
 /** Ends a run: its document, and the log line of its outcome. */
@@ -70,7 +78,7 @@ export async function endRun({ store, work }: Rosterd, run: Run, status: RunStat
 
 /** Writes into the run why it failed. An error that is none of ours is a bug, and logged with its stack. */
 export function noteError({ work }: Rosterd, run: Run, error: unknown): void {
-  run.error = { kind: work.signal.aborted ? 'Stopped' : kindOf(error), message: messageOf(error) };
+  run.error = { kind: work.signal.aborted ? 'Stopped' : kindOf(error), message: messageOf(error), ...delayOf(error) };
   if (run.error.kind === 'Unexpected')
     work.log.error({ event: 'run.bug', run: run.run, err: error }, `${run.source}: unexpected error`);
 }

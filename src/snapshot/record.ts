@@ -1,11 +1,16 @@
 import type { CourseName } from '../connector/target.ts';
 
-/** One row in the house vocabulary: one person in one course. A person in several courses has several records. */
+/**
+ * One row in the house vocabulary: one person in one course, or one person without any (staff, entries of a directory): the
+ * three names of the course are empty then. A person in several courses has several records.
+ */
 export interface PersonRecord extends CourseName {
   /** A number that this roster issued (950…/951…), where the source carries it back. */
   number: string | null;
   id: string | null;
-  /** Lower case. */
+  /** What stays when the id is renamed (objectGUID, entryUUID); left out where the source has none. */
+  alias?: string;
+  /** Lower case. Empty only in a directory, whose entries may have an id alone. */
   email: string;
   firstName: string;
   lastName: string;
@@ -13,6 +18,19 @@ export interface PersonRecord extends CourseName {
   /** 0 to 7 (Unitu's field table); null when blank. */
   year: number | null;
   attributes: Record<string, string>;
+  /** Left out: the row is a reason for an account. False: the person is known by name, and gets none over this row. */
+  provision?: false;
+}
+
+/** True for a record of somebody in a course. */
+export function hasCourse(record: CourseName): boolean {
+  return record.course !== '';
+}
+
+/** Something about a row that a person should know, and that keeps nothing back. */
+export interface Remark {
+  reason: string;
+  column: string | null;
 }
 
 /** Whom a quarantined row may be about, as far as it can be read; all null: nobody can tell. */
@@ -32,7 +50,7 @@ export interface Quarantined {
 }
 
 /** What became of a row. */
-export type Normalised = { record: PersonRecord } | { quarantined: Quarantined };
+export type Normalised = { record: PersonRecord; remarks?: readonly Remark[] } | { quarantined: Quarantined };
 
 /** Turns the cells of one row (in the order of the columns it was made for) into a record, or says why it cannot. */
 export type Normaliser = (cells: readonly string[]) => Normalised;

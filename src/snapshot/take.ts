@@ -1,6 +1,6 @@
 import { Incomplete } from '../base/errors.ts';
 import type { Work } from '../base/work.ts';
-import type { Answer } from '../connector/source.ts';
+import type { Answer, DecodedRow } from '../connector/source.ts';
 import { type CourseName, courseKey } from '../connector/target.ts';
 import type { CourseDifference } from '../reconcile/evidence.ts';
 import { personKey } from '../reconcile/model.ts';
@@ -12,9 +12,10 @@ import {
   type StoredRow,
   snapshotId,
 } from '../store/port.ts';
+import { rowKeysOf } from '../store/row-keys.ts';
 import type { Format } from './formats/index.ts';
 import { applyDelta, type Delta, type Difference, digestBytes, digestsOf, joinDeltas } from './pack.ts';
-import type { Normaliser } from './record.ts';
+import { hasCourse, type Normaliser, type Quarantined, type Remark } from './record.ts';
 import { RowIndex } from './row-index.ts';
 
 /** A snapshot as the next steps need it, written down but not yet in force. */
@@ -28,10 +29,21 @@ export interface Taken {
   touched: ReadonlySet<string> | null;
   courses: CourseDifference;
   quarantine: QuarantinedRow[];
+  /** What the rows of the difference made people remark, the first 100; and how often there was something. */
+  remarks: RowRemark[];
+  remarked: number;
   /** Why nothing at all may be removed on this snapshot's word; else null. */
   blockAll: string | null;
 }
 
+/** A remark, and where its row stands. */
+export interface RowRemark extends Remark {
+  file: string;
+  line: number;
+}
+
+/** Remarks that a run lists; the others are counted. */
+const mostRemarks = 100;
 /** More touched people than this are not listed: everybody is looked at instead. */
 const mostTouched = 300_000;
 /** Rows decoded and stored at a time. */
@@ -57,7 +69,7 @@ export async function takeSnapshot(
   const before = state.current === null ? null : await store.snapshots.get(state.source, state.current);
   const none = { added: [], gone: [] };
   if (before?.content === answer.content && before.reading === format.fingerprint)
-    return finish(store, before, before, false, new Set(), none, null);
+    return finish(store, before, before, false, new Set(), { ...none, remarks: [], remarked: 0 }, null);
 
   const index = new RowIndex(answer.parts, format.fingerprint);
   try {
@@ -93,8 +105,9 @@ export async function takeSnapshot(
   await store.snapshots.put(snapshot);
 
   const overflow = touched.size >= mostTouched;
-  const courses = { added: [...added.courses.values()], gone: [...gone.courses] };
-  return finish(store, snapshot, before, true, overflow ? null : touched, courses, index);
+  const { remarks, remarked } = added;
+  const said = { added: [...added.courses.values()], gone: [...gone.courses], remarks, remarked };
+  return finish(store, snapshot, before, true, overflow ? null : touched, said, index);
 }
 
 /** Rows, and not one of them a record: the file is not what the format takes it for. A success it must never be. */
@@ -114,7 +127,7 @@ async function finish(
   before: Snapshot | null,
   staged: boolean,
   touched: Taken['touched'],
-  courses: { added: readonly CourseName[]; gone: readonly string[] },
+  said: { added: readonly CourseName[]; gone: readonly string[]; remarks: RowRemark[]; remarked: number },
   index: RowIndex | null,
 ): Promise<Taken> {
   const quarantine = await store.rows.quarantined(snapshot.source, snapshot.number, mostQuarantined);
@@ -134,11 +147,14 @@ async function finish(
     staged,
     touched,
     quarantine,
+    remarks: said.remarks,
+    remarked: said.remarked,
     blockAll: unknown.length
       ? `snapshot ${snapshotId(snapshot.source, snapshot.number)} has ${unknown.length} quarantined row${unknown.length === 1 ? '' : 's'} that could be anybody (${placeOf(unknown[0]!)})`
       : null,
     courses: {
-      ...courses,
+      added: said.added,
+      gone: said.gone,
       doubt: {
         any: quarantine.some((row) => row.course === null),
         courses: new Set(quarantine.flatMap((row) => (row.course ? [courseKey(row.course)] : []))),
@@ -220,8 +236,12 @@ async function storeAdded(
   people: Set<string>,
   work: Work,
 ) {
-  const result = { records: 0, quarantined: 0, courses: new Map<string, CourseName>() };
-  const normalisers: Normaliser[] = answer.parts.map((part) => format.normaliser(part.columns));
+  const result = {
+    ...{ records: 0, quarantined: 0, remarked: 0 },
+    courses: new Map<string, CourseName>(),
+    remarks: [] as RowRemark[],
+  };
+  const normalisers: Normaliser[] = answer.parts.map((part) => format.normaliser(part.columns, part.lists));
   for (let at = 0; at < difference.added.length; at += batchSize) {
     work.signal.throwIfAborted();
     const added = difference.added.subarray(at, at + batchSize);
@@ -229,17 +249,9 @@ async function storeAdded(
     const decoded = await answer.decode(places);
     const rows = decoded.map((row, n): StoredRow => {
       const place = places[n]!;
+      const normalise = normalisers[place.part]!;
       const normalised =
-        'cells' in row
-          ? normalisers[place.part]!(row.cells)
-          : {
-              quarantined: {
-                reason: row.broken,
-                column: row.column === null ? null : `column ${row.column}`,
-                hints: { number: null, id: null, email: null },
-                course: null,
-              },
-            };
+        'cells' in row ? normalise(row.cells) : brokenRow(row, answer.parts[place.part]!.columns, normalise);
       const base = {
         digest: index.digestOf(added[n]!),
         file: row.origin ?? answer.parts[place.part]!.name,
@@ -250,13 +262,20 @@ async function storeAdded(
         note(people, personKey(normalised.quarantined.hints));
         return { ...base, row: normalised };
       }
-      const { record } = normalised;
-      const course = courseKey(record);
+      const { record, remarks } = normalised;
+      const keys = rowKeysOf(record);
       result.records += 1;
+      for (const remark of remarks ?? []) {
+        result.remarked += 1;
+        if (result.remarks.length < mostRemarks) result.remarks.push({ file: base.file, line: base.line, ...remark });
+      }
       note(people, personKey(record));
-      if (!result.courses.has(course))
-        result.courses.set(course, { faculty: record.faculty, department: record.department, course: record.course });
-      const keys = { number: record.number, id: record.id, email: record.email, course };
+      if (keys.course !== null && !result.courses.has(keys.course))
+        result.courses.set(keys.course, {
+          faculty: record.faculty,
+          department: record.department,
+          course: record.course,
+        });
       return { ...base, row: { record, keys } };
     });
     await store.rows.add(source, number, rows);
@@ -267,6 +286,32 @@ async function storeAdded(
       );
   }
   return result;
+}
+
+/** A row that the source could not read. Cells that it could read tell whom it may be about. */
+function brokenRow(
+  { broken, column, about }: Extract<DecodedRow, { broken: string }>,
+  columns: readonly string[],
+  normalise: Normaliser,
+): { quarantined: Quarantined } {
+  const nobody = { hints: { number: null, id: null, email: null }, course: null };
+  const read = about ? normalise(about) : { quarantined: nobody };
+  const { hints, course } =
+    'record' in read
+      ? { hints: { number: read.record.number, id: read.record.id, email: read.record.email }, course: read.record }
+      : read.quarantined;
+  const name = column === null ? null : about ? columns[column - 1]! : `column ${column}`;
+  return {
+    quarantined: {
+      reason: broken,
+      column: name,
+      hints,
+      course:
+        course && hasCourse(course)
+          ? { faculty: course.faculty, department: course.department, course: course.course }
+          : null,
+    },
+  };
 }
 
 async function endGone(

@@ -108,6 +108,8 @@ export interface Run {
   snapshot: { id: string | null; complete: boolean; records: number; quarantined: number };
   /** The first 100 rows in quarantine, where they stand in the file of this run. */
   quarantine: { file: string; line: number; column: string | null; reason: string }[];
+  /** What rows of the difference made people remark: the first 100, and how often. Missing in runs of older versions. */
+  remarks?: { count: number; first: { file: string; line: number; column: string | null; reason: string }[] };
   /** Id of the plan in the store; null when no plan was made. */
   plan: string | null;
   digest: string | null;
@@ -119,7 +121,8 @@ export interface Run {
   courses: { new: string[]; vanished: string[] };
   /** The person's word on what was held. */
   decision: { verdict: 'approved' | 'rejected'; at: string } | null;
-  error: { kind: string; message: string } | null;
+  /** `delayMs`: how long the other side asked to be left alone. */
+  error: { kind: string; message: string; delayMs?: number } | null;
 }
 
 /** Every run, newest first. */
@@ -188,8 +191,9 @@ export interface StoredRow {
 export interface RowKeys {
   number: string | null;
   id: string | null;
-  email: string;
-  course: string;
+  alias?: string;
+  email: string | null;
+  course: string | null;
 }
 
 /** A row that went with a snapshot. */

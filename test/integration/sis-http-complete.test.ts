@@ -232,7 +232,7 @@ describe('between pages', () => {
 describe('one answer', () => {
   const single = { paging: undefined, total: undefined };
   test.each<[string, Rule, string, RegExp]>([
-    ['cut JSON', () => ({ body: '{"students":[{"id":"1"},{"id":' }), 'Incomplete', /is cut off: after 30 bytes/],
+    ['cut JSON', () => ({ body: '{"students":[{"id":"1"},{"id":' }), 'Incomplete', /is cut off after 30 bytes/],
     ['cut between records', () => ({ body: '{"students":[{"id":"1"}' }), 'Incomplete', /is cut off/],
     ['nothing', () => ({ body: '' }), 'Incomplete', /is empty/],
     ['more behind its end', () => ({ body: '{"students":[]}{}' }), 'Incomplete', /not valid JSON/],

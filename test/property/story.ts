@@ -221,7 +221,7 @@ export function actText(act: Act, names: readonly string[]): string {
   return `${name} ${act.how}${extra}: ${act.edits.map(editText).join(' ') || 'the same again'}`;
 }
 
-const source = fc.nat(2);
+const source = fc.nat(3);
 const dropOf = (how: fc.Arbitrary<'complete' | 'incomplete' | 'dry' | 'nothing new'>, most: number) =>
   fc.record({
     act: fc.constant('drop' as const),
@@ -253,7 +253,7 @@ export interface Story {
 export function stories(longest: number): fc.Arbitrary<Story> {
   return fc
     .record({
-      sources: fc.constantFrom(['sis', 'hr'], ['sis', 'hr', 'guests']),
+      sources: fc.constantFrom(['sis', 'hr'], ['sis', 'hr', 'guests'], ['sis', 'hr', 'guests', 'alumni']),
       guarded: fc.boolean(),
       archive: fc.boolean(),
       crowd: fc.constantFrom(0, 0, 40),

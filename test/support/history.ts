@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import type { Config, RemovalLimits, SourceConfig, TargetConfig } from '../../src/configure/config.ts';
+import type {
+  Config,
+  FormatConfig,
+  RemovalLimits,
+  ServiceConfig,
+  SourceConfig,
+  TargetConfig,
+} from '../../src/configure/config.ts';
 import { type AccountFacts, changeTypes, courseKey, type TargetConnector } from '../../src/connector/target.ts';
 import { approveHeld, rejectHeld } from '../../src/operate/approve.ts';
 import type { CourseEntry } from '../../src/reconcile/model.ts';
@@ -44,6 +51,8 @@ export interface SiteScope {
 export interface SiteOptions {
   /** In the order of precedence. */
   sources: readonly string[];
+  /** Those of the sources that only fill in. Their rows have id and email, and first and last name are attributes. */
+  directories?: readonly string[];
   limits: RemovalLimits;
   emptyCourses?: 'keep' | 'archive';
   newCourses?: 'report' | 'provision';
@@ -53,6 +62,14 @@ export interface SiteOptions {
 
 /** Limits that hold nothing as long as something stands. */
 export const noLimits: RemovalLimits = { percent: 100, atLeast: 1_000_000, window: { days: 7, percent: 100 } };
+
+/** The service as a file has it that says nothing about it. */
+export const usualService: ServiceConfig = {
+  concurrency: 2,
+  retry: { firstWaitMs: 60_000, longestWaitMs: 3_600_000, openAfter: 5 },
+  stopWithinMs: 90_000,
+  stuckAfterMs: 900_000,
+};
 
 /** A target that takes everything and is never opened. */
 export const everything: TargetConnector = {
@@ -64,6 +81,17 @@ export const everything: TargetConnector = {
   batchSize: () => 100,
   open: () => Promise.reject(new Error('nothing is delivered here')),
   probe: async () => [],
+};
+
+const column = (name: string) => ({ columns: [name], join: '', constant: null, values: null });
+const directoryFormat: FormatConfig = {
+  kind: 'map',
+  fields: {
+    id: column('id'),
+    email: column('email'),
+    'attributes.phone': column('firstName'),
+    'attributes.room': column('lastName'),
+  },
 };
 
 const start = Date.UTC(2026, 0, 15, 2, 15, 0);
@@ -95,14 +123,24 @@ export class Site {
     };
   }
 
-  #config({ sources, limits, emptyCourses = 'keep', newCourses = 'report', targets }: SiteOptions): Config {
+  #config({
+    sources,
+    directories = [],
+    limits,
+    emptyCourses = 'keep',
+    newCourses = 'report',
+    targets,
+  }: SiteOptions): Config {
     const any = { include: [/^.*$/], exclude: [] };
     return {
       file: join(this.directory, 'rosterd.yaml'),
       institution: 'example-university',
       stateDir: this.directory,
       store: { kind: 'embedded' },
+      timezone: 'UTC',
+      service: usualService,
       retention: { snapshots: 60, runs: 1000, sentItems: 200_000 },
+      listen: null,
       control: { socket: join(this.directory, 'control.sock') },
       roster: { departments: any, courses: any, newCourses, emptyCourses },
       sources: sources.map(
@@ -111,10 +149,10 @@ export class Site {
           connector: memorySource,
           enabled: true,
           dryRun: false,
-          schedule: null,
-          role: 'authoritative',
+          ...{ schedule: null, timezone: 'UTC', jitterMs: 0, freshnessMs: null },
+          role: directories.includes(name) ? 'directory' : 'authoritative',
           limits,
-          format: { kind: 'unitu' },
+          format: directories.includes(name) ? directoryFormat : { kind: 'unitu' },
           settings: { answer: 'nothing new' } satisfies MemorySettings,
         }),
       ),

@@ -70,6 +70,21 @@ export function readKind(raw: string): 'student' | 'staff' | Unreadable {
   return lower === 'staff' ? 'staff' : new Unreadable(`kind is ${shown(text)}: student or staff, or blank for student`);
 }
 
+/** What stays when an id is renamed: GUIDs and the like, in lower case. */
+export function readAlias(raw: string): string | null | Unreadable {
+  const text = tidy(raw).toLowerCase();
+  return text === '' ? null : sound('alias', text, longestId);
+}
+
+/** Whether the row is a reason for an account; yes unless it says otherwise. */
+export function readProvision(raw: string): boolean | Unreadable {
+  const text = tidy(raw);
+  const lower = text.toLowerCase();
+  if (lower === '' || lower === 'yes' || lower === 'true') return true;
+  if (lower === 'no' || lower === 'false') return false;
+  return new Unreadable(`provision is ${shown(text)}: yes or no, or blank for yes`);
+}
+
 /** An attribute; null when blank. Line breaks stay, because postal addresses have them. */
 export function readAttribute(name: string, raw: string): string | null | Unreadable {
   const text = tidy(raw);

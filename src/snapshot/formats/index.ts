@@ -1,5 +1,6 @@
 import { Incomplete } from '../../base/errors.ts';
-import type { FieldMap, FormatConfig } from '../../configure/config.ts';
+import { attributePrefix } from '../../configure/canonical.ts';
+import type { FieldMap, FieldSource, FormatConfig, Role } from '../../configure/config.ts';
 import type { ColumnExpectation } from '../../connector/source.ts';
 import type { Normaliser } from '../record.ts';
 import { mapColumns, mapText } from './map.ts';
@@ -12,32 +13,62 @@ export interface Format {
   fingerprint: string;
   columns: ColumnExpectation;
   /**
-   * Compiles the format for one header. Throws `Incomplete` when a column that it needs is missing or is there twice:
+   * Compiles the format for one header; with `lists` a cell may have several values. Throws `Incomplete` when a column that it needs is missing or is there twice:
    * read as blank, a missing column would empty a field of everybody.
    */
-  normaliser(columns: readonly string[]): Normaliser;
+  normaliser(columns: readonly string[], lists?: true): Normaliser;
 }
 
 /** Version of the field rules. A change of what any rule accepts or gives needs the next number. */
 const rules = 1;
 
 /** The format that a source's configuration asks for. */
-export function formatOf(config: FormatConfig): Format {
-  if (config.kind === 'unitu') return format(`unitu rules=${rules}`, unituColumns, unituFields);
-  return format(`map rules=${rules} ${mapText(config.fields)}`, mapColumns(config.fields), config.fields);
+export function formatOf(config: FormatConfig, role: Role = 'authoritative'): Format {
+  const marked = (text: string): string => (role === 'directory' ? `directory ${text}` : text);
+  if (config.kind === 'unitu') return format(marked(`unitu rules=${rules}`), unituColumns, unituFields, role);
+  if (config.kind === 'map')
+    return format(
+      marked(`map rules=${rules} ${mapText(config.fields)}`),
+      mapColumns(config.fields),
+      config.fields,
+      role,
+    );
+  const { name, columns, fields, rest } = config;
+  return format(marked(`${name} rules=${rules} ${mapText(fields)}`), columns, fields, role, rest);
 }
 
-function format(fingerprint: string, columns: ColumnExpectation, fields: FieldMap): Format {
+function format(
+  fingerprint: string,
+  columns: ColumnExpectation,
+  fields: FieldMap,
+  role: Role,
+  rest: boolean = false,
+): Format {
   return {
     fingerprint,
     columns,
-    normaliser(header) {
+    normaliser(header, lists) {
       const missing = columns.required.filter((column) => !header.includes(column));
       if (missing.length > 0)
         throw new Incomplete(
           `${missing.length === 1 ? 'the column is' : 'columns are'} missing: ${missing.join(', ')}`,
         );
-      return compileNormaliser(fields, header);
+      const known = [...columns.required, ...columns.optional, ...(columns.secret ?? [])];
+      const custom = rest ? header.filter((column) => !known.includes(column)) : [];
+      return compileNormaliser(custom.length ? withCustom(fields, custom) : fields, header, role, lists);
     },
   };
 }
+
+/** Columns that nothing maps, as attributes under their own names. */
+function withCustom(fields: FieldMap, columns: readonly string[]): FieldMap {
+  const custom = columns.map((column) => [attributePrefix + column, { ...plain, columns: [column] }] as const);
+  const taken = custom.find(([field, { columns }]) => field in fields || columns[0] === '');
+  if (taken)
+    throw new Incomplete(`the column "${taken[1].columns[0]}" cannot become an attribute: the name is taken or blank`, {
+      remedy: 'name it otherwise, or map it to a field',
+    });
+  return { ...fields, ...Object.fromEntries(custom) };
+}
+
+const plain: FieldSource = { columns: [], join: '', constant: null, values: null };

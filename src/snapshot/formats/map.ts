@@ -13,8 +13,9 @@ export function mapText(fields: FieldMap): string {
     Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify(
     sorted(fields).map(([field, source]) => {
-      const { columns, join, constant, values } = source as FieldMap[string];
-      return [field, columns, columns.length > 1 ? join : '', constant, values === null ? null : sorted(values)];
+      const { columns, join, constant, values, ...rest } = source as FieldMap[string];
+      const old = [field, columns, columns.length > 1 ? join : '', constant, values === null ? null : sorted(values)];
+      return Object.keys(rest).length ? [...old, sorted(rest)] : old;
     }),
   );
 }

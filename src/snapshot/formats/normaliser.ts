@@ -1,9 +1,11 @@
 import { Incomplete } from '../../base/errors.ts';
-import { attributePrefix, type CanonicalField } from '../../configure/canonical.ts';
-import type { FieldMap, FieldSource } from '../../configure/config.ts';
+import { attributePrefix } from '../../configure/canonical.ts';
+import type { FieldMap, FieldSource, ListRule, Role } from '../../configure/config.ts';
+import { manyValues } from '../../connector/source.ts';
 import type { CourseName } from '../../connector/target.ts';
-import type { Hints, Normalised, Normaliser } from '../record.ts';
+import type { Hints, Normalised, Normaliser, PersonRecord, Remark } from '../record.ts';
 import {
+  readAlias,
   readAttribute,
   readCourseName,
   readEmail,
@@ -11,100 +13,133 @@ import {
   readKind,
   readNumber,
   readPersonName,
+  readProvision,
   readYear,
   Unreadable,
 } from './fields.ts';
-import { collapsed, tidy } from './text.ts';
+import { collapsed, shown, tidy } from './text.ts';
 
-type Read = (cells: readonly string[]) => string;
+type Text = string | Unreadable;
+type Read = (cells: readonly string[]) => Text;
+type Rule<T> = (cells: readonly string[]) => T | Unreadable;
 
 /**
  * Compiles a map for one header. Everything that depends on the header alone (indexes, value tables, attribute names)
- * is worked out here, once, so that a row costs little more than looking at its characters.
+ * is worked out here, once, so that a row costs little more than looking at its characters. Rows of a directory have no
+ * courses, and an id or an e-mail will do; so have rows of a map without courses.
  */
-export function compileNormaliser(fields: FieldMap, columns: readonly string[]): Normaliser {
-  const read = (field: CanonicalField): Read => compileRead(fields[field], columns);
-  const faculty = read('faculty');
-  const department = read('department');
-  const course = read('course');
-  const firstName = read('firstName');
-  const lastName = read('lastName');
-  const email = read('email');
-  const id = read('id');
-  const number = read('number');
-  const year = read('year');
-  const kind = read('kind');
+export function compileNormaliser(fields: FieldMap, columns: readonly string[], role: Role, lists?: true): Normaliser {
+  let remarks: Remark[] = [];
+  const read = (field: string, many: 'one' | 'all' = 'one'): Read => {
+    const source = fields[field];
+    const remark = (reason: string): void => {
+      remarks.push({ reason, column: source?.columns[0] ?? null });
+    };
+    return compileRead(field, source, columns, lists ? many : null, remark);
+  };
+  const rule = <T>(field: string, apply: (raw: string) => T | Unreadable): Rule<T> => {
+    const text = read(field);
+    return (cells) => {
+      const raw = text(cells);
+      return typeof raw === 'string' ? apply(raw) : raw;
+    };
+  };
+  const directory = role === 'directory';
+  const courseless = directory || !fields['course'];
+  const faculty = rule('faculty', (raw) => readCourseName('faculty', raw));
+  const department = rule('department', (raw) => readCourseName('department', raw));
+  const courseText = read('course');
+  const course = rule('course', (raw) => readCourseName('course', raw));
+  const firstName = rule('firstName', (raw) => readPersonName('firstName', raw));
+  const lastName = rule('lastName', (raw) => readPersonName('lastName', raw));
+  const email = rule('email', directory ? (raw) => (tidy(raw) === '' ? '' : readEmail(raw)) : readEmail);
+  const id = rule('id', readId);
+  const alias = fields['alias'] ? rule('alias', readAlias) : null;
+  const number = rule('number', readNumber);
+  const year = rule('year', readYear);
+  const kind = rule('kind', readKind);
+  const provision = fields['provision'] ? rule('provision', readProvision) : null;
   const attributes = Object.keys(fields)
     .filter((field) => field.startsWith(attributePrefix))
-    .map((field) => ({ field, name: field.slice(attributePrefix.length), read: compileRead(fields[field], columns) }));
+    .map((field) => ({ field, name: field.slice(attributePrefix.length), read: read(field, 'all') }));
 
   const refuse = (cells: readonly string[], field: string, { reason }: Unreadable): Normalised => {
     const sources = fields[field]?.columns ?? [];
     const hints: Hints = {
-      number: readable(readNumber(number(cells))),
-      id: readable(readId(id(cells))),
-      email: readable(readEmail(email(cells))),
+      number: readable(number(cells)),
+      id: readable(id(cells)),
+      email: readable(email(cells)) || null,
     };
     return {
       quarantined: { reason, column: sources.length === 1 ? sources[0]! : null, hints, course: courseOf(cells) },
     };
   };
   const courseOf = (cells: readonly string[]): CourseName | null => {
-    const names = {
-      faculty: readCourseName('faculty', faculty(cells)),
-      department: readCourseName('department', department(cells)),
-      course: readCourseName('course', course(cells)),
-    };
+    if (courseless) return null;
+    const names = { faculty: faculty(cells), department: department(cells), course: course(cells) };
     return Object.values(names).some((name) => name instanceof Unreadable) ? null : (names as CourseName);
   };
 
   return (cells) => {
     if (cells.length !== columns.length) return wrongWidth(cells.length, columns.length);
-    const facultyName = readCourseName('faculty', faculty(cells));
-    if (facultyName instanceof Unreadable) return refuse(cells, 'faculty', facultyName);
-    const departmentName = readCourseName('department', department(cells));
-    if (departmentName instanceof Unreadable) return refuse(cells, 'department', departmentName);
-    const courseName = readCourseName('course', course(cells));
-    if (courseName instanceof Unreadable) return refuse(cells, 'course', courseName);
-    const first = readPersonName('firstName', firstName(cells));
+    remarks = [];
+    const names: CourseName = { faculty: '', department: '', course: '' };
+    if (!courseless && !(fields['course']?.optional && blank(courseText(cells)))) {
+      const facultyName = faculty(cells);
+      if (facultyName instanceof Unreadable) return refuse(cells, 'faculty', facultyName);
+      const departmentName = department(cells);
+      if (departmentName instanceof Unreadable) return refuse(cells, 'department', departmentName);
+      const courseName = course(cells);
+      if (courseName instanceof Unreadable) return refuse(cells, 'course', courseName);
+      names.faculty = facultyName;
+      names.department = departmentName;
+      names.course = courseName;
+    }
+    const first = firstName(cells);
     if (first instanceof Unreadable) return refuse(cells, 'firstName', first);
-    const last = readPersonName('lastName', lastName(cells));
+    const last = lastName(cells);
     if (last instanceof Unreadable) return refuse(cells, 'lastName', last);
-    if (first === '' && last === '') return refuse(cells, 'lastName', nameless);
-    const address = readEmail(email(cells));
+    if (first === '' && last === '' && !directory) return refuse(cells, 'lastName', nameless);
+    const address = email(cells);
     if (address instanceof Unreadable) return refuse(cells, 'email', address);
-    const ownId = readId(id(cells));
+    const ownId = id(cells);
     if (ownId instanceof Unreadable) return refuse(cells, 'id', ownId);
-    const ownNumber = readNumber(number(cells));
+    const ownNumber = number(cells);
     if (ownNumber instanceof Unreadable) return refuse(cells, 'number', ownNumber);
-    const ownYear = readYear(year(cells));
+    if (address === '' && ownId === null && ownNumber === null) return refuse(cells, 'id', nobody);
+    const ownAlias = alias?.(cells) ?? null;
+    if (ownAlias instanceof Unreadable) return refuse(cells, 'alias', ownAlias);
+    const ownYear = year(cells);
     if (ownYear instanceof Unreadable) return refuse(cells, 'year', ownYear);
-    const ownKind = readKind(kind(cells));
+    const ownKind = kind(cells);
     if (ownKind instanceof Unreadable) return refuse(cells, 'kind', ownKind);
+    const account = provision?.(cells) ?? true;
+    if (account instanceof Unreadable) return refuse(cells, 'provision', account);
     const extra: Record<string, string> = {};
     for (const attribute of attributes) {
-      const value = readAttribute(attribute.name, attribute.read(cells));
+      const raw = attribute.read(cells);
+      const value = typeof raw === 'string' ? readAttribute(attribute.name, raw) : raw;
       if (value instanceof Unreadable) return refuse(cells, attribute.field, value);
       if (value !== null) extra[attribute.name] = value;
     }
-    return {
-      record: {
-        faculty: facultyName,
-        department: departmentName,
-        course: courseName,
-        number: ownNumber,
-        id: ownId,
-        email: address,
-        firstName: first,
-        lastName: last,
-        kind: ownKind,
-        year: ownYear,
-        attributes: extra,
-      },
+    const record: PersonRecord = {
+      ...names,
+      number: ownNumber,
+      id: ownId,
+      email: address,
+      firstName: first,
+      lastName: last,
+      kind: ownKind,
+      year: ownYear,
+      attributes: extra,
     };
+    if (ownAlias !== null) record.alias = ownAlias;
+    if (!account) record.provision = false;
+    return remarks.length ? { record, remarks } : { record };
   };
 }
 
+const nobody = new Unreadable('id and email are both blank');
 const nameless = new Unreadable('firstName and lastName are both blank');
 
 /** Cells of a row with another number of them may be shifted: nothing in it can be believed, not even a hint. */
@@ -117,32 +152,97 @@ function readable(value: string | null | Unreadable): string | null {
   return value instanceof Unreadable ? null : value;
 }
 
-function compileRead(source: FieldSource | undefined, columns: readonly string[]): Read {
+function compileRead(
+  field: string,
+  source: FieldSource | undefined,
+  columns: readonly string[],
+  many: 'one' | 'all' | null,
+  remark: (reason: string) => void,
+): Read {
   if (source === undefined) return () => '';
-  const { constant, join } = source;
+  const { constant, join, first, otherwise, values } = source;
   if (constant !== null) return () => constant;
-  const indexes = source.columns.map((column) => indexOf(columns, column));
-  const raw: Read = indexes.length === 1 ? cellAt(indexes[0]!) : joined(indexes, join);
-  if (source.values === null) return raw;
-  const values = new Map(Object.entries(source.values).map(([from, to]) => [collapsed(from), to ?? '']));
-  return (cells) => {
-    const value = raw(cells);
-    return values.get(collapsed(value)) ?? value;
+  const cells = source.columns.map((column) => cellAt(indexOf(columns, column)));
+  const rule = source.list ?? (many && { split: null, pick: many, allowed: null, unknown: 'refuse' });
+  const list = rule && compileList(field, rule, many !== null, remark);
+  const parts: Read[] = list ? cells.map((cell) => (row) => list(cell(row))) : cells;
+  const taken = parts.length === 1 ? parts[0]! : first ? firstOf(parts) : joined(parts, join);
+  const raw = source.required || source.form ? checked(field, taken, source) : taken;
+  if (values === null && otherwise === undefined) return raw;
+  const known = new Map(Object.entries(values ?? {}).map(([from, to]) => [collapsed(from), to ?? '']));
+  return (row) => {
+    const value = raw(row);
+    return typeof value === 'string' ? (known.get(collapsed(value)) ?? otherwise ?? value) : value;
   };
 }
 
-function cellAt(index: number): Read {
+/** What becomes of a cell that may have several values. Most have one, and nothing is asked of it. */
+function compileList(field: string, rule: ListRule, lists: boolean, remark: (reason: string) => void) {
+  const { split, pick, unknown } = rule;
+  const allowed = rule.allowed && new Set(rule.allowed.map(collapsed));
+  return (raw: string): Text => {
+    if (!allowed && !(lists && raw.includes(manyValues)) && (split === null || !raw.includes(split))) return raw;
+    const parts = (lists ? raw.split(manyValues) : [raw]).flatMap((part) =>
+      split === null ? part : part.split(split),
+    );
+    const values = [...new Set(parts.map(collapsed))].filter((value) => value !== '');
+    const strangers = allowed ? values.filter((value) => !allowed.has(value)) : [];
+    for (const stranger of strangers) {
+      const reason = `${nameOf(field)} ${shown(stranger)} is not on the list`;
+      if (unknown === 'refuse') return new Unreadable(reason);
+      remark(reason);
+    }
+    if (pick === 'one' && values.length > 1) return new Unreadable(`${nameOf(field)} has ${values.length} values`);
+    return pick === 'first' ? (values[0] ?? '') : values.join('|');
+  };
+}
+
+function blank(text: Text): boolean {
+  return typeof text === 'string' && tidy(text) === '';
+}
+
+/** Holds a value against what it has to look like. */
+function checked(field: string, taken: Read, { required, form }: FieldSource): Read {
+  const pattern = form && new RegExp(`^(?:${form.pattern})$`, 'u');
+  return (cells) => {
+    const text = taken(cells);
+    if (typeof text !== 'string') return text;
+    const value = tidy(text);
+    if (value === '') return required ? new Unreadable(`${nameOf(field)} is blank`) : '';
+    if (!pattern || pattern.test(value) === (form.mode !== 'except')) return text;
+    return form.mode === 'must' ? new Unreadable(`${nameOf(field)} ${form.says}`) : '';
+  };
+}
+
+function nameOf(field: string): string {
+  return field.startsWith(attributePrefix) ? field.slice(attributePrefix.length) : field;
+}
+
+function cellAt(index: number): (cells: readonly string[]) => string {
   return index < 0 ? () => '' : (cells) => cells[index]!;
 }
 
+function firstOf(parts: readonly Read[]): Read {
+  return (cells) => {
+    for (const part of parts) {
+      const text = part(cells);
+      if (!blank(text)) return text;
+    }
+    return '';
+  };
+}
+
 /** Blank parts are left out, so that a missing middle name leaves no separator behind. */
-function joined(indexes: readonly number[], join: string): Read {
-  const parts = indexes.map(cellAt);
-  return (cells) =>
-    parts
-      .map((part) => tidy(part(cells)))
-      .filter((text) => text !== '')
-      .join(join);
+function joined(parts: readonly Read[], join: string): Read {
+  return (cells) => {
+    const texts: string[] = [];
+    for (const part of parts) {
+      const text = part(cells);
+      if (typeof text !== 'string') return text;
+      if (tidy(text) !== '') texts.push(tidy(text));
+    }
+    return texts.join(join);
+  };
 }
 
 /** -1 for an optional column that this header does not have. */

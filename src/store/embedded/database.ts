@@ -9,8 +9,8 @@ export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 /** Tables of long names that many rows carry. */
 type Names = 'source_names' | 'course_names' | 'file_names' | 'plan_names';
 
-/** The version of the layout below; a database of another one is refused rather than guessed at. */
-const layout = 2;
+/** The version of the layout below. One of layout 2 is brought up; any other is refused rather than guessed at. */
+const layout = 3;
 
 /**
  * One SQLite file. WAL, so that exports read beside a running sync; `synchronous = NORMAL`, because what a power cut
@@ -38,7 +38,7 @@ export class Database {
       });
     }
     const found = this.#layout();
-    if (found !== layout && found !== 0) {
+    if (found !== layout && found !== 0 && found !== 2) {
       this.close();
       const age = found > layout ? 'a newer' : 'an older';
       throw new Misconfigured(`the database ${file} was written by ${age} rosterd (layout ${found})`, {
@@ -49,7 +49,7 @@ export class Database {
       this.tx(() => {
         // Another process that opened the same new file may have been first.
         if (this.#layout() === layout) return;
-        this.#db.exec(tables);
+        this.#db.exec(found === 0 ? tables : fromLayout2);
         this.#db.exec(`PRAGMA user_version = ${layout}`);
       });
   }
@@ -156,6 +156,13 @@ export function parse<T>(value: unknown): T {
   return JSON.parse(value as string) as T;
 }
 
+/** What layout 3 has more: aliases. */
+const fromLayout2 = `
+ALTER TABLE rows ADD COLUMN alias TEXT;
+ALTER TABLE accounts ADD COLUMN alias TEXT;
+CREATE INDEX accounts_alias ON accounts (alias) WHERE alias IS NOT NULL;
+`;
+
 const tables = `
 CREATE TABLE source_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE course_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -173,7 +180,7 @@ CREATE TABLE packs (source TEXT, number INTEGER, kind TEXT, piece INTEGER, bytes
 -- by themselves: writing each into its row would touch as many pages all over the table.
 CREATE TABLE rows (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, digest BLOB NOT NULL, first INTEGER NOT NULL,
   person TEXT, number TEXT, email TEXT, course INTEGER, file INTEGER NOT NULL, line INTEGER NOT NULL,
-  bad INTEGER NOT NULL, body TEXT NOT NULL);
+  bad INTEGER NOT NULL, body TEXT NOT NULL, alias TEXT);
 CREATE INDEX rows_bad ON rows (source) WHERE bad = 1;
 CREATE TABLE ended (row INTEGER PRIMARY KEY, source INTEGER NOT NULL, last INTEGER NOT NULL);
 -- Sorted pairs of hash and row, for rows "first_row" to "last_row". Numbers of runs are never given twice: readers keep
@@ -194,7 +201,8 @@ CREATE TABLE applied (plan TEXT, part TEXT, rank INTEGER NOT NULL, key TEXT NOT 
 CREATE TABLE moves (one INTEGER PRIMARY KEY, origin TEXT NOT NULL);
 CREATE TABLE rules (one INTEGER PRIMARY KEY, fingerprint TEXT, times INTEGER NOT NULL);
 CREATE TABLE accounts (account INTEGER PRIMARY KEY, id TEXT UNIQUE, email TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
-  source INTEGER NOT NULL, doc TEXT NOT NULL);
+  source INTEGER NOT NULL, doc TEXT NOT NULL, alias TEXT);
+CREATE INDEX accounts_alias ON accounts (alias) WHERE alias IS NOT NULL;
 CREATE TABLE enrolments (account INTEGER, course INTEGER, source INTEGER NOT NULL, PRIMARY KEY (account, course)) WITHOUT ROWID;
 -- Counts that move in the transaction of what they count: two indexes over everything would cost more.
 CREATE TABLE standing (source INTEGER PRIMARY KEY, accounts INTEGER NOT NULL, enrolments INTEGER NOT NULL);

@@ -16,7 +16,7 @@ interface Known {
 /** Rows of a course that are read at a time, until one is there. */
 const rowsLookedAt = 500;
 
-const rowColumns = 'rows.id, rows.source, first, last, bad, body, line, person, number, email, file, course';
+const rowColumns = 'rows.id, rows.source, first, last, bad, body, line, person, number, email, alias, file, course';
 
 /** What planning may ask of this store. Rows are indexed up to the last one. */
 export function evidence(db: Database, source: string, number: number): Evidence {
@@ -110,6 +110,7 @@ export function evidence(db: Database, source: string, number: number): Evidence
       };
       look('id', withPrefix(keys, 'i:'));
       look('email', withPrefix(keys, 'e:'));
+      look('alias', withPrefix(keys, 'a:'));
       const found = new Map<number, Account>();
       const missing: number[] = [];
       for (const number of numbers) {
@@ -170,20 +171,26 @@ export function evidence(db: Database, source: string, number: number): Evidence
   };
 }
 
+const noCourse = { faculty: '', department: '', course: '' };
+
 /** The record of a good row. */
 export function recordOf(db: Database, row: Row): PersonRecord {
-  type Body = [string, string, PersonRecord['kind'], PersonRecord['year'], PersonRecord['attributes']];
-  const [firstName, lastName, kind, year, attributes] = parse<Body>(row['body']);
+  type Body = [string, string, PersonRecord['kind'], PersonRecord['year'], PersonRecord['attributes'], false?];
+  const [firstName, lastName, kind, year, attributes, provision] = parse<Body>(row['body']);
   const person = row['person'] as string;
-  return {
+  const course = row['course'] === null ? noCourse : courseOf(db, Number(row['course']));
+  const record: PersonRecord = {
     number: row['number'] as string | null,
     id: person.startsWith('i:') ? person.slice(2) : null,
-    email: row['email'] as string,
+    email: (row['email'] as string | null) ?? '',
     firstName,
     lastName,
     kind,
     year,
     attributes,
-    ...courseOf(db, Number(row['course'])),
+    ...course,
   };
+  if (row['alias'] !== null) record.alias = row['alias'] as string;
+  if (provision === false) record.provision = false;
+  return record;
 }

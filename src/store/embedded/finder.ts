@@ -62,7 +62,7 @@ export function forgetRowsAbove(db: Database): void {
 }
 
 function indexSome(db: Database, after: number): number {
-  const sql = 'SELECT id, digest, person, number, email, course FROM rows WHERE id > ? ORDER BY id LIMIT ?';
+  const sql = 'SELECT id, digest, person, number, email, alias, course FROM rows WHERE id > ? ORDER BY id LIMIT ?';
   const found = [new Gathered(1), new Gathered(3), new Gathered(1)] as const;
   let last = after;
   for (const row of db.each(sql, after, rowsAtOnce)) {
@@ -112,7 +112,8 @@ class Gathered {
 export function keysOfRow(row: Row): string[] {
   const person = row['person'] as string | null;
   const id = person?.startsWith('i:') ? person.slice(2) : null;
-  return keysOf({ number: row['number'] as string | null, id, email: row['email'] as string | null });
+  const keys = { number: row['number'] as string | null, id, email: row['email'] as string | null };
+  return keysOf(row['alias'] === null ? keys : { ...keys, alias: row['alias'] as string });
 }
 
 function* inPieces(pairs: Pairs): Generator<Pairs> {

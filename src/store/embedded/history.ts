@@ -1,6 +1,6 @@
-import { courseKey } from '../../connector/target.ts';
 import type { Quarantined } from '../../snapshot/record.ts';
 import type { Rows, StoredRow } from '../port.ts';
+import { rowKeysOf } from '../row-keys.ts';
 import { type Database, parse, type Row } from './database.ts';
 import { recordOf } from './evidence.ts';
 
@@ -64,6 +64,5 @@ function storedOf(db: Database, row: Row): StoredRow {
   };
   if (row['bad'] === 1) return { ...base, row: { quarantined: parse<Quarantined>(row['body']) } };
   const record = recordOf(db, row);
-  const { number, id, email } = record;
-  return { ...base, row: { record, keys: { number, id, email, course: courseKey(record) } } };
+  return { ...base, row: { record, keys: rowKeysOf(record) } };
 }

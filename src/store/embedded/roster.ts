@@ -139,7 +139,7 @@ export function accountsOf(db: Database, numbers: readonly number[]): Account[] 
   }
   return db
     .all(
-      'SELECT account, id, email, status, source, doc FROM accounts WHERE account IN (SELECT value FROM json_each(?))',
+      'SELECT account, id, email, alias, status, source, doc FROM accounts WHERE account IN (SELECT value FROM json_each(?))',
       wanted,
     )
     .map((row) => ({
@@ -152,7 +152,7 @@ export function accountsOf(db: Database, numbers: readonly number[]): Account[] 
 function factsOf(row: Row): AccountFacts {
   type Doc = [string, string, AccountFacts['kind'], AccountFacts['year'], AccountFacts['attributes']];
   const [firstName, lastName, kind, year, attributes] = parse<Doc>(row['doc']);
-  return {
+  const facts: AccountFacts = {
     account: String(row['account']),
     id: row['id'] as string | null,
     email: row['email'] as string,
@@ -163,6 +163,8 @@ function factsOf(row: Row): AccountFacts {
     status: row['status'] as AccountFacts['status'],
     attributes,
   };
+  if (row['alias'] !== null) facts.alias = row['alias'] as string;
+  return facts;
 }
 
 function enrolmentsOf(db: Database, account: number): CourseName[] {
@@ -259,7 +261,7 @@ function applyOne(
 /** Creating and enabling make the source of the run the one that the account stands for. */
 function putAccount(db: Database, type: ChangeType, facts: AccountFacts, source: number, tally: Tally): void {
   const number = Number(facts.account);
-  const was = db.get('SELECT id, email, status, source FROM accounts WHERE account = ?', number);
+  const was = db.get('SELECT id, email, alias, status, source FROM accounts WHERE account = ?', number);
   const gives = !was || type === 'account.create' || type === 'account.enable';
   const giver = gives ? source : Number(was['source']);
   if (was?.['status'] === 'active') tally.account(Number(was['source']), -1);
@@ -270,15 +272,18 @@ function putAccount(db: Database, type: ChangeType, facts: AccountFacts, source:
     // Named in the statement, an indexed column is written to its index even when nothing changed.
     if (was['id'] !== facts.id) db.run('UPDATE accounts SET id = ? WHERE account = ?', facts.id, number);
     if (was['email'] !== facts.email) db.run('UPDATE accounts SET email = ? WHERE account = ?', facts.email, number);
+    const alias = facts.alias ?? null;
+    if (was['alias'] !== alias) db.run('UPDATE accounts SET alias = ? WHERE account = ?', alias, number);
   } else
     db.run(
-      'INSERT INTO accounts (account, id, email, status, source, doc) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT INTO accounts (account, id, email, status, source, doc, alias) VALUES (?, ?, ?, ?, ?, ?, ?)',
       number,
       facts.id,
       facts.email,
       facts.status,
       giver,
       docOf(facts),
+      facts.alias ?? null,
     );
 }
 

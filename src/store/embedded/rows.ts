@@ -156,11 +156,11 @@ class PeopleInOrder {
 
 function insert(db: Database, source: number, number: number, row: StoredRow): void {
   const good = 'record' in row.row;
-  const keys: Hints = 'record' in row.row ? row.row.keys : row.row.quarantined.hints;
+  const keys: Hints & { alias?: string } = 'record' in row.row ? row.row.keys : row.row.quarantined.hints;
   const course = 'record' in row.row ? row.row.keys.course : courseOf(row.row.quarantined.course);
   db.run(
-    `INSERT INTO rows (source, digest, first, person, number, email, course, file, line, bad, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO rows (source, digest, first, person, number, email, course, file, line, bad, body, alias)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     source,
     row.digest,
     number,
@@ -172,12 +172,14 @@ function insert(db: Database, source: number, number: number, row: StoredRow): v
     row.line,
     good ? 0 : 1,
     'record' in row.row ? bodyOf(row.row.record) : JSON.stringify(row.row.quarantined),
+    keys.alias ?? null,
   );
 }
 
 /** A record without what the columns beside it say. */
-function bodyOf({ firstName, lastName, kind, year, attributes }: PersonRecord): string {
-  return JSON.stringify([firstName, lastName, kind, year, attributes]);
+function bodyOf({ firstName, lastName, kind, year, attributes, provision }: PersonRecord): string {
+  const body = [firstName, lastName, kind, year, attributes];
+  return JSON.stringify(provision === false ? [...body, false] : body);
 }
 
 function courseOf(course: CourseName | null): string | null {

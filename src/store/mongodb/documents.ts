@@ -100,6 +100,7 @@ export interface RowDoc {
   person?: string;
   number?: string;
   email?: string;
+  alias?: string;
   faculty?: string;
   department?: string;
   course?: string;
@@ -112,6 +113,7 @@ export interface RowDoc {
     kind: 'student' | 'staff';
     year: number | null;
     attributes: Record<string, string>;
+    provision?: false;
   };
   bad?: true;
   quarantined?: { reason: string; column: string | null; hints: Hints };

@@ -39,6 +39,13 @@ const migrations: readonly Migration[] = [
       ['outbox', { seq: 1 }],
     ],
   },
+  {
+    layout: 2,
+    indexes: [
+      ['rows', { alias: 1 }, { sparse: true }],
+      ['accounts', { alias: 1 }, { sparse: true }],
+    ],
+  },
 ];
 
 /** The layout that this version writes. */

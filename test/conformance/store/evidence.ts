@@ -40,6 +40,38 @@ async function withAccounts(store: Store): Promise<void> {
 
 /** What planning may ask: rows of several sources at one moment, accounts, what is pending, counts. */
 export function evidenceConformance(open: OpenStore): void {
+  test('rows and accounts are found by alias, also when id and e-mail are others', async () => {
+    const { store } = await open();
+    const aliased = { alias: 'guid-1', number: null };
+    await inForce(store, 'sis', 1, [goodRow(3, 'old', aliased), goodRow(4, 'S2')]);
+    await inForce(store, 'sis', 2, [goodRow(5, 'new', aliased)], [digest(3)]);
+    const evidence = store.rows.evidence('sis', 2);
+    const rows = await evidence.rows(['a:guid-1', 'a:guid-2']);
+    expect(rows.map(short).sort()).toEqual(['sis gone good old line 3 of 1', 'sis now good new line 5 of 2']);
+    expect(rows.map(({ record }) => record?.alias)).toEqual(['guid-1', 'guid-1']);
+    const facts = account(1, { alias: 'guid-1' });
+    await store.roster.apply(plan('p1'), 'free', [change('account.create', facts)], []);
+    expect(await evidence.accounts(['a:guid-1', 'a:guid-2'])).toEqual([expect.objectContaining(facts)]);
+    const { alias: _alias, ...without } = facts;
+    await store.roster.apply(plan('p2'), 'free', [change('account.update', without)], []);
+    expect(await store.rows.evidence('sis', 2).accounts(['a:guid-1'])).toEqual([]);
+  });
+
+  test('people without a course or an address come back as they were, and belong to no course', async () => {
+    const { store } = await open();
+    const nowhere = { faculty: '', department: '', course: '' };
+    const person = goodRow(3, 'S1', { ...nowhere, provision: false });
+    const entry = goodRow(4, 'S2', { ...nowhere, email: '', alias: 'guid-2', firstName: '' });
+    await inForce(store, 'sis', 1, [person, entry]);
+    const evidence = store.rows.evidence('sis', 1);
+    const records = (await evidence.rows(['i:S1', 'i:S2'])).map(({ record }) => record);
+    const wanted = [person, entry].map(({ row }) => ('record' in row ? row.record : null));
+    expect(records).toEqual(expect.arrayContaining(wanted));
+    expect(await evidence.rows(['e:'])).toEqual([]);
+    expect(await evidence.coursesWithRows([courseKey(nowhere)])).toEqual(new Set());
+    expect(await store.rows.end('sis', 2, [digest(3)])).toEqual([{ person: 'i:S1', course: null, quarantined: false }]);
+  });
+
   test('rows are found by id, number and e-mail, each once, with record, hints and origin', async () => {
     const { store } = await open();
     const row = goodRow(3, 'S1', { number: '9500000001', email: 'ada@example.edu' });

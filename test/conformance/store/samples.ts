@@ -1,9 +1,9 @@
 import type { AccountFacts, ChangeType, CourseName } from '../../../src/connector/target.ts';
-import { courseKey } from '../../../src/connector/target.ts';
 import { type Change, changeRank, type RowOrigin } from '../../../src/reconcile/model.ts';
 import type { PlannedChange } from '../../../src/reconcile/plan.ts';
 import type { Hints, PersonRecord } from '../../../src/snapshot/record.ts';
 import type { Plan, Run, Snapshot, SourceState, Store, StoredRow } from '../../../src/store/port.ts';
+import { rowKeysOf } from '../../../src/store/row-keys.ts';
 
 /** Things to put into a store, each whole and different from the next. */
 
@@ -36,9 +36,7 @@ export function record(id: string | null, changes: Partial<PersonRecord> = {}): 
 /** A good row; `n` is its digest and its line. */
 export function goodRow(n: number, id: string | null, changes: Partial<PersonRecord> = {}): StoredRow {
   const one = record(id, changes);
-  const { number, email } = one;
-  const keys = { number, id: one.id, email, course: courseKey(one) };
-  return { digest: digest(n), file: 'students.csv', line: n, row: { record: one, keys } };
+  return { digest: digest(n), file: 'students.csv', line: n, row: { record: one, keys: rowKeysOf(one) } };
 }
 
 /** A row in quarantine. */

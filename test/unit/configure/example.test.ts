@@ -19,6 +19,7 @@ describe('config/rosterd.example.yaml', () => {
       ['hr-staff', 'map'],
       ['sis-api', 'map'],
       ['sis-oneroster', 'map'],
+      ['sis-push', 'unitu'],
     ]);
   });
 

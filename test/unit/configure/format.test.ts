@@ -116,7 +116,7 @@ describe('exactly one of format and map', () => {
 
   it('names the formats that there are', () => {
     expect(problems('    format: unity\n')).toEqual([
-      '7:13: sources.sis.format: expected unitu or a map of keys, got "unity"; did you mean unitu?',
+      '7:13: sources.sis.format: expected unitu, stellic-user, cloudwork-upload, corvus-users, oneroster or a map of keys, got "unity"; did you mean unitu?',
     ]);
   });
 });

@@ -42,7 +42,7 @@ describe('the JSON Schema', () => {
     least.replace('from: /drops', 'form: /drops'),
     least.replace('from: /drops', 'from: /drops\n    settel: 1s'),
     least.replace('format: unitu', 'format: unity'),
-    least.replace('format: unitu', 'map: { email: E }'),
+    least.replace('format: unitu', 'map: { e-mail: E }'),
     least.replace('sis:', 'SIS:'),
     `${least}nonsense: 1\n`,
     `${least}${target.replace('{ env: TOKEN }', 'hunter2')}`,

@@ -126,10 +126,23 @@ describe('kinds and names', () => {
   });
 });
 
-describe('what this version does not have', () => {
-  it('is said in one problem, not in one for each of its settings', () => {
-    expect(source('kind: drop\nfrom: /x\nformat: unitu\nrole: directory')).toEqual([
-      '8:11: sources.sis.role: this version has no directory sources; the only role is authoritative',
+describe('the role of a source', () => {
+  const directory = (map: string): string[] => source(`kind: drop\nfrom: /x\nrole: directory\nmap: ${map}`);
+
+  it('a directory needs no names and no courses, and something to join people by', () => {
+    for (const map of ['{ id: cn, attributes: { phone: telephoneNumber } }', '{ email: mail }'])
+      expect(() => directory(map)).toThrow('the configuration was taken');
+    expect(directory('{ attributes: { phone: telephoneNumber } }')).toEqual([
+      '8:5: sources.sis.map: a directory joins people by id or email; map one of them',
+    ]);
+  });
+
+  it('whoever says who exists names them', () => {
+    expect(source('kind: drop\nfrom: /x\nmap: { id: cn, email: mail, department: ou }')).toEqual([
+      '7:5: sources.sis.map.faculty: required, and missing',
+      '7:5: sources.sis.map.course: required, and missing',
+      '7:5: sources.sis.map.firstName: required, and missing',
+      '7:5: sources.sis.map.lastName: required, and missing',
     ]);
   });
 });
@@ -269,5 +282,31 @@ describe('a secret written into the file', () => {
     expect(found).toHaveLength(1);
     expect(found[0]).not.toContain('hunter2');
     expect(found[0]).toMatch(/^8:/);
+  });
+});
+
+describe('listen', () => {
+  const listenOf = (written: string): unknown => load(`${least}listen: ${written}\n`).listen;
+
+  it('is nowhere unless it is said, and then on this machine alone', () => {
+    expect(load(least).listen).toBeNull();
+    expect(listenOf('{}')).toEqual({ address: '127.0.0.1', port: 8480, tls: null, behindProxy: false });
+  });
+
+  it.each(['0.0.0.0', '::', '192.0.2.1', 'rosterd.example.edu', '127.0.0.1.example.edu'])(
+    'refuses %s in the clear',
+    (address) => {
+      expect(appended(`listen: { address: '${address}' }\n`)).toEqual([
+        expect.stringContaining('listen.address: keys and people would cross the network in the clear'),
+      ]);
+      expect(listenOf(`{ address: '${address}', behindProxy: true }`)).toMatchObject({ address, tls: null });
+      expect(listenOf(`{ address: '${address}', tls: { certificate: c, key: k } }`)).toMatchObject({
+        tls: { certificate: 'c', key: 'k' },
+      });
+    },
+  );
+
+  it.each(['127.0.0.1', '127.8.8.8', '::1', 'localhost'])('takes %s as it is', (address) => {
+    expect(listenOf(`{ address: '${address}' }`)).toMatchObject({ address, tls: null });
   });
 });

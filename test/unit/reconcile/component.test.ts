@@ -17,7 +17,7 @@ test('everything that hangs together by any key is one component, over any numbe
       account({ account: '9500000009', id: null, email: '2@x.edu' }),
     ],
   });
-  const found = await gatherComponents(['i:a'], none, evidence);
+  const found = await gatherComponents(['i:a'], none, evidence, none);
   expect(found.length).toBe(1);
   expect(found[0]!.component.rows.map((one) => one.hints.email).sort()).toEqual(['1@x.edu', '2@x.edu', '3@x.edu']);
   expect(found[0]!.component.accounts.map((one) => one.account)).toEqual(['9500000001', '9500000009']);
@@ -34,14 +34,14 @@ test('everything that hangs together by any key is one component, over any numbe
 
 test('a quarantined row belongs to whom its readable part names, and one that could be anybody to nobody', async () => {
   const rows = [row({ id: 'a' }), quarantined({ email: 'ann@x.edu' }), quarantined({})];
-  const [found, ...others] = await gatherComponents(['i:a'], none, evidenceOf({ rows }));
+  const [found, ...others] = await gatherComponents(['i:a'], none, evidenceOf({ rows }), none);
   expect(found!.component.rows.length).toBe(2);
   expect(others).toEqual([]);
 });
 
 test('people who have nothing in common stay apart, in the order of their smallest keys', async () => {
   const rows = [row({ id: 'b', email: 'k@x.edu' }), row({ id: 'a', email: 'm@x.edu' }), row({ email: 'c@x.edu' })];
-  const found = await gatherComponents(['i:a', 'i:b', 'e:c@x.edu', 'i:nobody'], none, evidenceOf({ rows }));
+  const found = await gatherComponents(['i:a', 'i:b', 'e:c@x.edu', 'i:nobody'], none, evidenceOf({ rows }), none);
   expect(found.map(({ component }) => component.rows.map((one) => one.hints.email))).toEqual([
     ['c@x.edu'],
     ['k@x.edu'],
@@ -54,7 +54,7 @@ test('a component knows which of its keys are the own ones, and who has unfinish
     rows: [row({ id: 'a' })],
     pending: { 'e:ann@x.edu': ['hr'], 'i:a': ['guests', 'hr'], 'i:z': ['other'] },
   });
-  const [found] = await gatherComponents(['i:a'], new Set(['i:a', 'i:z']), evidence);
+  const [found] = await gatherComponents(['i:a'], new Set(['i:a', 'i:z']), evidence, none);
   expect([...found!.component.touched]).toEqual(['i:a']);
   expect(found!.component.pendingElsewhere).toEqual(['guests', 'hr']);
 });
@@ -62,7 +62,7 @@ test('a component knows which of its keys are the own ones, and who has unfinish
 test('rows come in the order of source, snapshot and line, whatever order the store gives', async () => {
   const rows = [row({ id: 'a', source: 'sis' }), row({ id: 'a', source: 'sis' }), row({ id: 'a', source: 'hr' })];
   const places = async (its: typeof rows) => {
-    const [found] = await gatherComponents(['i:a'], none, evidenceOf({ rows: its }));
+    const [found] = await gatherComponents(['i:a'], none, evidenceOf({ rows: its }), none);
     return found!.component.rows.map(({ origin }) => `${origin.source} ${origin.line}`);
   };
   const [first, second, third] = rows;
@@ -73,7 +73,7 @@ test('rows come in the order of source, snapshot and line, whatever order the st
 
 test('no key is asked for twice', async () => {
   const evidence = evidenceOf({ rows: [row({ id: 'a' }), row({ id: 'a', email: '2@x.edu' })] });
-  await gatherComponents(['i:a', 'e:ann@x.edu', 'i:a'], none, evidence);
+  await gatherComponents(['i:a', 'e:ann@x.edu', 'i:a'], none, evidence, none);
   const asked = evidence.asked.flat();
   expect(new Set(asked).size).toBe(asked.length);
   expect(evidence.asked.length).toBe(2);

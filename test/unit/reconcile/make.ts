@@ -77,7 +77,8 @@ export function component(of: {
   pendingElsewhere?: string[];
 }): Component {
   const { rows = [], accounts = [], touched = [], pendingElsewhere = [] } = of;
-  return { rows, accounts, touched: new Set(touched), pendingElsewhere };
+  const named = new Set(rows.flatMap((one) => (one.state === 'now' && one.record ? keysOf(one.record) : [])));
+  return { rows, accounts, touched: new Set(touched), pendingElsewhere, named };
 }
 
 export function rules(written: Partial<PeopleRules> = {}): PeopleRules {
@@ -86,6 +87,8 @@ export function rules(written: Partial<PeopleRules> = {}): PeopleRules {
     precedence: ['sis', 'hr'],
     inScope: ({ course }) => !course.startsWith('X'),
     blockAll: null,
+    directories: new Set(),
+    fillOnly: false,
     ...written,
   };
 }

@@ -85,6 +85,12 @@ const cases: Record<string, Record<string, Case>> = {
       rows: [row({ id: 'b' })],
       accounts: [account({})],
       changes: [],
+      notes: [...conflict('proposed-merge'), 'blocked conflict'],
+    },
+    'an e-mail of an account with another id and another name': {
+      rows: [row({ id: 'b', firstName: 'Bob' })],
+      accounts: [account({})],
+      changes: [],
       notes: [...conflict('email-of-another-id'), 'blocked conflict'],
     },
     'an id match whose new e-mail belongs to somebody': {
@@ -146,6 +152,78 @@ const cases: Record<string, Record<string, Case>> = {
       accounts: [account({})],
       changes: [`account.update ${one} email (email-change)`],
       notes: conflict('email-of-another-id'),
+    },
+  },
+  'an alias': {
+    'is kept with the account': {
+      rows: [row({ id: 'a', alias: 'g1' })],
+      accounts: [account({})],
+      changes: [`account.update ${one} alias (attributes)`],
+    },
+    'makes a renamed id the same person': {
+      rows: [row({ id: 'ann.king', alias: 'g1', email: 'king@x.edu', lastName: 'King' }), row({ id: 'a', gone: true })],
+      accounts: [account({ alias: 'g1' })],
+      changes: [`account.update ${one} id,email,lastName (email-change)`],
+    },
+    'finds somebody who left and came back renamed': {
+      rows: [row({ id: 'ann.king', alias: 'g1' })],
+      accounts: [account({ alias: 'g1', status: 'disabled', courses: [] })],
+      changes: [`account.enable ${one} status (returner)`, `account.update ${one} id (id-renamed)`, add(one)],
+    },
+    'stays when another source that has none says the rest': {
+      rows: [row({ id: 'a' })],
+      accounts: [account({ alias: 'g1' })],
+      changes: [],
+    },
+    'of an entry that was made anew replaces the old one': {
+      rows: [row({ id: 'a', alias: 'g2' })],
+      accounts: [account({ alias: 'g1' })],
+      changes: [`account.update ${one} alias (attributes)`],
+    },
+    'that is another one, with another e-mail, is an id passed on': {
+      rows: [row({ id: 'a', alias: 'g2', email: 'bob@x.edu', firstName: 'Bob' })],
+      accounts: [account({ alias: 'g1' })],
+      changes: [],
+      notes: conflict('id-of-another-alias'),
+    },
+    'of one account with the id of another': {
+      rows: [row({ id: 'b', alias: 'g1' })],
+      accounts: [
+        account({ alias: 'g1' }),
+        account({ account: '9500000002', id: 'b', email: 'bob@x.edu', courses: [] }),
+      ],
+      changes: [],
+      notes: [...conflict('alias-and-id'), 'blocked conflict'],
+    },
+    'of two ids': {
+      rows: [row({ id: 'a', alias: 'g1' }), row({ id: 'b', alias: 'g1', email: 'bob@x.edu' })],
+      changes: [],
+      notes: [...conflict('two-ids-one-alias'), ...conflict('two-ids-one-alias')],
+    },
+    'of a renamed id, while another source still has the old one': {
+      rows: [row({ id: 'king', alias: 'g1', source: 'hr', email: 'king@x.edu' }), row({ id: 'a' })],
+      accounts: [account({ alias: 'g1' })],
+      changes: [],
+      notes: [...conflict('two-people-one-account'), ...conflict('two-people-one-account')],
+    },
+  },
+  'people without a course': {
+    'get an account and nothing else': {
+      rows: [row({ id: 'a', faculty: '', department: '', course: '', kind: 'staff' })],
+      changes: [create('9510000100')],
+    },
+    'who are only known by name get none': {
+      rows: [row({ id: 'a', faculty: '', department: '', course: '', provision: false })],
+      changes: [],
+    },
+    'lose no account over becoming known by name only, but their courses': {
+      rows: [row({ id: 'a', faculty: '', department: '', course: '', provision: false })],
+      accounts: [account({})],
+      changes: [`enrolment.remove ${one} C1 (left-course)`],
+    },
+    'and in one from another feed are one person with both': {
+      rows: [row({ id: 'a', faculty: '', department: '', course: '', source: 'hr' }), row({ id: 'a' })],
+      changes: [create(fresh), add(fresh)],
     },
   },
   'who is in scope': {

@@ -52,6 +52,7 @@ async function plan({ keys = [], everybody = false, pageSize = 500, more = {}, .
     courses: { added: [], gone: [], doubt: { any: false, courses: new Set() } },
     everything: false,
     blockAll: null,
+    directories: new Set(),
     limits: { percent: 100, atLeast: 0, window: { days: 7, percent: 100 } },
     records: { now: 10, before: 10 },
     numbers: { '950': 7, '951': 3 },

@@ -63,6 +63,22 @@ test('an older layout is refused too, in plain words, and left as it is', async 
   expect(() => openEmbeddedStore(place)).toThrow(/an older rosterd \(layout 1\)/);
 });
 
+test('layout 2 is brought up, with what it has', async () => {
+  const place = directory();
+  const before = openEmbeddedStore(place);
+  await inForce(before, 'sis', 1, [goodRow(1, 'S1')]);
+  await before.close();
+  const db = new DatabaseSync(join(place, 'rosterd.db'));
+  db.exec(`DROP INDEX accounts_alias; ALTER TABLE rows DROP COLUMN alias; ALTER TABLE accounts DROP COLUMN alias;
+    PRAGMA user_version = 2`);
+  db.close();
+  const store = openEmbeddedStore(place);
+  onTestFinished(() => store.close());
+  await inForce(store, 'sis', 2, [goodRow(2, 'S2', { alias: 'guid' })]);
+  const rows = await store.rows.evidence('sis', 2).rows(['i:S1', 'a:guid']);
+  expect(rows.map(({ record }) => record?.id).sort()).toEqual(['S1', 'S2']);
+});
+
 test('processes that open a new directory at the same moment all get a store', async () => {
   const place = join(directory(), 'new');
   const index = join(import.meta.dirname, '../../../src/store/embedded/index.ts');

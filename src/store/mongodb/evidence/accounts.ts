@@ -9,6 +9,7 @@ import { anyOf, findKnown, type Known } from './known.ts';
 export async function accountsOf(m: Mongo, keys: readonly string[], known: Known<AccountDoc>): Promise<Account[]> {
   const byEmail = anyOf('email', withPrefix(keys, 'e:'));
   const others = [...anyOf('id', withPrefix(keys, 'i:')), ...anyOf('_id', withPrefix(keys, 'n:'))];
-  const docs = await findKnown(m, m.accounts, [...others, ...byEmail], known, !others.length);
+  const conditions = [...others, ...byEmail, ...anyOf('alias', withPrefix(keys, 'a:'))];
+  const docs = await findKnown(m, m.accounts, conditions, known, !others.length);
   return docs.map((doc) => ({ ...factsOf(doc), source: doc.source, enrolments: enrolmentsOf(doc) }));
 }

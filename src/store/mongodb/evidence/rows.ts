@@ -13,11 +13,12 @@ export async function rowsOf(
   keys: readonly string[],
   known: Known<RowDoc>,
 ): Promise<EvidenceRow[]> {
-  const people = keys.filter((key) => !key.startsWith('e:'));
+  const people = keys.filter((key) => !key.startsWith('e:') && !key.startsWith('a:'));
   const conditions = [
     ...anyOf('person', people),
     ...anyOf('number', withPrefix(keys, 'n:')),
     ...anyOf('email', withPrefix(keys, 'e:')),
+    ...anyOf('alias', withPrefix(keys, 'a:')),
   ];
   const docs = await findKnown(m, m.rows, conditions, known, !people.length);
   return docs.map((doc) => seen(moment, doc)).filter((row) => row !== null);
@@ -44,18 +45,15 @@ function seen(moment: Moment, doc: RowDoc): EvidenceRow | null {
 
 /** The record of a good row. */
 export function recordOf(doc: RowDoc): PersonRecord {
-  const { id, firstName, lastName, kind, year, attributes } = doc.record!;
+  const { id, ...said } = doc.record!;
   return {
     number: doc.number ?? null,
     id,
-    email: doc.email!,
-    firstName,
-    lastName,
-    kind,
-    year,
-    attributes,
-    faculty: doc.faculty!,
-    department: doc.department!,
-    course: doc.course!,
+    ...(doc.alias === undefined ? {} : { alias: doc.alias }),
+    email: doc.email ?? '',
+    ...said,
+    faculty: doc.faculty ?? '',
+    department: doc.department ?? '',
+    course: doc.course ?? '',
   };
 }

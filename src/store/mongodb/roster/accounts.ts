@@ -28,6 +28,17 @@ export async function* accounts(m: Mongo): AsyncGenerator<AccountFacts> {
 
 /** What an account's document says of the person. */
 export function factsOf(doc: AccountDoc): AccountFacts {
-  const { _id, id, email, firstName, lastName, kind, year, status, attributes } = doc;
-  return { account: _id, id: id ?? null, email, firstName, lastName, kind, year, status, attributes };
+  const { _id, id, alias, email, firstName, lastName, kind, year, status, attributes } = doc;
+  const facts: AccountFacts = {
+    account: _id,
+    id: id ?? null,
+    email,
+    firstName,
+    lastName,
+    kind,
+    year,
+    status,
+    attributes,
+  };
+  return alias === undefined ? facts : { ...facts, alias };
 }

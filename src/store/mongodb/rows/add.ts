@@ -1,5 +1,6 @@
 import { Binary } from 'mongodb';
 import { personKey } from '../../../reconcile/model.ts';
+import { hasCourse } from '../../../snapshot/record.ts';
 import type { StoredRow } from '../../port.ts';
 import { rowsName } from '../behind.ts';
 import { hexOf, type RowDoc } from '../documents.ts';
@@ -43,20 +44,21 @@ function rowDoc(source: string, first: number, { digest, file, line, row }: Stor
     return { ...base, ...keysFor(hints), ...course, bad: true, quarantined: { reason, column, hints } };
   }
   const { record, keys } = row;
-  const { id, firstName, lastName, kind, year, attributes, faculty, department, course } = record;
+  const { id, firstName, lastName, kind, year, attributes, provision, faculty, department, course } = record;
   return {
     ...base,
     ...keysFor(keys),
-    ...{ faculty, department, course },
-    record: { id, firstName, lastName, kind, year, attributes },
+    ...(hasCourse(record) ? { faculty, department, course } : {}),
+    record: { id, firstName, lastName, kind, year, attributes, ...(provision === false ? { provision } : {}) },
   };
 }
 
-function keysFor(keys: { number: string | null; id: string | null; email: string | null }) {
+function keysFor(keys: { number: string | null; id: string | null; alias?: string; email: string | null }) {
   const person = personKey(keys);
   return {
     ...(person === null ? {} : { person }),
     ...(keys.number === null ? {} : { number: keys.number }),
     ...(keys.email === null ? {} : { email: keys.email }),
+    ...(keys.alias === undefined ? {} : { alias: keys.alias }),
   };
 }

@@ -1,5 +1,5 @@
-import { courseKey } from '../../../connector/target.ts';
 import type { StoredRow } from '../../port.ts';
+import { rowKeysOf } from '../../row-keys.ts';
 import { rowsName } from '../behind.ts';
 import type { RowDoc } from '../documents.ts';
 import { recordOf } from '../evidence/rows.ts';
@@ -32,6 +32,5 @@ function storedOf(doc: RowDoc): StoredRow {
   const base = { digest: doc.digest.value(), file: doc.file, line: doc.line };
   if (doc.quarantined) return { ...base, row: { quarantined: { ...doc.quarantined, course: courseOf(doc) } } };
   const record = recordOf(doc);
-  const { number, id, email } = record;
-  return { ...base, row: { record, keys: { number, id, email, course: courseKey(record) } } };
+  return { ...base, row: { record, keys: rowKeysOf(record) } };
 }

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { closest, distance } from 'fastest-levenshtein';
-import { Incomplete } from '../../src/base/errors.ts';
-import type { ColumnExpectation } from '../../src/connector/source.ts';
+import { Incomplete } from '../../base/errors.ts';
+import type { ColumnExpectation } from '../source.ts';
 import { cellsOfRecord } from './decode.ts';
-import { step, walk } from './scan.ts';
+import { step, type Verdict, walk } from './scan.ts';
 import { decoderFor, type Encoding } from './transcode.ts';
 
 /** The first record of a file: it decides whether the file is what it should be before a row is believed. */
@@ -69,10 +69,26 @@ export function readHeader(name: string, head: Buffer, whole: boolean, rules: He
 }
 
 /** What is said of a file whose last line has no line end. */
-export function cutLine(name: string, line: number): Incomplete {
+function cutLine(name: string, line: number): Incomplete {
   return new Incomplete(`the file ends in the middle of line ${line}: its last line has no line end`, {
     remedy: 'set finalNewline: optional if this exporter never writes one',
     where: { file: name, line },
+  });
+}
+
+/** A last line without a line end is believed only where none is written as a rule, and only when it is a whole row. */
+export function judgeOpenEnd(
+  file: { name: string; columns: readonly string[]; delimiter: string; allowed: boolean },
+  row: Buffer,
+  line: number,
+  verdict: Verdict,
+): void {
+  if (!file.allowed) throw cutLine(file.name, line);
+  const cells = verdict === 'whole' ? cellsOfRecord(row, file.delimiter) : null;
+  if (cells?.length === file.columns.length) return;
+  throw new Incomplete(`the file ends in the middle of line ${line}: its last line is not a whole row`, {
+    remedy: 'have the exporter write the file again',
+    where: { file: file.name, line },
   });
 }
 
@@ -97,7 +113,7 @@ const listed = (names: readonly string[]): string => names.map((name) => `"${nam
 
 /** Proves the names: every required one there, none twice, and none beside them when the format is exact. */
 function prove(name: string, line: number, columns: readonly string[], rules: HeaderRules): void {
-  const { required, optional, exact } = rules.columns;
+  const { required, optional, exact, secret = [] } = rules.columns;
   const known = [...required, ...optional];
   for (const [index, column] of columns.entries()) {
     const first = columns.indexOf(column);
@@ -110,6 +126,15 @@ function prove(name: string, line: number, columns: readonly string[], rules: He
         index + 1,
       );
   }
+  const password = columns.findIndex((column) => secret.includes(column));
+  if (password >= 0)
+    throw refused(
+      name,
+      line,
+      `the column "${columns[password]}" holds passwords, and a file that is kept may not have any`,
+      'have the exporter leave the column out, or push the file instead',
+      password + 1,
+    );
   const missing = required.filter((column) => !columns.includes(column));
   const strangers = columns.filter((column) => !known.includes(column));
   if (missing.length > 0) {

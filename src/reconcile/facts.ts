@@ -1,0 +1,59 @@
+import type { AccountFacts } from '../connector/target.ts';
+import { fillIn, type Known } from './directory.ts';
+import type { Account, PeopleRules, PersonRow } from './model.ts';
+
+/** What the rows of one person come to. */
+
+/** Rows that are one person, before any account is looked at. */
+export interface Person {
+  number: string | null;
+  id: string | null;
+  alias: string | undefined;
+  rows: PersonRow[];
+  /** What directories add. */
+  known: Known;
+  account: Account | null;
+  conflict: { reason: string; text: string } | null;
+}
+
+/** The person as the sources say, the first source of the configuration that has a row deciding. */
+export function factsOf(person: Person, rules: PeopleRules): Omit<AccountFacts, 'account' | 'status'> {
+  const rank = (source: string): number => {
+    const place = rules.precedence.indexOf(source);
+    return place < 0 ? rules.precedence.length : place;
+  };
+  const ordered = <R extends PersonRow>(rows: readonly R[]): R[] =>
+    [...rows].sort(
+      (a, b) => rank(a.source) - rank(b.source) || (a.source < b.source ? -1 : a.source > b.source ? 1 : 0),
+    );
+  const top = ordered(person.rows)[0]!.record;
+  const attributes: Record<string, string> = {};
+  for (const { record } of ordered([...person.rows, ...person.known.rows]))
+    for (const [name, value] of Object.entries(record.attributes)) attributes[name] ??= value;
+  const facts = {
+    id: person.id,
+    email: top.email,
+    firstName: top.firstName,
+    lastName: top.lastName,
+    kind: top.kind,
+    year: top.year,
+    attributes,
+    ...(person.alias === undefined ? {} : { alias: person.alias }),
+  };
+  const filled = fillIn(facts, { ...person.known, rows: ordered(person.known.rows) }, person.account);
+  filled.attributes = Object.fromEntries(Object.entries(filled.attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return filled;
+}
+
+/** Facts that change by an update, and that rows of one person in one source agree on. */
+export const personFields = ['email', 'firstName', 'lastName', 'kind', 'year', 'attributes', 'alias'] as const;
+
+/** The same value; of attributes the same pairs in any order. */
+export function same(a: unknown, b: unknown): boolean {
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return a === b;
+  return stable(a) === stable(b);
+}
+
+function stable(value: unknown): string {
+  return JSON.stringify(Object.entries(value as object).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

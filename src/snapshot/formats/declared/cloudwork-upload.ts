@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import type { FieldMap } from '../../../configure/config.ts';
+import { all, column, type FormatDeclaration, must } from './declaration.ts';
+
+const name = (fallback: string) => z.string().min(1).default(fallback).describe('the column that has it');
+const optional = z.string().min(1).optional().describe('the column that has it, if one does');
+
+/** Roles as Cloudwork lists them. */
+const roles = ['Teacher', 'Student', 'Alum', 'Staff', 'Employee', 'Parent'];
+
+const options = z.strictObject({
+  username: name('Username'),
+  firstName: name('Firstname'),
+  lastName: name('Lastname'),
+  email: name('Email'),
+  secondaryEmail: optional,
+  sisId: optional,
+  role: optional,
+  password: z.string().min(1).optional().describe('the column that has passwords: it is never read, stored or logged'),
+  recoveryEmail: optional,
+  recoveryPhone: optional,
+  form: optional,
+  roles: z.array(z.string().min(1)).min(1).default(roles).describe('roles there are; others are remarked'),
+  usernames: z
+    .string()
+    .default('[^\\s@,;:"<>]+(@[^\\s@,;:"<>]+)?')
+    .superRefine((text, context) => {
+      try {
+        new RegExp(text, 'u');
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    })
+    .describe('a regular expression that usernames match as a whole'),
+});
+
+/**
+ * The CSV of Cloudwork's upload profile: columns go by configured names, and what nothing maps becomes a custom attribute.
+ * Creating somebody needs username, e-mail and both names; whoever only updates sends the username and what changes (a
+ * delta to a push source, or a source with `role: directory`).
+ */
+export const cloudworkUpload: FormatDeclaration<z.output<typeof options>> = {
+  name: 'cloudwork-upload',
+  description: 'Cloudwork’s upload: mapped columns, the others as custom attributes',
+  options,
+  declare(named) {
+    const { username, firstName, lastName, email, role, password } = named;
+    const attributes = ['secondaryEmail', 'sisId', 'recoveryEmail', 'recoveryPhone', 'form'] as const;
+    const given = attributes.flatMap((field) => {
+      const from = named[field];
+      const more = /Email$/.test(field) ? { form: must(address, 'is not an address') } : {};
+      return from === undefined ? [] : [[`attributes.${field}`, column(from, more)] as const];
+    });
+    const known = [username, firstName, lastName, email, role, ...given.map(([, { columns }]) => columns[0]!)];
+    const fields: FieldMap = {
+      id: column(username, { required: true, form: must(named.usernames, 'is no valid username') }),
+      firstName: column(firstName),
+      lastName: column(lastName),
+      email: column(email),
+      ...(role === undefined ? {} : roleFields(role, named.roles)),
+      ...Object.fromEntries(given),
+    };
+    return {
+      columns: {
+        required: [username],
+        optional: known.filter((from) => from !== undefined && from !== username) as string[],
+        ...(password === undefined ? {} : { secret: [password] }),
+        exact: false,
+      },
+      fields,
+      rest: true,
+    };
+  },
+};
+
+/** The shape of an address; the main one is held to stricter rules, as everywhere. */
+const address = '[^\\s@,;:"<>()]+@[^\\s@,;:"<>()]+\\.[^\\s@,;:"<>()]+';
+
+/** Teachers, staff and employees are staff; students, alumni and parents get numbers of the other series. */
+function roleFields(role: string, roles: readonly string[]): FieldMap {
+  const staff = { Teacher: 'staff', Staff: 'staff', Employee: 'staff' };
+  return {
+    kind: column(role, { values: staff, otherwise: 'student' }),
+    'attributes.role': column(role, { list: all(null, { pick: 'one', allowed: roles, unknown: 'remark' }) }),
+  };
+}
