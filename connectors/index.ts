@@ -6,12 +6,13 @@ import { canvasStub } from './canvas/stub.ts';
 import { csvDrop } from './csv-drop/connector.ts';
 import { peoplesoft } from './peoplesoft/connector.ts';
 import { peoplesoftStub } from './peoplesoft/stub.ts';
+import { push } from './push/connector.ts';
 import { salesforce } from './salesforce/connector.ts';
 import { salesforceStub } from './salesforce/stub.ts';
 
 /** The registry: every folder beside this file, by a test. */
 // biome-ignore lint/suspicious/noExplicitAny: each connector brings settings of its own; its schema proves them
-export const sourceConnectors: readonly SourceConnector<any>[] = [csvDrop];
+export const sourceConnectors: readonly SourceConnector<any>[] = [csvDrop, push];
 /** Where changes go. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
 export const targetConnectors: readonly TargetConnector<any>[] = [canvas, salesforce, peoplesoft];

@@ -2,11 +2,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { approve, reject } from './operate/approve.ts';
 import { checkConfig } from './operate/check.ts';
+import { daemon } from './operate/daemon.ts';
 import { demo } from './operate/demo.ts';
 import { type Exportable, exportable, exportRoster } from './operate/export.ts';
 import { migrateStore } from './operate/move.ts';
+import { printPushKey } from './operate/push-key.ts';
 import { listRuns, showRun } from './operate/runs.ts';
-import { exit } from './operate/session.ts';
+import { crash, exit } from './operate/session.ts';
 import { serveStubs } from './operate/stubs.ts';
 import { sync } from './operate/sync.ts';
 
@@ -53,6 +55,18 @@ withConfig('sync', 'one run of the named or all enabled sources, then delivery')
   .action(act(sync));
 
 program
+  .command('daemon')
+  .description('the service: listens for pushes, runs their sources, delivers; logs on standard error')
+  .requiredOption('-c, --config <file>', 'the configuration, YAML')
+  .action(act(daemon));
+
+program
+  .command('push-key')
+  .description('make a key for those who push, and the line for the configuration')
+  .option('--json', 'JSON even on a terminal', false)
+  .action(act(printPushKey));
+
+program
   .command('stubs')
   .description('stand-ins of the targets on 127.0.0.1, for trying things out')
   .option('--canvas-port <n>', 'port; left out: a free one', port)
@@ -96,6 +110,7 @@ withConfig('reject', 'put away what a run holds back; the next run looks at it a
   .argument('<run>')
   .action((run: string, options) => end(reject(run, options)));
 
+process.on('uncaughtException', crash);
 // Whoever reads may leave early (`| head`); the work goes on and ends with its own exit status.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;

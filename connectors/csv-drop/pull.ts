@@ -3,15 +3,15 @@ import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Incomplete } from '../../src/base/errors.ts';
+import { decodePlaces, readExactly } from '../../src/connector/csv/decode.ts';
+import { type Header, headBytes, judgeOpenEnd, readHeader } from '../../src/connector/csv/header.ts';
+import { scanRows, type Verdict } from '../../src/connector/csv/scan.ts';
+import { digestOf, transcode } from '../../src/connector/csv/transcode.ts';
 import type { Answer, Part, SourceContext } from '../../src/connector/source.ts';
 import { type Choice, choose, noFile, settled } from './choose.ts';
-import { cellsOfRecord, decodePlaces, readExactly } from './decode.ts';
 import { type Entry, type Folder, type Held, localFolder, timeOf } from './folder.ts';
-import { cutLine, type Header, headBytes, readHeader } from './header.ts';
-import { scanRows, type Verdict } from './scan.ts';
 import type { CsvDropSettings } from './schema.ts';
 import { sftpFolder } from './sftp.ts';
-import { digestOf, transcode } from './transcode.ts';
 
 /** One file of an answer. */
 interface Source {
@@ -56,8 +56,10 @@ function warnWhenOlder(choice: Choice, settings: CsvDropSettings, context: Sourc
     .at(-1);
   const now = choice.entries[0]!;
   if (settings.pick !== 'newest' || !read || timeOf(now) >= read) return;
-  const fields = { event: 'drop.older', file: now.name, modified: timeOf(now), lastModified: read };
-  context.log.warn(fields, 'the newest file is older than the one that was read last');
+  context.log.warn(
+    { event: 'drop.older', source: context.source, file: now.name, modified: timeOf(now), lastModified: read },
+    `${context.source}: the newest file is older than the one that was read last`,
+  );
 }
 
 /** Logs in, looks, and says what a pull would read. */
@@ -192,7 +194,7 @@ function answerOf(
           maxRowBytes: settings.maxRowBytes,
           rowsLeft: settings.maxRows - rows,
           judgeOpenEnd: (row: Buffer, line: number, verdict: Verdict) =>
-            judgeOpenEnd(source, settings, row, line, verdict),
+            judgeOpenEnd({ ...source.part, ...settings, allowed: openEndAllowed(settings) }, row, line, verdict),
           signal,
         };
         rows += await scanRows(handle, options, sink);
@@ -235,18 +237,6 @@ function answerOf(
   };
 }
 
-/** A last line without a line end is believed only where none is written as a rule, and only when it is a whole row. */
-function judgeOpenEnd(source: Source, settings: CsvDropSettings, row: Buffer, line: number, verdict: Verdict): void {
-  const { name, columns } = source.part;
-  if (!openEndAllowed(settings)) throw cutLine(name, line);
-  const cells = verdict === 'whole' ? cellsOfRecord(row, settings.delimiter) : null;
-  if (cells?.length === columns.length) return;
-  throw new Incomplete(`the file ends in the middle of line ${line}: its last line is not a whole row`, {
-    remedy: 'have the exporter write the file again',
-    where: { file: name, line },
-  });
-}
-
 /**
  * Moves what was read out of the drop folder, and with `pick: newest` the older files before it: left behind, one of
  * them would be the newest next time, and the roster would go back in time. A file that is not in the state that was
@@ -267,7 +257,10 @@ async function archive(
       .replace(/[-:]|\.\d+/g, '');
     for (const entry of [...choice.older.toReversed(), ...choice.entries]) {
       if (states.get(entry.name) !== entry.state) {
-        context.log.info({ event: 'drop.kept', file: entry.name }, 'not archived: the file changed after it was read');
+        context.log.info(
+          { event: 'drop.kept', source: context.source, file: entry.name },
+          `${context.source}: a file is not archived, it changed after it was read`,
+        );
         continue;
       }
       const marker = settings.done === undefined ? undefined : `${entry.name}${settings.done}`;

@@ -14,6 +14,8 @@ export interface Config {
   stateDir: string;
   store: StoreConfig;
   control: { socket: string };
+  /** Where pushes are listened for; null: nowhere. */
+  listen: ListenConfig | null;
   /** IANA; of schedules that have none of their own. */
   timezone: string;
   service: ServiceConfig;
@@ -57,6 +59,16 @@ export type StoreConfig =
       /** Longest wait for one answer of the server. */
       timeoutMs: number;
     };
+
+/** A TCP port of ours. */
+export interface ListenConfig {
+  address: string;
+  port: number;
+  /** Files in PEM; null: no TLS. */
+  tls: { certificate: string; key: string } | null;
+  /** A proxy in front of us says who is behind it. */
+  behindProxy: boolean;
+}
 
 /** Which departments and courses are in scope; the patterns match whole names, without case. */
 export interface Scope {

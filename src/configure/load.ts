@@ -55,6 +55,7 @@ function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Re
     timezone,
     service: data.service,
     store: data.store,
+    listen: data.listen ?? null,
     roster: data.roster,
     retention: data.retention,
     sources: sources.filter((source) => source !== undefined),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { duration, secret } from '../connector/settings.ts';
 import { declaredFormats } from '../snapshot/formats/declared/index.ts';
-import type { FormatConfig, ServiceConfig, StoreConfig } from './config.ts';
+import type { FormatConfig, ListenConfig, ServiceConfig, StoreConfig } from './config.ts';
 import { cronProblem } from './cron.ts';
 import { mapSchema } from './map.ts';
 import { hint } from './nearest.ts';
@@ -243,6 +243,34 @@ const mongodb = z
     }),
   );
 
+/** True for an address that only this machine reaches. */
+const isLoopback = (address: string): boolean => /^(localhost|::1|127(\.\d{1,3}){3})$/.test(address);
+
+/** Where the daemon listens for pushes. */
+const listen = z
+  .strictObject({
+    address: z.string().min(1).default('127.0.0.1').describe('the address to listen on; one of this machine'),
+    port: z.number().int().min(1).max(65_535).default(8480),
+    tls: z
+      .strictObject({
+        certificate: z.string().min(1).describe('file with our certificate and those above it, PEM'),
+        key: z.string().min(1).describe('file with its private key, PEM'),
+      })
+      .optional()
+      .describe('serve by TLS'),
+    behindProxy: flag(false, 'true: a proxy in front of us does the TLS, and says who is behind it'),
+  })
+  .superRefine(({ address, tls, behindProxy }, context) => {
+    if (!isLoopback(address) && !tls && !behindProxy)
+      context.addIssue({
+        code: 'custom',
+        path: ['address'],
+        message: 'keys and people would cross the network in the clear: add tls, or behindProxy: true, or 127.0.0.1',
+      });
+  })
+  .transform(({ tls, ...rest }): ListenConfig => ({ ...rest, tls: tls ?? null }))
+  .describe('where the daemon listens for pushes; left out: nowhere');
+
 /** Names of sources and targets: they occur in commands, log fields and file names. */
 export const namePattern = /^[a-z0-9][a-z0-9-]*$/;
 
@@ -265,6 +293,7 @@ export const fileSchema = z.strictObject({
       socket: z.string().min(1).optional().describe('path of the local socket; default: control.sock in stateDir'),
     })
     .default({}),
+  listen: listen.optional(),
   roster: z
     .strictObject({
       departments: scope('departments'),

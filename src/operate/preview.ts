@@ -6,14 +6,15 @@ import type { Answer, RowPlace } from '../connector/source.ts';
 import { courseTitle } from '../connector/target.ts';
 import { sourceContext } from '../pull/pull.ts';
 import { formatOf } from '../snapshot/formats/index.ts';
+import { withoutShown } from '../snapshot/formats/text.ts';
 import { hasCourse, type PersonRecord } from '../snapshot/record.ts';
 
 /** What a pull of a source would read, found out by pulling; nothing of it is kept. */
 export interface Preview {
   /** Sentences of the login. */
   found: string[];
-  /** Null when there is rightly nothing new to read. */
-  answer: {
+  /** Null when there is rightly nothing new to read. Left out: the source is pushed, and what waits is its runs' business. */
+  answer?: {
     rows: number;
     bytes: number;
     parts: number;
@@ -42,6 +43,7 @@ export async function previewSource(source: SourceConfig, config: Config, work: 
     const format = formatOf(source.format, source.role);
     const context = sourceContext(source, format, null, config.stateDir, spool, work);
     const found = await source.connector.probe(source.settings, context);
+    if (source.connector.inbox) return { found };
     answer = await source.connector.pull(source.settings, context);
     if (!answer) return { found, answer: null };
     const places: RowPlace[] = [];
@@ -67,7 +69,7 @@ export async function previewSource(source: SourceConfig, config: Config, work: 
         records: good.slice(0, shownRecords).map(masked),
         looked: places.length,
         unreadable: bad.length,
-        reason: bad[0] ?? null,
+        reason: bad[0] === undefined ? null : withoutShown(bad[0]),
       },
     };
   } finally {

@@ -24,6 +24,7 @@ const takes: Record<keyof Config, 'nothing' | 'live' | 'restart'> = {
   stateDir: 'restart',
   store: 'restart',
   control: 'restart',
+  listen: 'restart',
   timezone: 'live',
   service: 'live',
   retention: 'live',

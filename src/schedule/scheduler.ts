@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { Clock } from '../base/clock.ts';
-import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
+import { failureOf, Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../configure/config.ts';
 import type { RunOrder } from '../run/record.ts';
@@ -224,7 +224,7 @@ export class Scheduler {
       return found;
     } catch (error) {
       // status is what people ask for when the store is away
-      this.#log.warn({ event: 'status.store', source, error: messageOf(error) }, messageOf(error));
+      this.#log.warn({ event: 'status.store', source, error: failureOf(error) }, messageOf(error));
       return known;
     }
   }
@@ -285,7 +285,7 @@ export class Scheduler {
     const lanes = this.#lanes.all();
     if (now.getTime() < this.#lastLook.getTime() - setBackMs) {
       this.#log.warn(
-        { event: 'schedule.set-back', from: this.#lastLook, to: now },
+        { event: 'schedule.set-back', from: this.#lastLook.toISOString(), to: now.toISOString() },
         'the clock was set back, due times are planned anew',
       );
       for (const lane of lanes) lane.plan();
@@ -332,7 +332,10 @@ export class Scheduler {
   }
 
   #refuse(reason: string): Reload {
-    this.#log.error({ event: 'config.refused', error: reason }, `configuration refused, the old one stays:\n${reason}`);
+    this.#log.error(
+      { event: 'config.refused', error: { kind: 'Misconfigured', message: reason } },
+      `configuration refused, the old one stays:\n${reason}`,
+    );
     return { applied: false, reason };
   }
 }

@@ -140,6 +140,7 @@ export class Site {
       timezone: 'UTC',
       service: usualService,
       retention: { snapshots: 60, runs: 1000, sentItems: 200_000 },
+      listen: null,
       control: { socket: join(this.directory, 'control.sock') },
       roster: { departments: any, courses: any, newCourses, emptyCourses },
       sources: sources.map(

@@ -1,4 +1,4 @@
-import pino from 'pino';
+import { openLog } from '../../src/base/log.ts';
 import type { Config, ServiceConfig, SourceConfig, TargetConfig } from '../../src/configure/config.ts';
 import type { DeliveryEnd } from '../../src/deliver/deliver.ts';
 import type { RunOrder } from '../../src/run/record.ts';
@@ -50,7 +50,7 @@ export function configOf(
   const any = { include: [/^.*$/], exclude: [] };
   return {
     ...{ file: '/etc/rosterd.yaml', institution: 'example-university', stateDir: '/var/lib/rosterd' },
-    ...{ store: { kind: 'embedded' }, control: { socket: '/run/rosterd.sock' }, timezone: 'UTC' },
+    ...{ store: { kind: 'embedded' }, control: { socket: '/run/rosterd.sock' }, listen: null, timezone: 'UTC' },
     ...{ retention: { snapshots: 60, runs: 1000, sentItems: 200_000 }, sources, targets: [] },
     roster: { departments: any, courses: any, newCourses: 'report', emptyCourses: 'keep' },
     ...more,
@@ -89,10 +89,8 @@ export class Service implements Hands {
 
   constructor(config: Config, start = '2026-01-15T00:00:00Z') {
     this.clock = new SteppedClock(start);
-    const log = pino(
-      { level: 'debug', base: undefined, timestamp: false },
-      { write: (line: string) => void (this.keepsPast && this.log.push(JSON.parse(line))) },
-    );
+    const write = (line: string): void => void (this.keepsPast && this.log.push(JSON.parse(line)));
+    const log = openLog({ level: 'debug', terminal: false, journal: false, to: { write } });
     this.scheduler = new Scheduler(config, this, { clock: this.clock, log });
   }
 

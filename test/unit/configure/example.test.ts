@@ -17,6 +17,7 @@ describe('config/rosterd.example.yaml', () => {
     expect(config.sources.map(({ name, format }) => [name, format.kind])).toEqual([
       ['sis-students', 'unitu'],
       ['hr-staff', 'map'],
+      ['sis-push', 'unitu'],
     ]);
   });
 

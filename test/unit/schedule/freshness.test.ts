@@ -101,7 +101,9 @@ describe('the status of the service', () => {
     await service.scheduler.start();
     service.runs = () => Promise.reject(new Error('no store'));
     expect((await service.scheduler.status()).sources[0]!.freshness).toMatchObject({ state: 'fresh' });
-    expect(service.events('status.store')).toMatchObject([{ level: 40, source: 'sis', error: 'no store' }]);
+    expect(service.events('status.store')).toMatchObject([
+      { level: 'warn', source: 'sis', error: { message: 'no store' } },
+    ]);
   });
 
   test('never, for a source that has none', async () => {

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { closest, distance } from 'fastest-levenshtein';
-import { Incomplete } from '../../src/base/errors.ts';
-import type { ColumnExpectation } from '../../src/connector/source.ts';
+import { Incomplete } from '../../base/errors.ts';
+import type { ColumnExpectation } from '../source.ts';
 import { cellsOfRecord } from './decode.ts';
-import { step, walk } from './scan.ts';
+import { step, type Verdict, walk } from './scan.ts';
 import { decoderFor, type Encoding } from './transcode.ts';
 
 /** The first record of a file: it decides whether the file is what it should be before a row is believed. */
@@ -69,10 +69,26 @@ export function readHeader(name: string, head: Buffer, whole: boolean, rules: He
 }
 
 /** What is said of a file whose last line has no line end. */
-export function cutLine(name: string, line: number): Incomplete {
+function cutLine(name: string, line: number): Incomplete {
   return new Incomplete(`the file ends in the middle of line ${line}: its last line has no line end`, {
     remedy: 'set finalNewline: optional if this exporter never writes one',
     where: { file: name, line },
+  });
+}
+
+/** A last line without a line end is believed only where none is written as a rule, and only when it is a whole row. */
+export function judgeOpenEnd(
+  file: { name: string; columns: readonly string[]; delimiter: string; allowed: boolean },
+  row: Buffer,
+  line: number,
+  verdict: Verdict,
+): void {
+  if (!file.allowed) throw cutLine(file.name, line);
+  const cells = verdict === 'whole' ? cellsOfRecord(row, file.delimiter) : null;
+  if (cells?.length === file.columns.length) return;
+  throw new Incomplete(`the file ends in the middle of line ${line}: its last line is not a whole row`, {
+    remedy: 'have the exporter write the file again',
+    where: { file: file.name, line },
   });
 }
 
@@ -99,6 +115,15 @@ const listed = (names: readonly string[]): string => names.map((name) => `"${nam
 function prove(name: string, line: number, columns: readonly string[], rules: HeaderRules): void {
   const { required, optional, exact, secret = [] } = rules.columns;
   const known = [...required, ...optional];
+  // A first line in which nothing is a known name, nor near to one, may be somebody's row: it is not quoted.
+  const isHeader = columns.some((column) => known.includes(column) || nearest(column, known) !== undefined);
+  if (!isHeader && required.length > 0 && columns.length > 1)
+    throw refused(
+      name,
+      line,
+      `the first line is no header: none of its ${columns.length} values is the name of a column`,
+      `it must have ${listed(required)}`,
+    );
   for (const [index, column] of columns.entries()) {
     const first = columns.indexOf(column);
     if (column !== '' && first !== index)
@@ -128,7 +153,7 @@ function prove(name: string, line: number, columns: readonly string[], rules: He
     const remedy = other
       ? `the columns seem to be separated by ${JSON.stringify(other)}: set delimiter: ${JSON.stringify(other)}`
       : missing.map((column) => suggestion(column, strangers)).find((text) => text !== undefined);
-    const what = `required ${missing.length === 1 ? 'column' : 'columns'} ${listed(missing)} missing; the header has ${listed(columns)}`;
+    const what = `required ${missing.length === 1 ? 'column' : 'columns'} ${listed(missing)} missing${isHeader ? `; the header has ${listed(columns)}` : ''}`;
     throw refused(name, line, what, remedy);
   }
   if (exact && strangers.length > 0) {

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { decodePlaces } from '../../../../connectors/csv-drop/decode.ts';
-import { type ScanOptions, scanRows } from '../../../../connectors/csv-drop/scan.ts';
 import { Incomplete } from '../../../../src/base/errors.ts';
+import { decodePlaces } from '../../../../src/connector/csv/decode.ts';
+import { type ScanOptions, scanRows } from '../../../../src/connector/csv/scan.ts';
 import type { RowPlace } from '../../../../src/connector/source.ts';
 import { drop, temporaryFolder } from '../../../support/drop.ts';
 
@@ -168,4 +168,36 @@ test('scan and decode agree on what is broken', async () => {
   expect(rows[0]).toEqual({ cells: ['3', 'c'] });
   expect(rows[1]).toEqual({ cells: ['1', 'a'] });
   expect(rows[2]).toMatchObject({ column: 2, broken: expect.stringContaining('not properly closed') });
+});
+
+test('a body whose length nobody knows gives the same rows, however it is cut', async () => {
+  const content = Buffer.from(`1,a\n"2\n2",b\r\n3,"c\n4,d\n${'x'.repeat(200)}\n5,"e""e"\n`);
+  const expected = await rowsOf(content, { maxRowBytes: 64 });
+  expect(expected).toHaveLength(6);
+  for (let piece = 1; piece < 60; piece++) {
+    let at = 0;
+    const found: string[] = [];
+    await scanRows(
+      {
+        async read(buffer, offset, length) {
+          const bytesRead = content.copy(buffer, offset, at, at + Math.min(length, piece));
+          at += bytesRead;
+          return { bytesRead };
+        },
+      },
+      {
+        ...{ name: 'x', part: 0, bytes: null, offset: 0, line: 1, delimiter: ',', maxRowBytes: 64, rowsLeft: 99 },
+        judgeOpenEnd: (_row, line) => {
+          throw new Incomplete(`cut at ${line}`);
+        },
+        signal: new AbortController().signal,
+        bufferBytes: 0,
+      },
+      {
+        row: (bytes, start, end, _part, _offset, line) =>
+          void found.push(`${line}: ${Buffer.from(bytes.subarray(start, end))}`),
+      },
+    );
+    expect(found).toEqual(expected);
+  }
 });

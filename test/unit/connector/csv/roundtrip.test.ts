@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodePlaces } from '../../../../connectors/csv-drop/decode.ts';
-import { scanRows } from '../../../../connectors/csv-drop/scan.ts';
+import { decodePlaces } from '../../../../src/connector/csv/decode.ts';
+import { scanRows } from '../../../../src/connector/csv/scan.ts';
 import type { DecodedRow, RowPlace } from '../../../../src/connector/source.ts';
 import { drop, temporaryFolder } from '../../../support/drop.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cellsOfRecord, cutCells, decodeBatch } from '../../../../connectors/csv-drop/decode.ts';
+import { cellsOfRecord, cutCells, decodeBatch } from '../../../../src/connector/csv/decode.ts';
 import type { DecodedRow } from '../../../../src/connector/source.ts';
 
 function decoded(rows: readonly (string | Buffer)[], columns = 2, delimiter = ',', maxRowBytes = 1024): DecodedRow[] {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { type HeaderRules, readHeader } from '../../../../connectors/csv-drop/header.ts';
 import { RosterdError } from '../../../../src/base/errors.ts';
+import { type HeaderRules, readHeader } from '../../../../src/connector/csv/header.ts';
 
 const rules: HeaderRules = {
   delimiter: ',',

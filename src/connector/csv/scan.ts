@@ -1,6 +1,5 @@
-import type { FileHandle } from 'node:fs/promises';
-import { Incomplete } from '../../src/base/errors.ts';
-import type { RowSink } from '../../src/connector/source.ts';
+import { Incomplete } from '../../base/errors.ts';
+import type { RowSink } from '../source.ts';
 
 /**
  * Where records begin and end, found over bytes. No cell is made here: a sync of a million rows of which none changed
@@ -163,12 +162,18 @@ function broken(w: Walk, firstLine: number, verdict: Verdict, at: number): true 
   return true;
 }
 
+/** What bytes are read from: a file, or a body on its way in, which is read in order only. No bytes: that was all. */
+export interface ByteReader {
+  read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
+}
+
 /** What a scan is told besides the bytes. */
 export interface ScanOptions {
   /** The part's name, for messages. */
   name: string;
   part: number;
-  bytes: number;
+  /** Null: as many as come. */
+  bytes: number | null;
   /** Where the first record behind the header begins, and its line. */
   offset: number;
   line: number;
@@ -184,7 +189,7 @@ export interface ScanOptions {
 }
 
 /** Streams the rows of one file past `sink`, with one buffer for all of it. Gives the number of rows. */
-export async function scanRows(handle: FileHandle, options: ScanOptions, sink: RowSink): Promise<number> {
+export async function scanRows(handle: ByteReader, options: ScanOptions, sink: RowSink): Promise<number> {
   const { part, maxRowBytes } = options;
   const ahead = maxRowBytes + 3;
   const buffer = Buffer.allocUnsafe(Math.max(options.bufferBytes ?? 2 ** 21, ahead * 4));
@@ -202,15 +207,17 @@ export async function scanRows(handle: FileHandle, options: ScanOptions, sink: R
     buffer.copyWithin(0, w.next, w.filled);
     base += w.next;
     let filled = w.filled - w.next;
-    const wanted = Math.min(buffer.length, options.bytes - base);
-    while (filled < wanted) {
+    const wanted = Math.min(buffer.length, (options.bytes ?? Number.POSITIVE_INFINITY) - base);
+    let ended = false;
+    while (filled < wanted && !ended) {
       const { bytesRead } = await handle.read(buffer, filled, wanted - filled, base + filled);
-      if (bytesRead === 0) throw changed(options.name);
+      if (bytesRead === 0 && options.bytes !== null) throw changed(options.name);
+      ended = bytesRead === 0;
       filled += bytesRead;
     }
     w.next = 0;
     w.filled = filled;
-    w.last = base + filled >= options.bytes;
+    w.last = options.bytes === null ? ended : base + filled >= options.bytes;
     w.lineFeed = -1;
     w.quote = -1;
   };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { digestOf, type Encoding, transcode } from '../../../../connectors/csv-drop/transcode.ts';
+import { digestOf, type Encoding, transcode } from '../../../../src/connector/csv/transcode.ts';
 import { drop, failure, temporaryFolder } from '../../../support/drop.ts';
 
 const { signal } = new AbortController();

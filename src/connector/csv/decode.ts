@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
-import type { DecodedRow, RowPlace } from '../../src/connector/source.ts';
+import type { DecodedRow, RowPlace } from '../source.ts';
 import { changed, step, type Verdict, type Walk, walk } from './scan.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { Incomplete } from '../../src/base/errors.ts';
+import { Incomplete } from '../../base/errors.ts';
 import { changed } from './scan.ts';
 
 /** What the bytes of a file mean, and its digest: both are one pass over the bytes as the source gave them. */
