@@ -54,7 +54,7 @@ export function story(): Act[] {
     },
     {
       day: 'Day 3',
-      title: 'everything half: the upload broke off, staff pages are missing, the directory shows nothing',
+      title: 'half a file, half the staff pages, a directory that shows nobody',
       drop: day3,
       campus: campus[3]!,
       ends: ['held', 'failed', 'failed'],
