@@ -363,6 +363,5 @@ function trust(place: Place, trusted: string | undefined): ConnectionOptions {
   return {
     ...(trusted === undefined ? {} : { ca: trusted }),
     ...(isIP(place.host) ? {} : { servername: place.host }),
-    minVersion: 'TLSv1.2',
   };
 }
