@@ -342,7 +342,8 @@ export class Connection {
   close(): void {
     this.#signal.removeEventListener('abort', this.#onAbort);
     const socket = this.#socket;
-    const open = !this.#failure;
+    // a server that is still answering would go on for long
+    const open = !this.#failure && !this.#pending.size;
     this.#failure ??= { error: new Unavailable(`the connection to ${this.#place.url} is closed`) };
     this.#ended.abort();
     socket.removeAllListeners('error').on('error', () => {});
@@ -363,6 +364,5 @@ function trust(place: Place, trusted: string | undefined): ConnectionOptions {
   return {
     ...(trusted === undefined ? {} : { ca: trusted }),
     ...(isIP(place.host) ? {} : { servername: place.host }),
-    minVersion: 'TLSv1.2',
   };
 }

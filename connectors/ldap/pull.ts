@@ -111,23 +111,24 @@ async function readInto(
   found: (query: Query, entries: number) => void,
 ): Promise<{ entries: number; disabled: number; unstable: number }> {
   const seen = new Set<string>();
-  const left = { entries: 0, disabled: 0, unstable: 0 };
+  const left = { seen: 0, entries: 0, disabled: 0, unstable: 0 };
   for (const query of queries) {
     let count = 0;
     for await (const entries of entriesOf(connection, query, server, settings)) {
       for (const entry of entries) {
         if (entry.ranged) await completed(connection, entry, query);
         count += 1;
+        // those that come again count as well: a server that goes round in circles has no end
+        if (left.seen++ >= settings.maxEntries)
+          throw new Incomplete(`more than ${settings.maxEntries} entries`, {
+            remedy: 'raise maxEntries if that is right',
+          });
         const { key, stable, disabled, rows } = reading.rowsOf(entry);
         // a piece of what arrived would hold on to all of it
         const print = stable ? key.replaceAll('-', '') : copyOf(key);
         if (seen.has(print)) continue;
         seen.add(print);
         left.entries += 1;
-        if (left.entries > settings.maxEntries)
-          throw new Incomplete(`more than ${settings.maxEntries} entries`, {
-            remedy: 'raise maxEntries if that is right',
-          });
         if (missing.size) for (const name of missing) if (entry.attributes.get(name)?.length) missing.delete(name);
         latest.see(entry.attributes.get('modifytimestamp')?.[0]);
         if (!stable) left.unstable += 1;

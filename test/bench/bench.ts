@@ -4,12 +4,13 @@ import { benchLdap } from './ldap.ts';
 import { benchMongodb } from './mongodb.ts';
 
 /**
- * `npm run bench [-- --store embedded,mongodb --rows 10000,100000,1000000 --repeat 3 --source ldap]`: what a sync costs beside the
+ * `npm run bench [-- --store embedded,mongodb --rows 10000,100000,1000000 --repeat 3]`: what a sync costs beside the
  * plain script that IT would write, and beside reading the file once (`sha256sum`). Ratios, measured side by side in one
  * run: bare times say nothing about another machine. The start of a process (measured with `rosterd runs`) is taken off
  * rosterd's and the script's times. `--repeat` is for MongoDB: all is measured so often, and the medians count.
- * `--source ldap --entries 20000,100000` is what a pull from a directory costs beside `ldapsearch`; `--store none` leaves
- * the rest out.
+ *
+ * After that, what a pull from a directory costs beside `ldapsearch`: `--entries 20000,100000`, or `--source none` to leave
+ * it out. `--store none` leaves the rest out.
  */
 const { values } = parseArgs({
   options: {

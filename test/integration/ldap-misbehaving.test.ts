@@ -67,6 +67,14 @@ describe('pages', () => {
     expect(stub.asked.find((one) => one.base === base)?.page).toBeNull();
   });
 
+  test('the same page again and again is no answer', async () => {
+    const stub = await startStub((_asked, reply) => give(reply, 0, 50).end(0, 'again'));
+    expect(await failure(pull(stub, { maxEntries: 1000 }))).toMatchObject({
+      kind: 'Incomplete',
+      line: expect.stringContaining('more than 1000 entries'),
+    });
+  });
+
   test('an entry that comes again on a later page counts once', async () => {
     const stub = await startStub(
       byPage({ '': (reply) => give(reply, 0, 3).end(0, 'a'), a: (reply) => give(reply, 2, 4).end(0) }),

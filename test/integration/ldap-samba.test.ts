@@ -14,7 +14,7 @@ requireServer('samba', sambaMissing)('a real Samba domain controller', () => {
   beforeAll(async () => {
     server = await startSamba();
     people = `OU=People,${server.suffix}`;
-  }, 120_000);
+  }, 240_000);
   afterAll(() => server?.stop());
 
   const settings = (more: Record<string, unknown> = {}) =>
@@ -58,6 +58,11 @@ requireServer('samba', sambaMissing)('a real Samba domain controller', () => {
   test('a large group comes whole', async () => {
     const group = { filter: '(cn=everybody)', each: 'member' };
     expect(await cellsFrom(settings(group), ldapContext(['cn', 'member']))).toHaveLength(server.users);
+  });
+
+  test('filters by matching rules of Active Directory', async () => {
+    const off = { filter: '(userAccountControl:1.2.840.113556.1.4.803:=2)', disabledAccounts: 'keep' };
+    expect(await cellsFrom(settings(off), ldapContext(['cn']))).toHaveLength(server.disabled);
   });
 
   test('a GUID may be read as an attribute of its own; a SID is bytes', async () => {

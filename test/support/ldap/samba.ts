@@ -1,11 +1,12 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getuid } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { authority } from '../certificate.ts';
+import { startGuarded } from '../mongodb/process.ts';
 import { reachable, run } from './slapd.ts';
 
 /** A real Samba domain controller on a loopback address of its own, with users, a group of all of them, certificates. */
@@ -38,7 +39,7 @@ export function sambaMissing(): string | null {
   for (const file of [SAMBA, '/usr/share/samba/setup/provision.ldif', PYTHON])
     if (!existsSync(file)) return `${file} is not installed (packages samba-ad-dc, samba-ad-provision)`;
   if (spawnSync('ldapmodify', ['-VV']).error) return 'ldapmodify is not installed (package ldap-utils)';
-  return process.getuid?.() === 0 ? null : 'a domain controller has fixed ports below 1024, which only root may open';
+  return getuid?.() === 0 ? null : 'a domain controller has fixed ports below 1024, which only root may open';
 }
 
 /** Makes a new domain and starts its controller. */
@@ -71,10 +72,8 @@ export async function startSamba(users = 2000): Promise<Samba> {
   };
   const given = Object.entries(options).map(([name, value]) => `--option=${name}=${value}`);
   // interactive: it ends when its standard input does
-  const child = spawn(SAMBA, ['-i', '-M', 'single', `--configfile=${config}`, ...given], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  await reachable(636, () => child.exitCode !== null, host);
+  const process = startGuarded(SAMBA, ['-i', '-M', 'single', `--configfile=${config}`, ...given]);
+  await reachable(636, process, host);
   const suffix = 'DC=example,DC=edu';
   const admin = { dn: `CN=Administrator,CN=Users,${suffix}`, password };
   return {
@@ -94,10 +93,9 @@ export async function startSamba(users = 2000): Promise<Samba> {
         ldif,
       ),
     async stop() {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGKILL');
-        await once(child, 'exit');
-      }
+      // what it would tidy up is thrown away with the folder
+      process.child.kill('SIGKILL');
+      await process.end();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -1,11 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { authority } from '../certificate.ts';
 import { freePort } from '../free-port.ts';
+import { type Guarded, startWatched } from '../mongodb/process.ts';
 
 /** A real OpenLDAP on free loopback ports, with a configuration, a database and certificates of its own. */
 export interface Slapd {
@@ -128,8 +128,8 @@ ${syncprov ? 'overlay syncprov' : ''}
   run(SLAPADD, ['-q', '-f', config, '-b', suffix], `${tree}${services.join('')}${entries}`);
 
   const urls = { ldap: `ldap://127.0.0.1:${port}`, ldaps: `ldaps://127.0.0.1:${securePort}` };
-  const child = spawn(SLAPD, ['-d', '0', '-f', config, '-h', `${urls.ldap}/ ${urls.ldaps}/`], { stdio: 'ignore' });
-  await reachable(port, () => child.exitCode !== null);
+  const process = startWatched(SLAPD, ['-d', '0', '-f', config, '-h', `${urls.ldap}/ ${urls.ldaps}/`]);
+  await reachable(port, process);
   return {
     ...urls,
     port,
@@ -151,10 +151,7 @@ ${syncprov ? 'overlay syncprov' : ''}
       if (below.length) run('ldapdelete', as, below.map((one) => `${one}\n`).join(''));
     },
     async stop() {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGKILL');
-        await once(child, 'exit');
-      }
+      await process.end();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -167,7 +164,7 @@ export function run(command: string, args: readonly string[], input = ''): void 
 }
 
 /** Waits until somebody listens; each refused connection is the next try. */
-export async function reachable(port: number, ended: () => boolean, host = '127.0.0.1'): Promise<void> {
+export async function reachable(port: number, { child }: Guarded, host = '127.0.0.1'): Promise<void> {
   const until = Date.now() + 30_000;
   for (;;) {
     const socket = connect(port, host);
@@ -176,6 +173,6 @@ export async function reachable(port: number, ended: () => boolean, host = '127.
     });
     socket.destroy();
     if (open) return;
-    if (ended() || Date.now() > until) throw new Error(`nobody listens on ${host}:${port}`);
+    if (child.exitCode !== null || Date.now() > until) throw new Error(`nobody listens on ${host}:${port}`);
   }
 }
