@@ -2,9 +2,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { approve, reject } from './operate/approve.ts';
 import { checkConfig } from './operate/check.ts';
+import { daemon } from './operate/daemon.ts';
 import { demo } from './operate/demo.ts';
 import { type Exportable, exportable, exportRoster } from './operate/export.ts';
 import { migrateStore } from './operate/move.ts';
+import { printPushKey } from './operate/push-key.ts';
 import { listRuns, showRun } from './operate/runs.ts';
 import { crash, exit } from './operate/session.ts';
 import { serveStubs } from './operate/stubs.ts';
@@ -51,6 +53,18 @@ withConfig('sync', 'one run of the named or all enabled sources, then delivery')
   .option('--dry-run', 'work out and show the plan, change nothing', false)
   .option('--no-deliver', 'apply, but leave the changes in the outbox')
   .action(act(sync));
+
+program
+  .command('daemon')
+  .description('the service: listens for pushes, runs their sources, delivers; logs on standard error')
+  .requiredOption('-c, --config <file>', 'the configuration, YAML')
+  .action(act(daemon));
+
+program
+  .command('push-key')
+  .description('make a key for those who push, and the line for the configuration')
+  .option('--json', 'JSON even on a terminal', false)
+  .action(act(printPushKey));
 
 program
   .command('stubs')

@@ -14,8 +14,8 @@ import {
 } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Denied, Incomplete, Misconfigured, RosterdError, Unavailable } from '../../src/base/errors.ts';
-import { readExactly } from './decode.ts';
-import { changed } from './scan.ts';
+import { readExactly } from '../../src/connector/csv/decode.ts';
+import { changed } from '../../src/connector/csv/scan.ts';
 
 /** A folder that files are dropped into. Two kinds: a local (or mounted) one here, and SFTP in `sftp.ts`. */
 export interface Folder {

@@ -3,15 +3,17 @@ import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Incomplete } from '../../src/base/errors.ts';
+import { decodePlaces, readExactly } from '../../src/connector/csv/decode.ts';
+import { type Header, headBytes, judgeOpenEnd, readHeader } from '../../src/connector/csv/header.ts';
+import { scanRows, type Verdict } from '../../src/connector/csv/scan.ts';
+import { digestOf, transcode } from '../../src/connector/csv/transcode.ts';
+import { keepNothing } from '../../src/connector/keep.ts';
 import type { Answer, Part, SourceContext } from '../../src/connector/source.ts';
 import { type Choice, choose, noFile, settled } from './choose.ts';
-import { cellsOfRecord, decodePlaces, readExactly } from './decode.ts';
 import { type Entry, type Folder, type Held, localFolder, timeOf } from './folder.ts';
-import { cutLine, type Header, headBytes, readHeader } from './header.ts';
-import { scanRows, type Verdict } from './scan.ts';
+import { probeSets, pullSets } from './oneroster.ts';
 import type { CsvDropSettings } from './schema.ts';
 import { sftpFolder } from './sftp.ts';
-import { digestOf, transcode } from './transcode.ts';
 
 /** One file of an answer. */
 interface Source {
@@ -34,6 +36,10 @@ export async function pull(settings: CsvDropSettings, context: SourceContext): P
   const sources: Source[] = [];
   const folder = await openFolder(settings, context);
   try {
+    if (settings.contents === 'oneroster')
+      return await pullSets(folder, settings, context, async (choice) => {
+        if (settings.archive !== undefined) await archive(choice, settings, settings.archive, context);
+      });
     const choice = await settled(folder, settings, context);
     if (choice === null) return null;
     warnWhenOlder(choice, settings, context);
@@ -69,6 +75,7 @@ export async function probe(settings: CsvDropSettings, context: SourceContext): 
     const choice = await choose(folder, settings);
     if (choice.entries.length === 0) throw noFile(folder, settings, choice);
     const count = choice.entries.length + choice.older.length;
+    if (settings.contents === 'oneroster') return await probeSets(folder, choice, settings, context);
     const said = [
       `${count} ${count === 1 ? 'file matches' : 'files match'} ${settings.files} in ${folder.label || '/'}`,
     ];
@@ -194,7 +201,7 @@ function answerOf(
           maxRowBytes: settings.maxRowBytes,
           rowsLeft: settings.maxRows - rows,
           judgeOpenEnd: (row: Buffer, line: number, verdict: Verdict) =>
-            judgeOpenEnd(source, settings, row, line, verdict),
+            judgeOpenEnd({ ...source.part, ...settings, allowed: openEndAllowed(settings) }, row, line, verdict),
           signal,
         };
         rows += await scanRows(handle, options, sink);
@@ -228,6 +235,8 @@ function answerOf(
     },
 
     async accepted() {
+      // of a time when the files were sets
+      await keepNothing(context);
       if (settings.archive !== undefined) await archive(choice, settings, settings.archive, context);
     },
 
@@ -235,18 +244,6 @@ function answerOf(
       for (const source of sources) await source.close();
     },
   };
-}
-
-/** A last line without a line end is believed only where none is written as a rule, and only when it is a whole row. */
-function judgeOpenEnd(source: Source, settings: CsvDropSettings, row: Buffer, line: number, verdict: Verdict): void {
-  const { name, columns } = source.part;
-  if (!openEndAllowed(settings)) throw cutLine(name, line);
-  const cells = verdict === 'whole' ? cellsOfRecord(row, settings.delimiter) : null;
-  if (cells?.length === columns.length) return;
-  throw new Incomplete(`the file ends in the middle of line ${line}: its last line is not a whole row`, {
-    remedy: 'have the exporter write the file again',
-    where: { file: name, line },
-  });
 }
 
 /**

@@ -2,10 +2,10 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { Denied, Incomplete, Misconfigured, RosterdError, Unavailable } from '../../src/base/errors.ts';
+import { changed } from '../../src/connector/csv/scan.ts';
 import type { SourceContext } from '../../src/connector/source.ts';
 import { codeOf, type Entry, type Folder } from './folder.ts';
 import { connect, type Sftp, type SftpPlace } from './login.ts';
-import { changed } from './scan.ts';
 import type { CsvDropSettings } from './schema.ts';
 
 /** What the protocol tells of a file. */

@@ -73,6 +73,11 @@ export function kindOf(error: unknown): RosterdError['kind'] | 'Unexpected' {
   return error instanceof RosterdError ? error.kind : 'Unexpected';
 }
 
+/** How long the other side asked to be left alone, for whoever tries again later; nothing where it did not say. */
+export function delayOf(error: unknown): { delayMs?: number } {
+  return error instanceof Unavailable && error.delayMs !== undefined ? { delayMs: error.delayMs } : {};
+}
+
 /**
  * The text of anything thrown, for a person, a log or a run: without secrets and e-mail addresses, and of what is none of
  * ours also without whatever it quotes.

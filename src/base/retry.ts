@@ -42,7 +42,13 @@ export async function withRetry<T>(
   });
 }
 
-/** Doubles with each attempt; spread over twice its length, so that many waiters do not come back together. */
-function backOff({ firstWaitMs, longestWaitMs }: RetryPolicy, attempt: number): number {
+/**
+ * The wait after a failed attempt, from 1: doubles with each, spread over twice its length, so that many waiters do not
+ * come back together.
+ */
+export function backOff(
+  { firstWaitMs, longestWaitMs }: Pick<RetryPolicy, 'firstWaitMs' | 'longestWaitMs'>,
+  attempt: number,
+): number {
   return Math.min(longestWaitMs, Math.round(firstWaitMs * 2 ** (attempt - 1) * (1 + Math.random())));
 }

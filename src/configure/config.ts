@@ -14,12 +14,29 @@ export interface Config {
   stateDir: string;
   store: StoreConfig;
   control: { socket: string };
+  /** Where pushes are listened for; null: nowhere. */
+  listen: ListenConfig | null;
+  /** IANA; of schedules that have none of their own. */
+  timezone: string;
+  service: ServiceConfig;
   /** How much history is kept: of each source, and delivered items of each target. */
   retention: { snapshots: number; runs: number; sentItems: number };
   roster: Scope & { newCourses: 'report' | 'provision'; emptyCourses: 'keep' | 'archive' };
   /** In the order of the file, which is the precedence of their attributes. */
   sources: readonly SourceConfig[];
   targets: readonly TargetConfig[];
+}
+
+/** How the daemon works. */
+export interface ServiceConfig {
+  /** Sources that run at once; targets are delivered to beside them. */
+  concurrency: number;
+  /** After failed runs and deliveries. The first wait doubles up to the longest; after `openAfter` in a row see `breaker.ts`. */
+  retry: { firstWaitMs: number; longestWaitMs: number; openAfter: number };
+  /** A stop waits so long before it cuts. */
+  stopWithinMs: number;
+  /** A run without progress for so long counts as stuck. */
+  stuckAfterMs: number;
 }
 
 /** Where rosterd keeps what it knows: one file in `stateDir`, or a database. Times in milliseconds. */
@@ -43,6 +60,16 @@ export type StoreConfig =
       timeoutMs: number;
     };
 
+/** A TCP port of ours. */
+export interface ListenConfig {
+  address: string;
+  port: number;
+  /** Files in PEM; null: no TLS. */
+  tls: { certificate: string; key: string } | null;
+  /** A proxy in front of us says who is behind it. */
+  behindProxy: boolean;
+}
+
 /** Which departments and courses are in scope; the patterns match whole names, without case. */
 export interface Scope {
   departments: { include: readonly RegExp[]; exclude: readonly RegExp[] };
@@ -65,6 +92,12 @@ export interface SourceConfig {
   dryRun: boolean;
   /** Cron, five fields; null: only on demand. */
   schedule: string | null;
+  /** IANA; what the hours of the schedule mean. */
+  timezone: string;
+  /** Each scheduled time is put off by a part of this, see `calendar.ts`; shorter than the time between two of them. */
+  jitterMs: number;
+  /** Older data is stale; null: what the schedule allows. */
+  freshnessMs: number | null;
   role: Role;
   limits: RemovalLimits;
   format: FormatConfig;

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { SourceConnector } from '../connector/source.ts';
 import type { TargetConnector } from '../connector/target.ts';
+import { shortestInterval } from '../schedule/calendar.ts';
 import { courseFields, requiredFields } from './canonical.ts';
 import type { FieldMap, FormatConfig, Registry, RemovalLimits, Role, SourceConfig, TargetConfig } from './config.ts';
 import { check, type Finding } from './explain.ts';
@@ -13,20 +14,38 @@ import { namePattern, sourceSchema, targetSchema, type WrittenGuards } from './s
 /** Takes a problem; reading goes on, so that all are told at once. */
 export type Report = (finding: Finding) => void;
 
+/** What the top of the file says for all sources. */
+export interface ForAll {
+  limits: RemovalLimits;
+  timezone: string;
+}
+
 /** Reads one source; undefined when something was reported. */
 export function readSource(
   name: string,
   written: unknown,
   registry: Registry,
-  limits: RemovalLimits,
+  forAll: ForAll,
   report: Report,
 ): SourceConfig | undefined {
   const entry = readEntry('source', name, written, sourceSchema, registry, report);
   const format = readFormat(['sources', name], written, entry, report);
   if (entry?.common === undefined || entry.connector === undefined || format === undefined) return undefined;
-  const { enabled, dryRun, schedule, role, guards } = entry.common;
+  const { enabled, dryRun, schedule, role, guards, jitter = 0, freshness = null } = entry.common;
+  const timezone = entry.common.timezone ?? forAll.timezone;
+  const jitterProblem = jitter === 0 ? null : problemOfJitter(schedule, timezone, jitter);
+  if (jitterProblem !== null)
+    report({ path: ['sources', name, 'jitter'], part: 'value', message: jitterProblem, remedy: null });
   const { connector, settings } = entry;
-  return { name, connector, enabled, dryRun, schedule, role, limits: limitsOver(limits, guards), format, settings };
+  const timing = { schedule, timezone, jitterMs: jitter, freshnessMs: freshness };
+  const limits = limitsOver(forAll.limits, guards);
+  return { name, connector, enabled, dryRun, ...timing, role, limits, format, settings };
+}
+
+function problemOfJitter(schedule: string | null, timezone: string, jitterMs: number): string | null {
+  if (schedule === null) return 'there is no schedule whose times could be put off';
+  if (jitterMs < shortestInterval(schedule, timezone)) return null;
+  return 'as long as the time between two runs of the schedule, or longer';
 }
 
 /** Reads one target; undefined when something was reported. */

@@ -40,8 +40,9 @@ function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Re
   if ('findings' in top) top.findings.forEach(report);
   const data = 'data' in top ? top.data : undefined;
   const limits = limitsOver(defaultLimits, data?.guards);
+  const timezone = data?.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   const sources = entriesOf(written, 'sources', yaml).map(([name, entry]) =>
-    readSource(name, entry, registry, limits, report),
+    readSource(name, entry, registry, { limits, timezone }, report),
   );
   const targets = entriesOf(written, 'targets', yaml).map(([name, entry]) => readTarget(name, entry, registry, report));
   if (data === undefined) return undefined;
@@ -51,7 +52,10 @@ function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Re
     file,
     institution: data.institution,
     ...pathsOf(data, report),
+    timezone,
+    service: data.service,
     store: data.store,
+    listen: data.listen ?? null,
     roster: data.roster,
     retention: data.retention,
     sources: sources.filter((source) => source !== undefined),

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { duration, secret } from '../connector/settings.ts';
 import { declaredFormats } from '../snapshot/formats/declared/index.ts';
-import type { FormatConfig, StoreConfig } from './config.ts';
+import type { FormatConfig, ListenConfig, ServiceConfig, StoreConfig } from './config.ts';
 import { cronProblem } from './cron.ts';
 import { mapSchema } from './map.ts';
+import { hint } from './nearest.ts';
 
 /** What is fixed in the file, whatever connectors there are. Connectors bring the other keys of sources and targets. */
 
@@ -69,6 +70,64 @@ const schedule = z
   .default(null)
   .describe('cron of five fields: minute, hour, day of month, month, day of week; without one: only on demand');
 
+/** A place on Earth, by its name in the IANA database. Offsets are refused: they know nothing of summer time. */
+const timezone = z
+  .string()
+  .superRefine((name, context) => {
+    if (/^[A-Za-z]/.test(name) && isTimezone(name)) return;
+    const near = hint(name, Intl.supportedValuesOf('timeZone'), 'time zone')?.replace(/; known here: .*/s, '');
+    context.addIssue({ code: 'custom', message: `no time zone is called ${JSON.stringify(name)}; ${near}` });
+  })
+  .describe('an IANA time zone, such as Europe/Berlin');
+
+function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A duration between two others. */
+const between = (least: string, most: string) => {
+  const [from, to] = [duration.parse(least), duration.parse(most)];
+  return duration.refine((ms) => ms >= from && ms <= to, `${least} to ${most}`);
+};
+
+/** How the daemon works: numbers of the service as a whole. */
+const service = z
+  .strictObject({
+    concurrency: z.number().int().min(1).max(64).default(2).describe('sources that run at once; targets go beside'),
+    retry: z
+      .strictObject({
+        first: between('1s', '1d').prefault('1m').describe('wait after a failed run; doubles with each failure'),
+        longest: between('1s', '1d')
+          .prefault('1h')
+          .describe('the longest such wait, and how long nothing is tried when too many runs failed'),
+        openAfter: z.number().int().min(1).max(1_000).default(5).describe('so many failed runs in a row are too many'),
+      })
+      .refine(({ first, longest }) => first <= longest, { path: ['first'], error: 'longer than longest' })
+      .prefault({})
+      .describe('what follows a failed run or delivery'),
+    stopWithin: between('1s', '1h')
+      .prefault('90s')
+      .describe('a stop waits so long for the batches in hand; what is not done by then is cut, and found again'),
+    stuckAfter: between('1m', '1d')
+      .prefault('15m')
+      .describe('a run that shows no progress for so long is stuck: the watchdog is not fed any more'),
+  })
+  .transform(
+    ({ concurrency, retry, stopWithin, stuckAfter }): ServiceConfig => ({
+      concurrency,
+      retry: { firstWaitMs: retry.first, longestWaitMs: retry.longest, openAfter: retry.openAfter },
+      stopWithinMs: stopWithin,
+      stuckAfterMs: stuckAfter,
+    }),
+  )
+  .prefault({})
+  .describe('how the daemon works');
+
 const declared = declaredFormats.map(({ name, description, options, declare }) => {
   const made = (written: unknown): FormatConfig => ({ kind: 'declared', name, ...declare(written) });
   return {
@@ -95,6 +154,15 @@ export const sourceSchema = z.strictObject({
   enabled: flag(true, 'false: never runs'),
   dryRun: flag(false, 'true: runs end with a plan, nothing is applied'),
   schedule,
+  timezone: timezone
+    .optional()
+    .describe('time zone of this schedule, such as Europe/Berlin; default: that of the file'),
+  jitter: duration
+    .optional()
+    .describe('each scheduled time is put off by a part of this, another one each time; default: 0s, not at all'),
+  freshness: duration
+    .optional()
+    .describe('data older than this is told as stale; default: two intervals of the schedule'),
   role: z
     .enum(['authoritative', 'directory'])
     .default('authoritative')
@@ -175,6 +243,34 @@ const mongodb = z
     }),
   );
 
+/** True for an address that only this machine reaches. */
+const isLoopback = (address: string): boolean => /^(localhost|::1|127(\.\d{1,3}){3})$/.test(address);
+
+/** Where the daemon listens for pushes. */
+const listen = z
+  .strictObject({
+    address: z.string().min(1).default('127.0.0.1').describe('the address to listen on; one of this machine'),
+    port: z.number().int().min(1).max(65_535).default(8480),
+    tls: z
+      .strictObject({
+        certificate: z.string().min(1).describe('file with our certificate and those above it, PEM'),
+        key: z.string().min(1).describe('file with its private key, PEM'),
+      })
+      .optional()
+      .describe('serve by TLS'),
+    behindProxy: flag(false, 'true: a proxy in front of us does the TLS, and says who is behind it'),
+  })
+  .superRefine(({ address, tls, behindProxy }, context) => {
+    if (!isLoopback(address) && !tls && !behindProxy)
+      context.addIssue({
+        code: 'custom',
+        path: ['address'],
+        message: 'keys and people would cross the network in the clear: add tls, or behindProxy: true, or 127.0.0.1',
+      });
+  })
+  .transform(({ tls, ...rest }): ListenConfig => ({ ...rest, tls: tls ?? null }))
+  .describe('where the daemon listens for pushes; left out: nowhere');
+
 /** Names of sources and targets: they occur in commands, log fields and file names. */
 export const namePattern = /^[a-z0-9][a-z0-9-]*$/;
 
@@ -183,6 +279,8 @@ export const fileSchema = z.strictObject({
   version: z.literal(1).describe('the version of this format'),
   institution: z.string().trim().min(1).max(200).describe('the institution, as targets and logs shall name it'),
   stateDir: z.string().min(1).default('/var/lib/rosterd').describe('a directory that rosterd keeps its state in'),
+  timezone: timezone.optional().describe('time zone of all schedules, such as Europe/Berlin; default: the machine’s'),
+  service,
   store: z
     .discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('embedded') }).transform((store): StoreConfig => store),
@@ -195,6 +293,7 @@ export const fileSchema = z.strictObject({
       socket: z.string().min(1).optional().describe('path of the local socket; default: control.sock in stateDir'),
     })
     .default({}),
+  listen: listen.optional(),
   roster: z
     .strictObject({
       departments: scope('departments'),

@@ -1,21 +1,15 @@
 import type { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { ColumnExpectation } from './columns.ts';
+import type { Inbox } from './inbox.ts';
 
 /**
  * The contract of a source. A pull is two steps, because a sync of a million unchanged rows must not parse a million
  * rows: first every row is *seen* (its bytes go past a digest), then only the rows in the difference are *decoded*.
  */
 
-/** Columns that the configured format wants of a table. */
-export interface ColumnExpectation {
-  required: readonly string[];
-  optional: readonly string[];
-  /** Columns that hold passwords: their values are neither kept nor digested, and where that cannot be, the answer is refused. */
-  secret?: readonly string[];
-  /** True: a column that is neither required nor optional makes the answer `Incomplete`. */
-  exact: boolean;
-}
+export type { ColumnExpectation } from './columns.ts';
 
 /** One file, page set or query answer of a pull: what a snapshot is traced back to. */
 export interface Part {
@@ -56,8 +50,11 @@ export interface RowSink {
  */
 export type DecodedRow =
   | { cells: readonly string[]; origin?: string }
-  /** `column` is 1-based within the row's cells (or null); a broken row's cells are never trusted. */
-  | { broken: string; column: number | null; origin?: string };
+  /**
+   * `column` is 1-based within the row's cells (or null); a broken row's cells are never trusted. `about`: the cells
+   * that could be read, the others blank; they say no more than whom the row may be about.
+   */
+  | { broken: string; column: number | null; origin?: string; about?: readonly string[] };
 
 /** Stands between the values of a cell that has several: the unit separator, which no value may contain. */
 export const manyValues = '\u001f';
@@ -67,6 +64,8 @@ export const manyValues = '\u001f';
  * value that has the separator in it is marked as damaged, and its row will be quarantined.
  */
 export function cellOf(values: readonly string[]): string {
+  // nearly all are so, and there are millions
+  if (values.length === 1 && !values[0]!.includes(manyValues)) return values[0]!;
   return values.map((value) => value.replaceAll(manyValues, '\ufffd')).join(manyValues);
 }
 
@@ -107,7 +106,10 @@ export interface SourceContext {
   signal: AbortSignal;
   clock: Clock;
   log: Log;
-  /** A short sentence for whoever watches ("42 of 110 MB fetched"). Cheap to call often. */
+  /**
+   * A short sentence for whoever watches ("42 of 110 MB fetched"). Cheap to call often. The watchdog lives on it as well: a
+   * pull that says nothing new for `service.stuckAfter` is stuck, so numbers belong into it.
+   */
   progress(text: string): void;
 }
 
@@ -131,4 +133,6 @@ export interface SourceConnector<S = unknown> {
   pull(settings: S, context: SourceContext): Promise<Answer | null>;
   /** Logs in and says in a few sentences what a pull would read. Reads no rows. Throws as `pull` does. */
   probe(settings: S, context: SourceContext): Promise<string[]>;
+  /** Of a source that is pushed: what came in and waits in `keepDir`. A pull then answers with the oldest of it. */
+  inbox?(settings: S, keepDir: string): Inbox;
 }

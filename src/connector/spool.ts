@@ -14,6 +14,9 @@ import type { Answer, DecodedRow, Part, RowPlace, RowSink } from './source.ts';
 const flushAt = 256 * 1024;
 const readAtOnce = 1024 * 1024;
 
+/** One for all rows that only go into memory: there are millions of them. */
+const nothingToWaitFor = Promise.resolve();
+
 /** What a row is known by. `key`: rows of one thing (a person, an entry) have one, and are merged together. */
 export interface RowName {
   key: string;
@@ -54,21 +57,21 @@ export class SpoolWriter {
   }
 
   /** Adds a row; wait for it, that memory stays flat. */
-  async add(name: RowName, cells: readonly string[]): Promise<void> {
-    await this.addLine(`${nameText(name)}\t${JSON.stringify(cells)}`);
+  add(name: RowName, cells: readonly string[]): Promise<void> {
+    return this.addLine(spoolLine(name, cells));
   }
 
   /** Adds a row that cannot be read; it goes to quarantine. `column` from 1, or null. */
   async addBroken(name: RowName, broken: string, column: number | null = null): Promise<void> {
-    await this.addLine(`${nameText(name)}\t${JSON.stringify({ broken, column })}`);
+    await this.addLine(spoolLine(name, { broken, column }));
   }
 
   /** Adds a line of another spool file as it is. */
-  async addLine(line: string): Promise<void> {
+  addLine(line: string): Promise<void> {
     this.#lines.push(line);
     this.#waiting += line.length + 1;
     this.#rows += 1;
-    if (this.#waiting >= flushAt) await this.#flush();
+    return this.#waiting < flushAt ? nothingToWaitFor : this.#flush();
   }
 
   async #flush(): Promise<void> {
@@ -95,21 +98,55 @@ export class SpoolWriter {
   }
 }
 
-function nameText({ key, origin }: RowName): string {
-  return JSON.stringify(origin === undefined ? [key] : [key, origin]);
+/** One row as a line of a spool file: its cells, or why it is broken. */
+export function spoolLine({ key, origin }: RowName, row: unknown): string {
+  return `${JSON.stringify(origin === undefined ? [key] : [key, origin])}\t${JSON.stringify(row)}`;
+}
+
+/** One row as it lies in a spool file. */
+export interface SpoolLine {
+  key: string;
+  line: string;
+  /** Where the line begins, and its length without the line feed. */
+  at: number;
+  bytes: number;
 }
 
 /** The lines of a spool file, each with the key of its row, in order. */
-export async function* spoolLines(file: string): AsyncGenerator<{ key: string; line: string }> {
+export async function* spoolLines(file: string): AsyncGenerator<SpoolLine> {
   const handle = await open(file, 'r');
   try {
-    for await (const line of handle.readLines({ encoding: 'utf8', autoClose: false })) {
-      const [key] = JSON.parse(line.slice(0, line.indexOf('\t'))) as [string];
-      yield { key, line };
-    }
+    for await (const { held, start } of wholeLines(handle))
+      for (let from = 0; from < held.length; ) {
+        const end = held.indexOf(LF, from);
+        const line = held.toString('utf8', from, end);
+        const [key] = JSON.parse(line.slice(0, line.indexOf('\t'))) as [string];
+        yield { key, line, at: start + from, bytes: end - from };
+        from = end + 1;
+      }
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * The bytes of a spool file, cut behind line feeds; `start` is where they begin. Node's own `readLines` would not do:
+ * it also cuts at line ends that are characters of a value (U+2028).
+ */
+async function* wholeLines(handle: FileHandle): AsyncGenerator<{ held: Buffer; start: number }> {
+  let rest = Buffer.alloc(0);
+  for (let position = 0; ; ) {
+    const chunk = Buffer.allocUnsafe(readAtOnce);
+    const { bytesRead } = await handle.read(chunk, 0, readAtOnce, position);
+    if (!bytesRead) break;
+    const start = position - rest.length;
+    position += bytesRead;
+    const held = rest.length ? Buffer.concat([rest, chunk.subarray(0, bytesRead)]) : chunk.subarray(0, bytesRead);
+    const end = held.lastIndexOf(LF) + 1;
+    rest = held.subarray(end);
+    if (end) yield { held: held.subarray(0, end), start };
+  }
+  if (rest.length) throw new Incomplete('the spool file was cut', { remedy: 'run again; is the disk full?' });
 }
 
 /** A spooled part of an answer, and how a person would look it up. */
@@ -165,27 +202,16 @@ const LF = 10;
 const TAB = 9;
 
 async function scanSpool(handle: FileHandle, part: number, sink: RowSink, signal: AbortSignal): Promise<void> {
-  let held = Buffer.alloc(0);
-  let start = 0;
   let line = 1;
-  for (let position = 0; ; ) {
+  for await (const { held, start } of wholeLines(handle)) {
     signal.throwIfAborted();
-    const chunk = Buffer.allocUnsafe(readAtOnce);
-    const { bytesRead } = await handle.read(chunk, 0, readAtOnce, position);
-    if (!bytesRead) break;
-    position += bytesRead;
-    held = held.length ? Buffer.concat([held, chunk.subarray(0, bytesRead)]) : chunk.subarray(0, bytesRead);
-    let from = 0;
-    for (let end = held.indexOf(LF, from); end >= 0; end = held.indexOf(LF, from)) {
+    for (let from = 0; from < held.length; line += 1) {
+      const end = held.indexOf(LF, from);
       const cells = held.indexOf(TAB, from) + 1;
       sink.row(held, cells, end, part, start + cells, line);
-      line += 1;
       from = end + 1;
     }
-    start += from;
-    held = held.subarray(from);
   }
-  if (held.length) throw new Incomplete('the spool file was cut', { remedy: 'run again; is the disk full?' });
 }
 
 /** Bytes before the cells that are read first: most names are shorter. */

@@ -1,4 +1,4 @@
-import { failureOf, mayPass, messageOf } from '../base/errors.ts';
+import { delayOf, failureOf, mayPass, messageOf } from '../base/errors.ts';
 import { withRetry } from '../base/retry.ts';
 import type { Work } from '../base/work.ts';
 import type { Config, TargetConfig } from '../configure/config.ts';
@@ -25,12 +25,12 @@ export const usualPatience: DeliveryPatience = {
   itemFirstWaitMs: 500,
 };
 
-/** How the delivery to one target ended. `error`: why it stopped before the queue was empty. */
+/** How the delivery to one target ended. `error`: why it stopped before the queue was empty; `delayMs` as in a run's. */
 export interface DeliveryEnd {
   target: string;
   sent: number;
   failed: number;
-  error: { kind: string; message: string } | null;
+  error: { kind: string; message: string; delayMs?: number } | null;
 }
 
 /** Delivers to all enabled targets side by side until nothing is queued, or a target cannot go on. */
@@ -50,13 +50,13 @@ async function forgetSent(store: Store, target: string, keep: number): Promise<v
   await store.outbox.forget(target, keep, inHand);
 }
 
-/** One target has one deliverer at a time, or the order of a person's changes would be nobody's. */
-async function deliverAlone(
+/** Delivers to one target. It has one deliverer at a time, or the order of a person's changes would be nobody's. */
+export async function deliverAlone(
   target: TargetConfig,
   { institution, retention: { sentItems: keep } }: Config,
   store: Store,
   work: Work,
-  patience: DeliveryPatience,
+  patience: DeliveryPatience = usualPatience,
 ): Promise<DeliveryEnd> {
   let lock: Lock | null = null;
   const began = work.clock.monotonic();
@@ -66,7 +66,7 @@ async function deliverAlone(
   const stopped = (error: unknown): void => {
     thrown = error;
     const { kind, message } = failureOf(error);
-    end.error = { kind: kind === 'Unexpected' && work.abort.aborted ? 'Stopped' : kind, message };
+    end.error = { kind: kind === 'Unexpected' && work.abort.aborted ? 'Stopped' : kind, message, ...delayOf(error) };
   };
   try {
     lock = await waitForLock(store, `target:${target.name}`, work, target.name);

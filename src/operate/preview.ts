@@ -13,8 +13,8 @@ import { hasCourse, type PersonRecord } from '../snapshot/record.ts';
 export interface Preview {
   /** Sentences of the login. */
   found: string[];
-  /** Null when there is rightly nothing new to read. */
-  answer: {
+  /** Null when there is rightly nothing new to read. Left out: the source is pushed, and what waits is its runs' business. */
+  answer?: {
     rows: number;
     bytes: number;
     parts: number;
@@ -43,6 +43,7 @@ export async function previewSource(source: SourceConfig, config: Config, work: 
     const format = formatOf(source.format, source.role);
     const context = sourceContext(source, format, null, config.stateDir, spool, work);
     const found = await source.connector.probe(source.settings, context);
+    if (source.connector.inbox) return { found };
     answer = await source.connector.pull(source.settings, context);
     if (!answer) return { found, answer: null };
     const places: RowPlace[] = [];

@@ -1,11 +1,11 @@
 import type { SourceConfig } from '../configure/config.ts';
 import { type DeliveryEnd, deliverAll } from '../deliver/deliver.ts';
 import type { Rosterd } from '../run/rosterd.ts';
-import { runOnce } from '../run.ts';
 import { selectSources } from '../schedule/select.ts';
 import { under } from '../store/exclusive.ts';
 import type { Lock, OutboxCounts, Run } from '../store/port.ts';
 import { printRun, runJson } from './report.ts';
+import { runSource } from './run-source.ts';
 import { paint, type Screen, table } from './screen.ts';
 import { atWork, exit, withSession } from './session.ts';
 
@@ -59,7 +59,8 @@ export async function syncOnce(
     for (const [source, lock] of locks) {
       if (work.signal.aborted) break;
       const mine = { ...rosterd, work: under(lock, work) };
-      runs.push(await runOnce(mine, source, { trigger: 'cli', dryRun: dryRun || source.dryRun }));
+      const order = { trigger: 'cli', dryRun: dryRun || source.dryRun };
+      for await (const run of runSource(mine, source, order)) runs.push(run);
       await lock.release();
     }
   } finally {

@@ -60,6 +60,11 @@ export async function pull(
   }
 }
 
+/** The directory of a source that lasts. */
+export function keepDirOf(stateDir: string, source: string): string {
+  return join(stateDir, 'keep', source);
+}
+
 /** What a source connector is handed. */
 export function sourceContext(
   source: SourceConfig,
@@ -72,7 +77,7 @@ export function sourceContext(
   return {
     source: source.name,
     spoolDir,
-    keepDir: join(stateDir, 'keep', source.name),
+    keepDir: keepDirOf(stateDir, source.name),
     lastContent: last?.content ?? null,
     columns: format.columns,
     last: last?.parts ?? null,

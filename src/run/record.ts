@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { failureOf, mayPass } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { delayOf, failureOf, mayPass } from '../base/errors.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { type Run, type RunStatus, snapshotId } from '../store/port.ts';
 import { lastGoodOf } from './fresh.ts';
@@ -9,9 +10,17 @@ import type { Rosterd } from './rosterd.ts';
 
 /** What sets a run off. */
 export interface RunOrder {
-  /** Who asked: `cli`, `schedule`, `signal`, `socket`. */
+  /** Who asked: `cli`, `signal`, `socket`, `push`; or what: `schedule`, `catch-up` after downtime, `retry` after a failed run. */
   trigger: string;
   dryRun: boolean;
+  /** An id that was given out before the run began. */
+  run?: string;
+}
+
+/** The id of a run to come. */
+export function newRunId(source: string, clock: Clock): string {
+  const stamp = clock.now().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `${stamp}-${source}-${randomBytes(3).toString('hex')}`;
 }
 
 /**
@@ -28,15 +37,13 @@ const listed = 100;
 
 /** Opens a run and writes it down. */
 export async function openRun({ store, work }: Rosterd, source: string, order: RunOrder): Promise<Run> {
-  const now = work.clock.now().toISOString();
-  const stamp = now.replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   const run: Run = {
-    run: `${stamp}-${source}-${randomBytes(3).toString('hex')}`,
+    run: order.run ?? newRunId(source, work.clock),
     source,
     trigger: order.trigger,
     dryRun: order.dryRun,
     status: 'running',
-    startedAt: now,
+    startedAt: work.clock.now().toISOString(),
     endedAt: null,
     durationMs: null,
     snapshot: { id: null, complete: false, records: 0, quarantined: 0 },
@@ -126,7 +133,7 @@ async function tellOutcome({ store, work }: Rosterd, run: Run, guards: string[],
 
 /** Writes into the run why it failed. */
 export function noteError({ work }: Rosterd, run: Run, error: unknown): void {
-  const failure = failureOf(error);
+  const failure = { ...failureOf(error), ...delayOf(error) };
   run.error = work.signal.aborted ? { ...failure, kind: 'Stopped' } : failure;
 }
 

@@ -1,6 +1,6 @@
 import { Incomplete } from '../base/errors.ts';
 import type { Work } from '../base/work.ts';
-import type { Answer } from '../connector/source.ts';
+import type { Answer, DecodedRow } from '../connector/source.ts';
 import { type CourseName, courseKey } from '../connector/target.ts';
 import type { CourseDifference } from '../reconcile/evidence.ts';
 import { personKey } from '../reconcile/model.ts';
@@ -16,7 +16,7 @@ import { rowKeysOf } from '../store/row-keys.ts';
 import type { Format } from './formats/index.ts';
 import { withoutShown } from './formats/text.ts';
 import { applyDelta, type Delta, type Difference, digestBytes, digestsOf, joinDeltas } from './pack.ts';
-import type { Normaliser, Remark } from './record.ts';
+import { hasCourse, type Normaliser, type Quarantined, type Remark } from './record.ts';
 import { RowIndex } from './row-index.ts';
 
 /** A snapshot as the next steps need it, written down but not yet in force. */
@@ -250,17 +250,9 @@ async function storeAdded(
     const decoded = await answer.decode(places);
     const rows = decoded.map((row, n): StoredRow => {
       const place = places[n]!;
+      const normalise = normalisers[place.part]!;
       const normalised =
-        'cells' in row
-          ? normalisers[place.part]!(row.cells)
-          : {
-              quarantined: {
-                reason: row.broken,
-                column: row.column === null ? null : `column ${row.column}`,
-                hints: { number: null, id: null, email: null },
-                course: null,
-              },
-            };
+        'cells' in row ? normalise(row.cells) : brokenRow(row, answer.parts[place.part]!.columns, normalise);
       const base = {
         digest: index.digestOf(added[n]!),
         file: row.origin ?? answer.parts[place.part]!.name,
@@ -295,6 +287,32 @@ async function storeAdded(
       );
   }
   return result;
+}
+
+/** A row that the source could not read. Cells that it could read tell whom it may be about. */
+function brokenRow(
+  { broken, column, about }: Extract<DecodedRow, { broken: string }>,
+  columns: readonly string[],
+  normalise: Normaliser,
+): { quarantined: Quarantined } {
+  const nobody = { hints: { number: null, id: null, email: null }, course: null };
+  const read = about ? normalise(about) : { quarantined: nobody };
+  const { hints, course } =
+    'record' in read
+      ? { hints: { number: read.record.number, id: read.record.id, email: read.record.email }, course: read.record }
+      : read.quarantined;
+  const name = column === null ? null : about ? columns[column - 1]! : `column ${column}`;
+  return {
+    quarantined: {
+      reason: broken,
+      column: name,
+      hints,
+      course:
+        course && hasCourse(course)
+          ? { faculty: course.faculty, department: course.department, course: course.course }
+          : null,
+    },
+  };
 }
 
 async function endGone(

@@ -6,11 +6,14 @@ const lookAgainMs = 200;
 
 /** Waits for a lock; ends with the reason of `work.signal` when somebody asks to stop meanwhile. */
 export async function waitForLock(store: Store, on: LockName, work: Work, who: string): Promise<Lock> {
+  const since = work.clock.monotonic();
   for (;;) {
     const lock = await store.lock(on);
     if (lock) return lock;
     work.signal.throwIfAborted();
-    work.progress(who, 'waiting for another rosterd');
+    // the time says that this is a wait, and that nothing is stuck
+    const minutes = Math.floor((work.clock.monotonic() - since) / 60_000);
+    work.progress(who, `waiting for another rosterd${minutes ? `, ${minutes} min so far` : ''}`);
     await work.clock.wait(lookAgainMs * (1 + Math.random()), work.signal);
   }
 }

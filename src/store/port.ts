@@ -121,7 +121,8 @@ export interface Run {
   courses: { new: string[]; vanished: string[] };
   /** The person's word on what was held. */
   decision: { verdict: 'approved' | 'rejected'; at: string } | null;
-  error: { kind: string; message: string } | null;
+  /** `delayMs`: how long the other side asked to be left alone. */
+  error: { kind: string; message: string; delayMs?: number } | null;
 }
 
 /** Every run, newest first. */

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import type { Config, FormatConfig, RemovalLimits, SourceConfig, TargetConfig } from '../../src/configure/config.ts';
+import type {
+  Config,
+  FormatConfig,
+  RemovalLimits,
+  ServiceConfig,
+  SourceConfig,
+  TargetConfig,
+} from '../../src/configure/config.ts';
 import { type AccountFacts, changeTypes, courseKey, type TargetConnector } from '../../src/connector/target.ts';
 import { approveHeld, rejectHeld } from '../../src/operate/approve.ts';
 import type { CourseEntry } from '../../src/reconcile/model.ts';
@@ -55,6 +62,14 @@ export interface SiteOptions {
 
 /** Limits that hold nothing as long as something stands. */
 export const noLimits: RemovalLimits = { percent: 100, atLeast: 1_000_000, window: { days: 7, percent: 100 } };
+
+/** The service as a file has it that says nothing about it. */
+export const usualService: ServiceConfig = {
+  concurrency: 2,
+  retry: { firstWaitMs: 60_000, longestWaitMs: 3_600_000, openAfter: 5 },
+  stopWithinMs: 90_000,
+  stuckAfterMs: 900_000,
+};
 
 /** A target that takes everything and is never opened. */
 export const everything: TargetConnector = {
@@ -122,7 +137,10 @@ export class Site {
       institution: 'example-university',
       stateDir: this.directory,
       store: { kind: 'embedded' },
+      timezone: 'UTC',
+      service: usualService,
       retention: { snapshots: 60, runs: 1000, sentItems: 200_000 },
+      listen: null,
       control: { socket: join(this.directory, 'control.sock') },
       roster: { departments: any, courses: any, newCourses, emptyCourses },
       sources: sources.map(
@@ -131,7 +149,7 @@ export class Site {
           connector: memorySource,
           enabled: true,
           dryRun: false,
-          schedule: null,
+          ...{ schedule: null, timezone: 'UTC', jitterMs: 0, freshnessMs: null },
           role: directories.includes(name) ? 'directory' : 'authoritative',
           limits,
           format: directories.includes(name) ? directoryFormat : { kind: 'unitu' },

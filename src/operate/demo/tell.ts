@@ -8,7 +8,8 @@ const count = (value: number): string => value.toLocaleString('en');
 
 /** What is about to be seen, and where the stubs are. */
 export function printOpening(screen: Screen, stubs: readonly Stub[]): void {
-  screen.say(paint.bold('A sample university, the daily export of its student system, and three targets.'));
+  screen.say(paint.bold('A sample university: the daily export of its student system, the API of its staff'));
+  screen.say(paint.bold('system, its LDAP directory, and three targets.'));
   screen.say('Everything runs on this machine; the targets are stubs:');
   for (const { kind, url } of stubs) screen.say(paint.dim(`  ${kind.padEnd(11)} ${url}`));
 }
@@ -62,7 +63,7 @@ export function printEnd(
     for (const problem of problems) screen.say(paint.red(`  ${problem}`));
   } else {
     screen.say(paint.green('All went as told: each target has what rosterd has.'));
-    screen.say('On day 3 half of the university seemed to be gone. Nobody was removed,');
+    screen.say('On day 3 half of the university seemed to be gone, from every source. Nobody was removed,');
     screen.say('nothing was sent: it waits for a person, or for the next whole file.');
   }
   // In a checkout there is no command of that name.

@@ -9,6 +9,7 @@ export const unituColumns: ColumnExpectation = {
   required: ['faculty', 'department', 'course', 'firstName', 'lastName', 'email', 'year'],
   optional: ['id'],
   exact: true,
+  numbers: ['year'],
 };
 
 /** Each column is the canonical field of its name. */

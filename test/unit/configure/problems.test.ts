@@ -284,3 +284,29 @@ describe('a secret written into the file', () => {
     expect(found[0]).toMatch(/^8:/);
   });
 });
+
+describe('listen', () => {
+  const listenOf = (written: string): unknown => load(`${least}listen: ${written}\n`).listen;
+
+  it('is nowhere unless it is said, and then on this machine alone', () => {
+    expect(load(least).listen).toBeNull();
+    expect(listenOf('{}')).toEqual({ address: '127.0.0.1', port: 8480, tls: null, behindProxy: false });
+  });
+
+  it.each(['0.0.0.0', '::', '192.0.2.1', 'rosterd.example.edu', '127.0.0.1.example.edu'])(
+    'refuses %s in the clear',
+    (address) => {
+      expect(appended(`listen: { address: '${address}' }\n`)).toEqual([
+        expect.stringContaining('listen.address: keys and people would cross the network in the clear'),
+      ]);
+      expect(listenOf(`{ address: '${address}', behindProxy: true }`)).toMatchObject({ address, tls: null });
+      expect(listenOf(`{ address: '${address}', tls: { certificate: c, key: k } }`)).toMatchObject({
+        tls: { certificate: 'c', key: 'k' },
+      });
+    },
+  );
+
+  it.each(['127.0.0.1', '127.8.8.8', '::1', 'localhost'])('takes %s as it is', (address) => {
+    expect(listenOf(`{ address: '${address}' }`)).toMatchObject({ address, tls: null });
+  });
+});

@@ -85,6 +85,7 @@ const commands: Record<string, string[]> = {
   demo: ['--json'],
   check: ['-c, --config <file>', '--connect', '--json'],
   sync: ['-c, --config <file>', '--source <name>', '--dry-run', '--no-deliver', '--json'],
+  daemon: ['-c, --config <file>'],
   stubs: ['--canvas-port <n>', '--salesforce-port <n>', '--peoplesoft-port <n>', '--json'],
   export: ['-c, --config <file>', 'accounts', 'enrolments', 'courses'],
   runs: ['-c, --config <file>', '--source <name>', '--limit <n>', '--json'],

@@ -14,7 +14,8 @@ test('what a dead process spooled for this source is taken away; another sourceâ
   onTestFinished(() => rmSync(stateDir, { recursive: true, force: true }));
   for (const name of ['spool-sis.dead', 'spool-sis-staff.live']) mkdirSync(join(stateDir, name));
   const source: SourceConfig = {
-    ...{ name: 'sis', connector: memorySource, enabled: true, dryRun: false, schedule: null, role: 'authoritative' },
+    ...{ name: 'sis', connector: memorySource, enabled: true, dryRun: false, role: 'authoritative' },
+    ...{ schedule: null, timezone: 'UTC', jitterMs: 0, freshnessMs: null },
     limits: { percent: 10, atLeast: 20, window: { days: 7, percent: 25 } },
     ...{ format: { kind: 'unitu' }, settings: { answer: [] } },
   };

@@ -1,0 +1,11 @@
+/** Columns that the configured format wants of a table. */
+export interface ColumnExpectation {
+  required: readonly string[];
+  optional: readonly string[];
+  /** Columns that hold passwords: their values are neither kept nor digested, and where that cannot be, the answer is refused. */
+  secret?: readonly string[];
+  /** True: a column that is neither required nor optional makes the answer `Incomplete`. */
+  exact: boolean;
+  /** Where values have types (JSON): columns that are numbers; all others are text. Left out: any scalar will do. */
+  numbers?: readonly string[];
+}

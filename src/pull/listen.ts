@@ -1,0 +1,345 @@
+import { readFileSync } from 'node:fs';
+import type { ServerOptions } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Readable } from 'node:stream';
+import { MIMEType } from 'node:util';
+import multipart from '@fastify/multipart';
+import rateLimit from '@fastify/rate-limit';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Clock } from '../base/clock.ts';
+import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Config, ListenConfig, SourceConfig } from '../configure/config.ts';
+import { type Inbox, type Push, Refused } from '../connector/inbox.ts';
+import { newRunId } from '../run/record.ts';
+import { formatOf } from '../snapshot/formats/index.ts';
+import { judgeOf } from './judge.ts';
+import { keepDirOf } from './pull.ts';
+
+/**
+ * Where pushes come in:
+ *
+ *     POST /api/v1/sources/NAME/students   a JSON list
+ *     POST /api/v1/sources/NAME/upload     a table, text/csv or multipart/form-data with one file
+ *
+ * Who shows no key that some source knows is told nothing, not even which sources there are. An answer of 202 means that
+ * the push is on the disk; everything that is refused says why, and has had no effect.
+ */
+
+/** A listener that runs. */
+export interface Listener {
+  /** Base URL without a trailing slash. */
+  url: string;
+  /** From now on every new request is told to come back later; those in hand go on. */
+  stop(): void;
+  /** Waits for the pushes in hand, `patienceMs` or until `abort` at most, and gives back the port. */
+  close(patienceMs: number, abort: AbortSignal): Promise<void>;
+}
+
+/** What the listener works with. */
+export interface ListenWork {
+  clock: Clock;
+  log: Log;
+  /** A push of this source is on the disk. */
+  received(source: SourceConfig): void;
+}
+
+interface Door {
+  source: SourceConfig;
+  inbox: Inbox;
+}
+
+/** How long the head of a request, and a whole request, may take. */
+const headMs = 30_000;
+const requestMs = 15 * 60_000;
+const stopping = 'rosterd is stopping';
+/** When to come back, in seconds, where nothing better is known. */
+const comeBack = 30;
+
+/** Opens the port. Throws `Misconfigured` when it cannot be had. */
+export async function openListener(config: Config, listen: ListenConfig, work: ListenWork): Promise<Listener> {
+  const doors: Door[] = [];
+  for (const source of config.sources) {
+    const inbox = source.connector.inbox?.(source.settings, keepDirOf(config.stateDir, source.name));
+    if (inbox) doors.push({ source, inbox });
+  }
+  // the library's types are one for each kind of server, its options are not
+  const server = Fastify({
+    https: tlsOf(listen),
+    http: { headersTimeout: headMs },
+    trustProxy: listen.behindProxy,
+    requestTimeout: requestMs,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+  } as object) as unknown as FastifyInstance;
+  let away: string | null = 'rosterd is starting';
+  const inHand = new Set<Promise<unknown>>();
+  server.addHook('onRequest', async (_, reply) => {
+    if (away !== null) throw new Unavailable(away, { delayMs: comeBack * 1000 });
+    reply.header('cache-control', 'no-store');
+  });
+  server.addHook('onSend', async (request, reply) => {
+    if (request.raw.complete) return;
+    // what is left of a refused body is let through while the answer is on its way; the connection is not used again
+    reply.header('connection', 'close');
+    request.raw.resume();
+  });
+  server.addHook('onResponse', async (request, { statusCode: status }) => {
+    if (status < 400) return;
+    const source = (request as Request).params?.name ?? null;
+    // the reason may quote the body; whoever sent it got it, the log does not
+    work.log.warn({ event: 'push.refused', source, status }, `${source ?? request.method}: refused with ${status}`);
+  });
+  server.setErrorHandler((error, _, reply) => answerError(error, reply, work.log));
+  server.setNotFoundHandler(async (_, reply) => reply.code(404).send({ error: 'there is nothing here' }));
+  // bodies are read by whoever takes them, as they come in
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  await server.register(multipart, { limits: { fileSize: Number.POSITIVE_INFINITY } });
+  await server.register(rateLimit, { global: false });
+  await server.register(async (api) => pushRoutes(api, doors, work, inHand), { prefix: '/api/v1/sources' });
+  try {
+    await server.listen({ host: listen.address, port: listen.port });
+  } catch (cause) {
+    await server.close();
+    throw new Misconfigured(`cannot listen on ${listen.address} port ${listen.port}: ${(cause as Error).message}`, {
+      remedy: 'is another daemon running? else change listen',
+      cause,
+    });
+  }
+  // only now: another daemon at this port is not robbed of what it is receiving
+  for (const { inbox } of doors) await inbox.tidy();
+  away = null;
+  const { address, port, family } = server.server.address() as AddressInfo;
+  return {
+    url: `${listen.tls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    stop() {
+      away = stopping;
+    },
+    async close(patienceMs, abort) {
+      away = stopping;
+      // the port stays open meanwhile: a sender is better told to come back than refused a connection
+      const answered = new AbortController();
+      const patience = work.clock.wait(patienceMs, AbortSignal.any([abort, answered.signal])).catch(() => {});
+      await Promise.race([patience, Promise.all(inHand)]);
+      answered.abort();
+      const closed = server.close();
+      server.server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function tlsOf({ tls }: ListenConfig): ServerOptions | null {
+  if (!tls) return null;
+  const read = (file: string, what: string): Buffer => {
+    try {
+      return readFileSync(file);
+    } catch (cause) {
+      throw new Misconfigured(`the ${what} of listen.tls cannot be read: ${(cause as Error).message}`, { cause });
+    }
+  };
+  return {
+    cert: read(tls.certificate, 'certificate'),
+    key: read(tls.key, 'key'),
+    minVersion: 'TLSv1.2',
+    headersTimeout: headMs,
+  };
+}
+
+type Request = FastifyRequest<{ Params: { name: string } }>;
+
+function pushRoutes(
+  server: FastifyInstance,
+  doors: readonly Door[],
+  work: ListenWork,
+  inHand: Set<Promise<unknown>>,
+): void {
+  const open = new WeakMap<FastifyRequest, Door>();
+  // the first of all: nothing is read of somebody without a key
+  server.addHook('onRequest', async (request, reply) => {
+    const key = keyOf(request);
+    const admitted = doors.filter(({ inbox }) => inbox.admits(key));
+    if (!admitted.length) return reply.code(401).header('www-authenticate', 'Bearer').send(noKey);
+    const door = admitted.find(({ source }) => source.name === (request as Request).params.name);
+    if (!door) return reply.code(404).send({ error: 'this key pushes to no source of that name' });
+    open.set(request, door);
+    const answered = new Promise<void>((resolve) => reply.raw.once('close', resolve));
+    inHand.add(answered);
+    void answered.then(() => inHand.delete(answered));
+    return undefined;
+  });
+  for (const [path, take] of [
+    ['students', jsonOf],
+    ['upload', tableOf],
+  ] as const) {
+    const url = `/:name/${path}`;
+    const limits = doors.map(({ source, inbox: { rate } }) => {
+      const limit = server.createRateLimit({
+        max: rate.pushes,
+        timeWindow: rate.perMs,
+        keyGenerator: () => `${path} ${source.name}`,
+      });
+      return [source.name, limit] as const;
+    });
+    const limitOf = new Map(limits);
+    server.post(url, async (request, reply) => {
+      const door = open.get(request)!;
+      const { source } = door;
+      if (!source.enabled) throw new Refused(409, `the source ${source.name} is disabled`, 'set enabled: true');
+      const rate = await limitOf.get(source.name)!(request);
+      if (!rate.isAllowed && rate.isExceeded)
+        return reply
+          .code(429)
+          .header('retry-after', rate.ttlInSeconds)
+          .send({ error: `more than ${rate.max} pushes within ${rate.timeWindow / 1000} s` });
+      const run = newRunId(source.name, work.clock);
+      const push = { run, answer: answerOf(request), idempotencyKey: idempotencyKeyOf(request), ...take(request) };
+      return receive(door, push, reply, work);
+    });
+    server.route({
+      method: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+      url,
+      handler: async (_, reply) =>
+        reply.code(405).header('allow', 'POST').send({ error: 'only POST is answered here' }),
+    });
+  }
+}
+
+const noKey = { error: 'a valid key is needed, as the header API_KEY or Authorization: Bearer' };
+
+async function receive(
+  { source, inbox }: Door,
+  push: Push,
+  reply: FastifyReply,
+  work: ListenWork,
+): Promise<FastifyReply> {
+  const format = formatOf(source.format, source.role);
+  const { receipt, repeated } = await inbox.receive(push, {
+    columns: format.columns,
+    judge: (columns) => judgeOf(format, columns),
+    clock: work.clock,
+  });
+  const { run, answer, accepted, refused } = receipt;
+  work.log.info(
+    { event: 'push.received', source: source.name, run, answer, accepted, refused, repeated },
+    `${source.name}: ${answer} of ${accepted} records received${refused ? `, ${refused} more refused` : ''}`,
+  );
+  if (!repeated) work.received(source);
+  return reply.code(202).send({ ...receipt, repeated });
+}
+
+/** What was shown as a key; empty when nothing was. */
+function keyOf({ headers }: FastifyRequest): string {
+  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+  const header = headers['api_key'];
+  return (typeof header === 'string' ? header : bearer) ?? '';
+}
+
+/** A typing error here would make a list of few changes the whole truth, so nothing unknown is passed over. */
+function answerOf({ query, headers }: FastifyRequest): Push['answer'] {
+  const { answer: asked, ...others } = query as Record<string, unknown>;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw new Refused(400, `unknown parameter ${unknown}`, 'answer is the only one');
+  const header = headers['rosterd-answer'];
+  if (asked !== undefined && header !== undefined && asked !== header)
+    throw new Refused(400, 'the parameter answer and the header Rosterd-Answer say different things');
+  const said = asked ?? header ?? null;
+  if (said !== null && said !== 'snapshot' && said !== 'delta')
+    throw new Refused(400, 'answer is snapshot or delta', 'snapshot: everybody; delta: only those who changed');
+  return said;
+}
+
+function idempotencyKeyOf({ headers }: FastifyRequest): string | null {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return null;
+  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key))
+    throw new Refused(400, 'an Idempotency-Key has 1 to 255 visible ASCII characters');
+  return key;
+}
+
+type Taken = Pick<Push, 'type' | 'body'>;
+
+function jsonOf(request: FastifyRequest): Taken {
+  contentType(request, ['application/json']);
+  return { type: 'json', body: bytesOf(request.raw) };
+}
+
+function tableOf(request: FastifyRequest): Taken {
+  const type = contentType(request, ['text/csv', 'application/csv', 'multipart/form-data']);
+  return { type: 'csv', body: type === 'multipart/form-data' ? fileOf(request) : bytesOf(request.raw) };
+}
+
+/** The media type, when it is one of these, in UTF-8, and not packed. */
+function contentType({ headers }: FastifyRequest, wanted: readonly string[]): string {
+  const refuse = (): Refused =>
+    new Refused(415, `the body has to be ${wanted.join(' or ')}, in UTF-8 and not compressed`);
+  let type: MIMEType;
+  try {
+    type = new MIMEType(headers['content-type'] ?? '');
+  } catch {
+    throw refuse();
+  }
+  const charset = type.params.get('charset')?.toLowerCase() ?? 'utf-8';
+  const packed = headers['content-encoding'] ?? 'identity';
+  if (!wanted.includes(type.essence) || !['utf-8', 'utf8', 'us-ascii'].includes(charset) || packed !== 'identity')
+    throw refuse();
+  return type.essence;
+}
+
+/** What is not read is left: a socket that is destroyed would never carry the answer that says why. */
+async function* bytesOf(stream: Readable): AsyncGenerator<Buffer> {
+  try {
+    yield* stream.iterator({ destroyOnReturn: false });
+  } catch {
+    throw new Refused(400, 'the body ended before its end');
+  }
+}
+
+/** The one file of a form. */
+async function* fileOf(request: FastifyRequest): AsyncGenerator<Buffer> {
+  let files = 0;
+  try {
+    for await (const part of request.parts()) {
+      if (part.type !== 'file')
+        throw new Refused(400, 'the form has a field that is no file', 'answer is a parameter of the URL');
+      files += 1;
+      if (files > 1) throw new Refused(400, 'the form has more than one file', 'send each file as a push of its own');
+      yield* bytesOf(part.file);
+    }
+  } catch (error) {
+    throw error instanceof Refused ? error : new Refused(400, `the form cannot be read: ${(error as Error).message}`);
+  }
+  if (!files) throw new Refused(400, 'the form has no file');
+}
+
+function answerError(error: unknown, reply: FastifyReply, log: Log): FastifyReply {
+  const { status, body, delayMs } = answerTo(error);
+  if (delayMs !== undefined) reply.header('retry-after', Math.ceil(delayMs / 1000));
+  if (status === 500) log.error({ event: 'push.bug', err: error }, `unexpected error: ${messageOf(error)}`);
+  return reply.code(status).send(body);
+}
+
+interface ErrorAnswer {
+  status: number;
+  body: { error: string; remedy?: string; records?: unknown };
+  delayMs?: number;
+}
+
+function answerTo(error: unknown): ErrorAnswer {
+  if (error instanceof Refused) {
+    const { status, message, remedy, records } = error;
+    const more = { ...(remedy === undefined ? {} : { remedy }), ...(records.length ? { records } : {}) };
+    return { status, body: { error: message, ...more } };
+  }
+  if (error instanceof Unavailable)
+    return { status: 503, body: { error: error.message }, delayMs: error.delayMs ?? comeBack * 1000 };
+  const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
+  const room = code === 'ENOSPC' || code === 'EDQUOT';
+  if (room) return { status: 503, body: { error: 'there is no room for it now' }, delayMs: comeBack * 1000 };
+  // the library's own: a form that is none, a body that ended early
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500)
+    return { status: statusCode, body: { error: (error as Error).message } };
+  return { status: 500, body: { error: 'something went wrong here; nothing was taken' } };
+}
