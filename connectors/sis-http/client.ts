@@ -109,12 +109,13 @@ export function openClient(settings: ConnectionSettings, context: SourceContext)
 
   async function errorWords(answer: Dispatcher.ResponseData): Promise<string> {
     const chunks: Buffer[] = [];
+    const began = clock.monotonic();
     let size = 0;
     try {
       for await (const chunk of unpacked(answer, flatHeaders(answer.headers))) {
         chunks.push(chunk);
         size += chunk.length;
-        if (size > errorBytes) break;
+        if (size > errorBytes || clock.monotonic() - began > settings.timeout) break;
       }
     } catch {
       // what is missing of an error's body is no error of its own

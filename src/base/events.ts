@@ -196,6 +196,12 @@ export const events = {
     remedy: null,
     fields: ['source', 'file'],
   },
+  'http.unchanged': {
+    levels: ['debug'],
+    meaning: 'a server said that its answer is the one that is known (304)',
+    remedy: null,
+    fields: ['source'],
+  },
   'ldap.disabled': {
     levels: ['info'],
     meaning: 'entries of disabled accounts were left out, by `disabledAccounts`',
@@ -365,6 +371,12 @@ export const events = {
     remedy: 'report it with this line',
     fields: ['err'],
   },
+  'status.store': {
+    levels: ['warn'],
+    meaning: 'status could not ask the store when a source was last fresh; it says what was known before',
+    remedy: 'see whether the store answers',
+    fields: ['source', 'error'],
+  },
   'schedule.missed': {
     levels: ['info', 'warn'],
     meaning:
@@ -437,12 +449,6 @@ export const events = {
     meaning: 'it works again',
     remedy: null,
     fields: ['source', 'target', 'failures'],
-  },
-  'status.store': {
-    levels: ['warn'],
-    meaning: 'the store could not be asked how fresh a source is; the status says less than usual',
-    remedy: 'what `error.message` says',
-    fields: ['source', 'error'],
   },
   'schedule.threw': {
     levels: ['error'],

@@ -18,7 +18,7 @@ describe('config/rosterd.example.yaml', () => {
       ['sis-students', 'unitu'],
       ['hr-staff', 'map'],
       ['sis-api', 'map'],
-      ['sis-oneroster', 'map'],
+      ['sis-oneroster', 'declared'],
       ['sis-push', 'unitu'],
       ['campus-directory', 'map'],
     ]);
