@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/base/clock.ts';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
+import { hideSecret } from '../../src/base/redact.ts';
 import { type Http, openHttp, type Route, retryAfterMs } from '../../src/connector/http.ts';
 import { signed } from './oauth1.ts';
 import { type AuthSettings, tokenAnswer } from './schema.ts';
@@ -104,6 +105,7 @@ function openTokens(settings: AuthSettings & { kind: 'oauth2' }, clock: Clock, h
       const { access_token, expires_in } = answer.data;
       const endsAt =
         expires_in === undefined ? null : asked + Math.max(expires_in * 500, expires_in * 1000 - tokenMarginMs);
+      hideSecret(access_token);
       latest = `Bearer ${access_token}`;
       return { header: latest, endsAt };
     }
