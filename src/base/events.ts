@@ -58,6 +58,8 @@ export const fields = {
   import: 'count',
   messages: 'count',
   answer: 'name',
+  count: 'count',
+  full: 'flag',
   accepted: 'count',
   refused: 'count',
   repeated: 'flag',
@@ -193,6 +195,30 @@ export const events = {
     meaning: 'a file was not archived, because it changed after it was read',
     remedy: null,
     fields: ['source', 'file'],
+  },
+  'http.unchanged': {
+    levels: ['debug'],
+    meaning: 'a server said that its answer is the one that is known (304)',
+    remedy: null,
+    fields: ['source'],
+  },
+  'ldap.disabled': {
+    levels: ['info'],
+    meaning: 'entries of disabled accounts were left out, by `disabledAccounts`',
+    remedy: null,
+    fields: ['source', 'count'],
+  },
+  'ldap.reading': {
+    levels: ['info'],
+    meaning: 'whether a directory is read in full or only its changes, and why',
+    remedy: null,
+    fields: ['source', 'full', 'reason'],
+  },
+  'ldap.not-kept': {
+    levels: ['warn'],
+    meaning: 'what a later pull of changes needs could not be written; it will read everything',
+    remedy: 'look after `stateDir`: room, rights',
+    fields: ['source', 'error'],
   },
   'delivery.done': {
     levels: ['info', 'warn'],
@@ -339,6 +365,12 @@ export const events = {
     remedy: 'report it with this line',
     fields: ['err'],
   },
+  'status.store': {
+    levels: ['warn'],
+    meaning: 'status could not ask the store when a source was last fresh; it says what was known before',
+    remedy: 'see whether the store answers',
+    fields: ['source', 'error'],
+  },
   'schedule.missed': {
     levels: ['info', 'warn'],
     meaning:
@@ -392,7 +424,7 @@ export const events = {
     levels: ['debug', 'info'],
     meaning: 'a run that came due is not made, for the reason given',
     remedy: null,
-    fields: ['source', 'target', 'dues', 'reason'],
+    fields: ['source', 'target', 'dues', 'due', 'reason'],
   },
   'schedule.retry': {
     levels: ['info'],

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { Clock } from '../base/clock.ts';
-import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
+import { failureOf, Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../configure/config.ts';
 import type { DeliveryEnd } from '../deliver/deliver.ts';
@@ -203,18 +203,13 @@ export class Scheduler {
     });
   }
 
-  /** Where everything stands. What other processes did meanwhile is looked up. */
+  /** Where everything stands. What other processes did meanwhile is looked up, as long as the store answers. */
   async status(): Promise<Status> {
-    const now = this.#clock.now();
     const sources: Status['sources'] = [];
     for (const source of this.#config.sources) {
       const { name, enabled, schedule, timezone, freshnessMs } = source;
-      const refreshed = await lastRefresh(
-        (skip, limit) => this.#hands.runs(name, skip, limit),
-        this.#refreshed.get(name) ?? null,
-      );
-      this.#refreshed.set(name, refreshed);
-      const freshness = freshnessOf(refreshed, { calendar: this.#lanes.calendarOf(source), freshnessMs }, now);
+      const limits = { calendar: this.#lanes.calendarOf(source), freshnessMs };
+      const freshness = freshnessOf(await this.#lookUp(name), limits, this.#clock.now());
       sources.push({
         name,
         enabled,
@@ -230,6 +225,20 @@ export class Scheduler {
     const { beats } = this.#heartbeat;
     const service = { service: this.#life.now, since: this.#life.since };
     return { ...service, beats, healthy: this.healthy, atWork: this.#heartbeat.atWork(), sources, targets };
+  }
+
+  /** When the last run of a source began that refreshes. */
+  async #lookUp(source: string): Promise<Date | null> {
+    const known = this.#refreshed.get(source) ?? null;
+    try {
+      const found = await lastRefresh((skip, limit) => this.#hands.runs(source, skip, limit), known);
+      this.#refreshed.set(source, found);
+      return found;
+    } catch (error) {
+      // status is what people ask for when the store is away
+      this.#log.warn({ event: 'status.store', source, error: failureOf(error) }, messageOf(error));
+      return known;
+    }
   }
 
   /**
