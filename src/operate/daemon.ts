@@ -1,3 +1,4 @@
+import { messageOf } from '../base/errors.ts';
 import { openLog } from '../base/log.ts';
 import { readConfig } from '../daemon.ts';
 import { openMetrics } from './control/metrics.ts';
@@ -60,7 +61,9 @@ function listenToSignals(service: Service): { readonly cut: boolean; release(): 
       void service.stop(`stopped by ${name}`, { now: stops > 1 });
     },
     reload() {
-      void service.reload();
+      service.reload().catch((error) => {
+        log.error({ event: 'config.bug', err: error }, messageOf(error));
+      });
     },
     run() {
       service.runAll('signal');

@@ -18,7 +18,7 @@ requireServer('mongodb', () => missing)('two daemons on one MongoDB', () => {
   /** A site, and the configuration of a second machine with a state directory of its own. */
   function pair(): { site: DaemonSite; second: string; socket: string } {
     const site = new DaemonSite({
-      store: `{ kind: mongodb, uri: '${server.uri}', database: ${server.database()}, lease: 1s }`,
+      store: `{ kind: mongodb, uri: '${server.uri}', database: ${server.database()}, lease: 5s }`,
     });
     const second = join(site.directory, 'second.yaml');
     site.rewrite((yaml) => yaml.replace(/stateDir: (.*)/, 'stateDir: $1-second'), second);
