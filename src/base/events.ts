@@ -299,12 +299,6 @@ export const events = {
     remedy: null,
     fields: [],
   },
-  'daemon.failed': {
-    levels: ['error'],
-    meaning: 'a worker of the service ended; it is started again',
-    remedy: 'what `err` says',
-    fields: ['who', 'err'],
-  },
   'service.starting': {
     levels: ['info'],
     meaning: 'the service begins',
@@ -390,6 +384,12 @@ export const events = {
     remedy: null,
     fields: ['source'],
   },
+  'schedule.taken-over': {
+    levels: ['warn'],
+    meaning: 'the rosterd that was at work on the source gives no sign of life any more; its run is made up for here',
+    remedy: 'look why that one ended',
+    fields: ['source', 'run'],
+  },
   'schedule.set-back': {
     levels: ['warn'],
     meaning: 'the clock of this machine was set back; due times are planned anew',
@@ -455,6 +455,24 @@ export const events = {
     meaning: 'the store failed, or rosterd itself',
     remedy: 'what `error.message` says',
     fields: ['source', 'target', 'error', 'err'],
+  },
+  'control.opened': {
+    levels: ['info'],
+    meaning: 'the control socket answers',
+    remedy: null,
+    fields: ['file'],
+  },
+  'control.bug': {
+    levels: ['error'],
+    meaning: 'a fault of rosterd itself while a request at the control socket was answered',
+    remedy: 'report it with this line',
+    fields: ['err'],
+  },
+  'control.decided': {
+    levels: ['info'],
+    meaning: 'somebody at the control socket asked for something that changes what happens; `reason` says for what',
+    remedy: null,
+    fields: ['reason'],
   },
   'process.crashed': {
     levels: ['error'],

@@ -153,7 +153,7 @@ export class Lane<R> {
     const until = closedUntil(this.breaker, this.#tools.clock.now());
     if (until)
       this.#skip(`${trigger}: after failures nothing is tried before ${until.toISOString()}`, due ? 1 : 0, due);
-    else this.#add({ trigger, dryRun: false }, false, due);
+    else this.#add({ trigger, dryRun: false, ...(due && { due }) }, false, due);
   }
 
   /** Somebody asks. Rejects when nothing comes of it. */

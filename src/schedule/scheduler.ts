@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { failureOf, Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../configure/config.ts';
+import type { DeliveryEnd } from '../deliver/deliver.ts';
 import type { RunOrder } from '../run/record.ts';
 import type { Run } from '../store/port.ts';
 import { Bell, endsWithin } from './bell.ts';
@@ -107,6 +108,11 @@ export class Scheduler {
     return this.#life.now;
   }
 
+  /** Since when it stands there. */
+  get since(): Date {
+    return this.#life.since;
+  }
+
   /** Resolves with the last state of the service: stopped, or failed. */
   get ended(): Promise<Lifecycle> {
     return this.#life.ended;
@@ -172,6 +178,12 @@ export class Scheduler {
   /** Delivers what is queued: to a target, or to all. A target whose breaker is open is left alone. */
   deliverNow(trigger: string, name?: string): void {
     this.#lanes.deliver(trigger, name);
+  }
+
+  /** Delivers what is queued to every enabled target, and waits for it. What a target did wrong is in its end. */
+  async deliverAndWait(trigger: string): Promise<DeliveryEnd[]> {
+    if (!this.#life.is('running')) throw new Unavailable(`rosterd is ${this.#life.now.state}`);
+    return Promise.all(this.#lanes.deliverAsked(trigger));
   }
 
   /**
@@ -321,7 +333,7 @@ export class Scheduler {
     this.#lanes.arrange(this.#config, before);
     this.#bell.ring();
     const { live, restart } = differences;
-    const paths = (list: typeof live): string[] => list.map(({ path, what }) => `${path} ${what}`);
+    const paths = (list: typeof live): string[] => list.map(({ path }) => path);
     this.#log.info({ event: 'config.reloaded', live: paths(live) }, `configuration reloaded, ${live.length} changes`);
     if (restart.length)
       this.#log.warn(
