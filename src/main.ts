@@ -8,7 +8,7 @@ import { type Exportable, exportable, exportRoster } from './operate/export.ts';
 import { migrateStore } from './operate/move.ts';
 import { printPushKey } from './operate/push-key.ts';
 import { listRuns, showRun } from './operate/runs.ts';
-import { exit } from './operate/session.ts';
+import { crash, exit } from './operate/session.ts';
 import { serveStubs } from './operate/stubs.ts';
 import { sync } from './operate/sync.ts';
 
@@ -110,6 +110,7 @@ withConfig('reject', 'put away what a run holds back; the next run looks at it a
   .argument('<run>')
   .action((run: string, options) => end(reject(run, options)));
 
+process.on('uncaughtException', crash);
 // Whoever reads may leave early (`| head`); the work goes on and ends with its own exit status.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;

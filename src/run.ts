@@ -1,10 +1,10 @@
-import { messageOf } from './base/errors.ts';
+import { failureOf } from './base/errors.ts';
 import type { SourceConfig } from './configure/config.ts';
 import type { Answer } from './connector/source.ts';
 import { pull } from './pull/pull.ts';
 import { dropStaged, enforce, finishInterrupted, withRoster } from './run/force.ts';
 import { planRun } from './run/plan.ts';
-import { endRun, noteError, noteSnapshot, openRun, type RunOrder } from './run/record.ts';
+import { endRun, interruptRun, noteError, noteSnapshot, openRun, type RunOrder } from './run/record.ts';
 import { retain } from './run/retain.ts';
 import type { Rosterd } from './run/rosterd.ts';
 import { formatOf } from './snapshot/formats/index.ts';
@@ -45,16 +45,19 @@ export async function runOnce(rosterd: Rosterd, source: SourceConfig, order: Run
     if (!plan) await endRun(rosterd, run, 'unchanged');
     await retain(rosterd, source);
     await answer.accepted().catch((error) => {
-      const said = messageOf(error);
-      work.log.warn({ event: 'pull.archive', source: source.name, error: said }, `${source.name}: ${said}`);
+      const failure = failureOf(error);
+      work.log.warn(
+        { event: 'pull.archive', source: source.name, run: run.run, error: failure },
+        `${source.name}: ${failure.message}`,
+      );
     });
     return run;
   } catch (error) {
     noteError(rosterd, run, error);
     // A plan in force that could not be finished is not lost: its run stays open, and the next start goes on with it.
-    if (state.applying) return run;
+    if (state.applying) return interruptRun(rosterd, run, error);
     await dropStaged(store, state);
-    return await endRun(rosterd, run, 'failed');
+    return await endRun(rosterd, run, 'failed', error);
   } finally {
     await answer?.close();
   }

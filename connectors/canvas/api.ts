@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Clock } from '../../src/base/clock.ts';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
+import { scrub } from '../../src/base/redact.ts';
 import type { Secret } from '../../src/base/secret.ts';
 import { type Http, type HttpAnswer, type HttpRequest, retryAfterMs } from '../../src/connector/http.ts';
 
@@ -100,5 +101,8 @@ function words(text: string): string {
   const found = [...listed, body?.['error']]
     .map((entry) => (typeof entry === 'string' ? entry : (entry as { message?: unknown } | null | undefined)?.message))
     .filter((entry) => typeof entry === 'string');
-  return (found.length > 0 ? found.join('; ') : text).replace(/\s+/g, ' ').trim().slice(0, 300);
+  const said = found.length > 0 ? found.join('; ') : text;
+  // before it is cut: half a secret would be known by nobody
+  const line = scrub(said).replace(/\s+/g, ' ').trim();
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
 }

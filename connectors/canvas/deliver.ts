@@ -18,9 +18,6 @@ const terminal = new Set([
   'partially_restored',
 ]);
 
-/** The messages without a row that are logged for one import; a broken file can bring one for each of its rows. */
-const mostLogged = 20;
-
 /** Address of the imports of the configured account. */
 export function importsPath(settings: CanvasSettings): string {
   return `/api/v1/accounts/${encodeURIComponent(settings.account)}/sis_imports`;
@@ -90,10 +87,11 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
       const errors = ended.workflow_state === 'imported' ? [] : await errorsOf(ended.id);
       unseen = undefined;
       const { results, unplaced } = judge(items, sheets, ended, errors);
-      for (const { file, message } of unplaced.slice(0, mostLogged))
+      // Its words may be about anybody; Canvas shows them to those who may see them.
+      if (unplaced.length)
         log.warn(
-          { event: 'canvas.message', target: context.target, import: ended.id, file, of: unplaced.length },
-          message,
+          { event: 'canvas.message', target: context.target, import: ended.id, messages: unplaced.length },
+          `${context.target}: Canvas has messages on import ${ended.id} that belong to no item`,
         );
       return results;
     },

@@ -56,8 +56,10 @@ function warnWhenOlder(choice: Choice, settings: CsvDropSettings, context: Sourc
     .at(-1);
   const now = choice.entries[0]!;
   if (settings.pick !== 'newest' || !read || timeOf(now) >= read) return;
-  const fields = { event: 'drop.older', file: now.name, modified: timeOf(now), lastModified: read };
-  context.log.warn(fields, 'the newest file is older than the one that was read last');
+  context.log.warn(
+    { event: 'drop.older', source: context.source, file: now.name, modified: timeOf(now), lastModified: read },
+    `${context.source}: the newest file is older than the one that was read last`,
+  );
 }
 
 /** Logs in, looks, and says what a pull would read. */
@@ -255,7 +257,10 @@ async function archive(
       .replace(/[-:]|\.\d+/g, '');
     for (const entry of [...choice.older.toReversed(), ...choice.entries]) {
       if (states.get(entry.name) !== entry.state) {
-        context.log.info({ event: 'drop.kept', file: entry.name }, 'not archived: the file changed after it was read');
+        context.log.info(
+          { event: 'drop.kept', source: context.source, file: entry.name },
+          `${context.source}: a file is not archived, it changed after it was read`,
+        );
         continue;
       }
       const marker = settings.done === undefined ? undefined : `${entry.name}${settings.done}`;

@@ -1,3 +1,4 @@
+import { scrub } from '../../src/base/redact.ts';
 import type { HttpAnswer } from '../../src/connector/http.ts';
 import type { PeoplesoftSettings } from './schema.ts';
 
@@ -133,7 +134,8 @@ function plain(text: string): string {
 }
 
 function shorten(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
+  // before it is cut: half a secret would be known by nobody
+  const line = scrub(text).replace(/\s+/g, ' ').trim();
   return line.length > 300 ? `${line.slice(0, 300)}…` : line;
 }
 

@@ -101,7 +101,8 @@ async function send(settings: PeoplesoftSettings, context: TargetContext, item: 
     const already = operation.already !== undefined && new RegExp(operation.already).test(verdict.words);
     return { item: item.item, outcome: already ? 'sent' : 'failed', answer: verdict.words };
   }
-  throw stopping(verdict, `${request.method} ${request.path}`);
+  // the path as it is written in the configuration: filled, it names somebody
+  throw stopping(verdict, `${request.method} ${operation.path}`);
 }
 
 /** What ends the whole batch: credentials, or an operation that is not there. */

@@ -1,4 +1,5 @@
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
+import { hideSecret, scrub } from '../../src/base/redact.ts';
 import { type HttpAnswer, type HttpRequest, retryAfterMs } from '../../src/connector/http.ts';
 import type { TargetContext } from '../../src/connector/target.ts';
 import { apiErrors, type SalesforceSettings, tokenAnswer, tokenRefusal } from './schema.ts';
@@ -57,7 +58,8 @@ export function openClient(settings: SalesforceSettings, { http, clock, log, tar
       throw new Denied(`the login at ${configured} opened a session on ${instance}, where nothing is sent`, {
         remedy: `if ${instance} is your org, write it as the url of the target`,
       });
-    log.debug({ event: 'salesforce.login', target }, 'logged in to Salesforce');
+    hideSecret(token.data.access_token);
+    log.debug({ event: 'salesforce.login', target }, `${target}: logged in to Salesforce`);
     return token.data.access_token;
   }
 
@@ -144,7 +146,8 @@ function parseJson(text: string): unknown {
 
 /** The beginning of a text without markup, for messages. */
 function excerpt(text: string): string {
-  const plain = text
+  // before it is cut: half a secret would be known by nobody
+  const plain = scrub(text)
     .replace(/<[^>]*>/g, ' ')
     .replace(/\s+/g, ' ')
     .trim();

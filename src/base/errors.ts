@@ -1,3 +1,5 @@
+import { scrub, scrubStranger } from './redact.ts';
+
 /**
  * Errors, named by what happens next. Whoever throws one says which of five things a caller must do; nobody reads
  * message texts to find out. Retry is decided once, in `retry.ts`, from `Unavailable` alone.
@@ -76,8 +78,21 @@ export function delayOf(error: unknown): { delayMs?: number } {
   return error instanceof Unavailable && error.delayMs !== undefined ? { delayMs: error.delayMs } : {};
 }
 
-/** The text of anything thrown, one line. */
+/**
+ * The text of anything thrown, for a person, a log or a run: without secrets and e-mail addresses, and of what is none of
+ * ours also without whatever it quotes.
+ */
 export function messageOf(error: unknown): string {
-  if (error instanceof RosterdError) return error.line();
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof RosterdError) return scrub(error.line());
+  return scrubStranger(error instanceof Error ? error.message : String(error));
+}
+
+/** Kind and text of anything thrown, as runs, deliveries and the log have them. */
+export function failureOf(error: unknown): { kind: RosterdError['kind'] | 'Unexpected'; message: string } {
+  return { kind: kindOf(error), message: messageOf(error) };
+}
+
+/** True when the next attempt may go well without anybody's doing. */
+export function mayPass(kind: string): boolean {
+  return kind === 'Unavailable' || kind === 'Incomplete';
 }

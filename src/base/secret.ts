@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { Misconfigured } from './errors.ts';
+import { hideSecret } from './redact.ts';
 
 /** Where a secret comes from: an environment variable or a file (systemd credentials are files). */
 export type SecretOrigin = { env: string } | { file: string };
 
 /**
  * A secret that has a name but shows no value: printing, serialising or inspecting it gives its origin. The value is
- * read at the moment of use, so that a rotated file needs no restart.
+ * read at the moment of use, so that a rotated file needs no restart, and from then on no log shows it.
  */
 export class Secret {
   readonly #origin: SecretOrigin;
@@ -21,6 +22,7 @@ export class Secret {
       throw new Misconfigured(`the secret ${this.toString()} is ${value === '' ? 'empty' : 'not set'}`, {
         remedy: 'env' in this.#origin ? `set the environment variable ${this.#origin.env}` : undefined,
       });
+    hideSecret(value);
     return value;
   }
 

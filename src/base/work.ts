@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
+import type { Observer } from './observer.ts';
 
 /** What every step of a run is handed: time, a log, a way to stop, and somebody who watches. */
 export interface Work {
@@ -11,4 +12,6 @@ export interface Work {
   abort: AbortSignal;
   /** A short sentence on what is being done now, and on whose behalf. Cheap to call often. */
   progress(who: string, text: string): void;
+  /** Whoever counts; a command has nobody. */
+  observer?: Observer;
 }

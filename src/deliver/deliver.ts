@@ -1,4 +1,4 @@
-import { delayOf, kindOf, messageOf, RosterdError } from '../base/errors.ts';
+import { delayOf, failureOf, mayPass, messageOf } from '../base/errors.ts';
 import { withRetry } from '../base/retry.ts';
 import type { Work } from '../base/work.ts';
 import type { Config, TargetConfig } from '../configure/config.ts';
@@ -7,6 +7,7 @@ import type { DeliveryItem, ItemResult, TargetContext, TargetSession } from '../
 import { under, waitForLock } from '../store/exclusive.ts';
 import type { Lock, Store } from '../store/port.ts';
 import { completeResults, personOf, pickBatch } from './batch.ts';
+import { discreet } from './discreet.ts';
 
 /** How patiently delivery tries again; times in milliseconds. */
 export interface DeliveryPatience {
@@ -58,24 +59,42 @@ export async function deliverAlone(
   patience: DeliveryPatience = usualPatience,
 ): Promise<DeliveryEnd> {
   let lock: Lock | null = null;
-  let end: DeliveryEnd = { target: target.name, sent: 0, failed: 0, error: null };
+  const began = work.clock.monotonic();
+  const end: DeliveryEnd = { target: target.name, sent: 0, failed: 0, error: null };
+  let thrown: unknown = null;
+  // Told, not thrown: the other targets go on, and need the store until they are done.
+  const stopped = (error: unknown): void => {
+    thrown = error;
+    const { kind, message } = failureOf(error);
+    end.error = { kind: kind === 'Unexpected' && work.abort.aborted ? 'Stopped' : kind, message, ...delayOf(error) };
+  };
   try {
     lock = await waitForLock(store, `target:${target.name}`, work, target.name);
     await store.outbox.recover(target.name);
-    end = await deliverTo(target, institution, store, under(lock, work), patience);
+    if ((await store.outbox.queued(target.name, 0, 1)).length)
+      await deliverTo(target, institution, store, under(lock, work), patience, end).catch(stopped);
     await forgetSent(store, target.name, keep);
-    await lock.release();
-    return end;
   } catch (error) {
-    // Told, not thrown: the other targets go on, and need the store until they are done.
-    const stopped = { kind: kindOf(error), message: messageOf(error), ...delayOf(error) };
-    work.log.error(
-      { event: 'delivery.stopped', target: target.name, error: stopped, err: error },
-      `${target.name}: ${stopped.message}`,
-    );
-    await lock?.release().catch(() => {});
-    return { ...end, error: stopped };
+    stopped(error);
   }
+  await lock?.release().catch(() => {});
+  tellEnd(end, thrown, work, began);
+  return end;
+}
+
+/** The one log line of a delivery; none when there was nothing to do. */
+function tellEnd({ target, sent, failed, error }: DeliveryEnd, thrown: unknown, work: Work, began: number): void {
+  const facts = { target, sent, failed, durationMs: Math.round(work.clock.monotonic() - began) };
+  if (!error) {
+    if (!sent && !failed) return;
+    const text = `${target}: ${sent} sent${failed ? `, ${failed} refused` : ''}`;
+    work.log.at(failed ? 'warn' : 'info', { event: 'delivery.done', ...facts }, text);
+    return;
+  }
+  const level = work.signal.aborted ? 'info' : mayPass(error.kind) ? 'warn' : 'error';
+  // What is none of ours is a bug, and only its stack says where.
+  const err = error.kind === 'Unexpected' ? thrown : null;
+  work.log.at(level, { event: 'delivery.stopped', ...facts, error, err }, `${target}: ${error.message}`);
 }
 
 async function deliverTo(
@@ -84,15 +103,14 @@ async function deliverTo(
   store: Store,
   work: Work,
   patience: DeliveryPatience,
-): Promise<DeliveryEnd> {
-  const end: DeliveryEnd = { target: target.name, sent: 0, failed: 0, error: null };
-  if (!(await store.outbox.queued(target.name, 0, 1)).length) return end;
-  const { log } = work;
+  end: DeliveryEnd,
+): Promise<void> {
+  const { log, clock, observer } = work;
   const context = targetContext(target, institution, work);
   const patiently = <T>(attempt: () => Promise<T>): Promise<T> =>
     withRetry(patience.batch, work.clock, work.signal, attempt, (error, n) =>
-      log.warn(
-        { event: 'delivery.retry', target: target.name, attempt: n, error: error.message },
+      log.info(
+        { event: 'delivery.retry', target: target.name, attempt: n, error: failureOf(error) },
         `${target.name}: ${error.message}; trying again`,
       ),
     );
@@ -100,19 +118,21 @@ async function deliverTo(
   try {
     const open = await patiently(() => target.connector.open(target.settings, context));
     session = open;
-    await drain(target, store, work, patience, end, (batch) => patiently(() => open.deliver(batch)));
-  } catch (error) {
-    const kind = error instanceof RosterdError ? error.kind : work.abort.aborted ? 'Stopped' : 'Unexpected';
-    end.error = { kind, message: messageOf(error), ...delayOf(error) };
-    log.error(
-      { event: 'delivery.stopped', target: target.name, error: end.error },
-      `${target.name}: ${end.error.message}`,
-    );
+    const send = async (batch: DeliveryItem[]): Promise<ItemResult[]> => {
+      const began = clock.monotonic();
+      try {
+        return await open.deliver(batch);
+      } catch (error) {
+        throw discreet(error, batch);
+      } finally {
+        observer?.batchAnswered(target.name, (clock.monotonic() - began) / 1000);
+      }
+    };
+    await drain(target, store, work, patience, end, (batch) => patiently(() => send(batch)));
   } finally {
     await session?.close();
     await context.http.close();
   }
-  return end;
 }
 
 /** Batch after batch in the order of the queue. Whoever has to be tried again waits; everybody else goes on. */
@@ -151,11 +171,14 @@ async function drain(
       throw error;
     }
     await store.outbox.settle(target.name, results);
+    const counts = { sent: 0, failed: 0, retry: 0 };
+    for (const { outcome } of results) counts[outcome] += 1;
+    work.observer?.itemsSettled(target.name, counts);
+    end.sent += counts.sent;
+    end.failed += counts.failed;
     /** The longest wait that the target asked for, by person; whoever is not in it got through. */
     const again = new Map<string, number>();
     results.forEach((result, at) => {
-      if (result.outcome === 'sent') end.sent += 1;
-      if (result.outcome === 'failed') end.failed += 1;
       if (result.outcome !== 'retry') return;
       const person = personOf(batch[at]!);
       again.set(person, Math.max(again.get(person) ?? 0, result.delayMs ?? 0));

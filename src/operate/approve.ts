@@ -52,6 +52,8 @@ export async function approveHeld(rosterd: Rosterd, id: string, digest: string):
     const state = await mine.store.sources.get(plan.source);
     run.decision = { verdict: 'approved', at: mine.work.clock.now().toISOString() };
     await mine.store.runs.put(run);
+    const { source, digest } = plan;
+    mine.work.log.info({ event: 'run.approved', run: id, source, digest }, `${source}: approved`);
     return enforceHeld(mine, state, plan, run);
   });
 }
@@ -64,6 +66,8 @@ export async function rejectHeld(rosterd: Rosterd, id: string): Promise<Run> {
   await rosterd.store.runs.put(run);
   state.held = null;
   await rosterd.store.sources.put(state);
+  const { source, digest } = plan;
+  rosterd.work.log.info({ event: 'run.rejected', run: id, source, digest }, `${source}: rejected`);
   return run;
 }
 
@@ -132,7 +136,7 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
     }
     if (stale.length)
       throw new Rejected(
-        `the plan of run ${plan.run} is out of date: ${stale.slice(0, 3).join(', ')}${stale.length > 3 ? ` and ${stale.length - 3} more` : ''} changed since`,
+        `the plan of run ${plan.run} is out of date: ${stale.length} of its removals no longer find what it shows`,
         { remedy: `run rosterd sync --source ${plan.source} for a new plan` },
       );
     const { rank, key } = page.at(-1)!;

@@ -6,6 +6,7 @@ import type { Answer, RowPlace } from '../connector/source.ts';
 import { courseTitle } from '../connector/target.ts';
 import { sourceContext } from '../pull/pull.ts';
 import { formatOf } from '../snapshot/formats/index.ts';
+import { withoutShown } from '../snapshot/formats/text.ts';
 import { hasCourse, type PersonRecord } from '../snapshot/record.ts';
 
 /** What a pull of a source would read, found out by pulling; nothing of it is kept. */
@@ -68,7 +69,7 @@ export async function previewSource(source: SourceConfig, config: Config, work: 
         records: good.slice(0, shownRecords).map(masked),
         looked: places.length,
         unreadable: bad.length,
-        reason: bad[0] ?? null,
+        reason: bad[0] === undefined ? null : withoutShown(bad[0]),
       },
     };
   } finally {

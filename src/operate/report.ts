@@ -1,9 +1,26 @@
 import { type ChangeType, changeTypes } from '../connector/target.ts';
+import { withoutShown } from '../snapshot/formats/text.ts';
 import type { Run } from '../store/port.ts';
 import { paint, type Screen, table } from './screen.ts';
 
+/** Whether reasons quote the cells that they are about: only for who asked to see rows, which is `show`. */
+export type Cells = 'quoted' | 'hidden';
+
+/** The run with its reasons as they may be shown. */
+function withCells(run: Run, cells: Cells): Run {
+  if (cells === 'quoted') return run;
+  const hidden = <T extends { reason: string }>(row: T): T => ({ ...row, reason: withoutShown(row.reason) });
+  const { quarantine, remarks } = run;
+  return {
+    ...run,
+    quarantine: quarantine.map(hidden),
+    ...(remarks ? { remarks: { ...remarks, first: remarks.first.map(hidden) } } : {}),
+  };
+}
+
 /** A run as `sync --json`, `runs` and `show` print it; the design's shape, with more keys behind. */
-export function runJson(run: Run): unknown {
+export function runJson(of: Run, cells: Cells = 'hidden'): unknown {
+  const run = withCells(of, cells);
   return {
     run: run.run,
     source: run.source,
@@ -42,7 +59,8 @@ export function statusText(status: Run['status']): string {
 }
 
 /** A run for a person: what came, what changes, what waits, what could not be read. */
-export function printRun(screen: Screen, run: Run, configFile = 'FILE'): void {
+export function printRun(screen: Screen, of: Run, configFile = 'FILE', cells: Cells = 'hidden'): void {
+  const run = withCells(of, cells);
   const { records, quarantined, id } = run.snapshot;
   screen.say(`\n${paint.bold(run.source)}  ${statusText(run.status)}${run.dryRun ? paint.dim('  dry run') : ''}`);
   screen.say(

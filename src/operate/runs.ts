@@ -47,7 +47,7 @@ export async function showRun(id: string, options: { config: string; limit?: num
     const notes = plan ? await rosterd.store.plans.notes(plan.plan, 10_000) : [];
     if (!screen.human) {
       // Written piece by piece, at the pace of whoever reads: a first load has more changes than memory should hold.
-      await writeOut(`${JSON.stringify({ ...(runJson(run) as object), notes }).slice(0, -1)},"changes":[`);
+      await writeOut(`${JSON.stringify({ ...(runJson(run, 'quoted') as object), notes }).slice(0, -1)},"changes":[`);
       let separator = '';
       for await (const change of changesOf(rosterd, plan)) {
         const held = run.heldTypes.includes(change.type);
@@ -57,7 +57,7 @@ export async function showRun(id: string, options: { config: string; limit?: num
       await writeOut(']}\n');
       return exit.done;
     }
-    printRun(screen, run, rosterd.config.file);
+    printRun(screen, run, rosterd.config.file, 'quoted');
     for (const note of notes)
       screen.say(`  ${paint.yellow(note.kind)} ${note.reason}: ${note.text}${where(note.rows)}`);
     await printChanges(rosterd, screen, run, plan, options.limit ?? 200);

@@ -1,6 +1,6 @@
 import { systemClock } from '../base/clock.ts';
 import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
-import { type Log, openLog } from '../base/log.ts';
+import { forJournal, type Log, levelOf, openLog } from '../base/log.ts';
 import type { Work } from '../base/work.ts';
 import { openRosterd, readConfig } from '../daemon.ts';
 import type { Rosterd } from '../run/rosterd.ts';
@@ -62,14 +62,21 @@ export async function guarded(command: () => Promise<number>): Promise<number> {
   try {
     return await command();
   } catch (error) {
-    process.stderr.write(`rosterd: ${messageOf(error)}\n`);
+    process.stderr.write(forJournal('error', `rosterd: ${messageOf(error)}\n`));
     return error instanceof Misconfigured ? exit.usage : exit.failed;
   }
 }
 
 /** A person at a terminal sees results and what went wrong; a service or a pipe gets every outcome as JSON. */
 export function logFor(): Log {
-  return openLog(process.stderr.isTTY ? { level: process.env['ROSTERD_LOG_LEVEL'] ?? 'warn' } : {});
+  const asked = levelOf(process.env['ROSTERD_LOG_LEVEL'], 'ROSTERD_LOG_LEVEL');
+  return openLog({ level: asked ?? (process.stderr.isTTY ? 'warn' : 'info') });
+}
+
+/** A fault that nobody catches. Node itself would print the whole error, and what it carries along may be somebody's. */
+export function crash(error: unknown): never {
+  openLog({ level: 'error' }).error({ event: 'process.crashed', err: error }, `rosterd: ${messageOf(error)}`);
+  process.exit(exit.failed);
 }
 
 /** Does the work that only one may do at a time for a source, or says that somebody else is at it. */

@@ -80,7 +80,7 @@ async function outboxCounts({ config, store }: Rosterd): Promise<Record<string, 
 /** The object that `sync --json` prints; scripts hold on to it. */
 export function syncJson({ runs, busy, outbox, deliveries }: SyncResult): unknown {
   const errors = deliveries.filter((end) => end.error).map(({ target, error }) => ({ target, error }));
-  return { runs: runs.map(runJson), busy, outbox, deliveryErrors: errors };
+  return { runs: runs.map((run) => runJson(run)), busy, outbox, deliveryErrors: errors };
 }
 
 /** 1 when something failed, else 3 when something is held, else 0. */

@@ -9,6 +9,11 @@ export function typesOf(plan: Pick<Plan, 'heldTypes'>, part: PlanPart): ChangeTy
   return changeTypes.filter((type) => plan.heldTypes.includes(type) === (part === 'held'));
 }
 
+/** How many changes of each type a part of a plan has. */
+export function countsOf(plan: Plan, part: PlanPart): Plan['counts'] {
+  return Object.fromEntries(typesOf(plan, part).map((type) => [type, plan.counts[type] ?? 0]));
+}
+
 /**
  * Applies one part of a stored plan: roster and outbox move together, batch by batch, from where an earlier attempt got
  * to. Stops between batches when asked to; the next start goes on from there.
@@ -21,7 +26,7 @@ export async function applyPlan(
   work: Work,
 ): Promise<void> {
   const types = typesOf(plan, part);
-  const total = types.reduce((sum, type) => sum + (plan.counts[type] ?? 0), 0);
+  const total = Object.values(countsOf(plan, part)).reduce((sum, count) => sum + count, 0);
   let done = 0;
   let after = await store.roster.applied(plan.plan, part);
   // Before the first change, and never again: `vanished` would otherwise replace the `archived` of a change.

@@ -1,5 +1,6 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { failureOf } from '../base/errors.ts';
 import { withRetry } from '../base/retry.ts';
 import type { Work } from '../base/work.ts';
 import type { SourceConfig } from '../configure/config.ts';
@@ -33,8 +34,8 @@ export async function pull(
       work.signal,
       () => source.connector.pull(source.settings, sourceContext(source, format, last, stateDir, spoolDir, work)),
       (error, attempt) =>
-        work.log.warn(
-          { event: 'pull.retry', source: source.name, attempt, error: error.message },
+        work.log.info(
+          { event: 'pull.retry', source: source.name, attempt, error: failureOf(error) },
           `${source.name}: attempt ${attempt} failed: ${error.message}`,
         ),
     );

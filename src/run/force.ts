@@ -1,5 +1,5 @@
 import { rulesFingerprint } from '../configure/rules.ts';
-import { applyPlan } from '../outbox/apply.ts';
+import { applyPlan, countsOf } from '../outbox/apply.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
 import type { Plan, Run, SourceState, Store } from '../store/port.ts';
@@ -90,6 +90,7 @@ export async function enforceHeld(rosterd: Rosterd, state: SourceState, plan: Pl
 async function finishPlan(rosterd: Rosterd, state: SourceState, plan: Plan, run: Run): Promise<Run> {
   const { part } = state.applying!;
   await applyPlan(rosterd.store, plan, part, interests(rosterd.config), rosterd.work);
+  rosterd.work.observer?.changesApplied(plan.source, countsOf(plan, part));
   const changed = Object.keys(plan.counts).length > 0;
   const waits = part === 'free' && plan.heldTypes.length > 0;
   await endRun(rosterd, run, waits ? 'held' : changed ? 'applied' : 'unchanged');

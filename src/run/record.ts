@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
-import { delayOf, kindOf, messageOf } from '../base/errors.ts';
+import { delayOf, failureOf, mayPass } from '../base/errors.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { type Run, type RunStatus, snapshotId } from '../store/port.ts';
+import { lastGoodOf } from './fresh.ts';
 import type { Rosterd } from './rosterd.ts';
 
 /** A run's own document: opened before anything is asked, ended with its outcome, and one log line for it. */
@@ -20,6 +21,15 @@ export interface RunOrder {
 export function newRunId(source: string, clock: Clock): string {
   const stamp = clock.now().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   return `${stamp}-${source}-${randomBytes(3).toString('hex')}`;
+}
+
+/**
+ * When the run of an id began, to the second; plans have the id of their run, and the ids of outbox items begin with it.
+ * Told by the id alone, because a run may be forgotten before its items have arrived. Null for an id that is none of ours.
+ */
+export function startOf(id: string): Date | null {
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-/.exec(id) ?? [];
+  return year ? new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`) : null;
 }
 
 /** Quarantined rows that a run's document lists; the snapshot has them all. */
@@ -63,22 +73,76 @@ export function noteSnapshot(run: Run, { snapshot, quarantine, remarks, remarked
   if (remarked) run.remarks = { count: remarked, first: remarks };
 }
 
-/** Ends a run: its document, and the log line of its outcome. */
-export async function endRun({ store, work }: Rosterd, run: Run, status: RunStatus): Promise<Run> {
+/** Ends a run: its document, and the log line of its outcome. `error`: what was thrown, if that is why. */
+export async function endRun(rosterd: Rosterd, run: Run, status: RunStatus, error?: unknown): Promise<Run> {
+  const { store, work } = rosterd;
   run.status = status;
   run.endedAt = work.clock.now().toISOString();
   run.durationMs = Date.parse(run.endedAt) - Date.parse(run.startedAt);
   await store.runs.put(run);
-  const facts = { event: `run.${status}`, run: run.run, source: run.source, changes: run.changes, error: run.error };
-  if (status === 'failed') work.log.error(facts, `${run.source}: ${run.error?.message}`);
-  else if (status === 'held') work.log.warn(facts, `${run.source}: removals wait for approval`);
-  else work.log.info(facts, `${run.source}: ${status}`);
+  const guards = run.guards.filter((guard) => guard.held).map(({ guard }) => guard);
+  work.observer?.runEnded(run.source, status);
+  if (guards.length && run.decision === null) work.observer?.guardsTripped(run.source, guards);
+  await tellOutcome(rosterd, run, guards, error);
   return run;
 }
 
-/** Writes into the run why it failed. An error that is none of ours is a bug, and logged with its stack. */
+async function tellOutcome({ store, work }: Rosterd, run: Run, guards: string[], error: unknown): Promise<void> {
+  const { log } = work;
+  const { source, trigger, dryRun, status, durationMs, changes } = run;
+  const { id: snapshot, records, quarantined } = run.snapshot;
+  const brief = { run: run.run, source, trigger, dryRun, durationMs };
+  const facts = { ...brief, snapshot, records, quarantined, changes };
+  switch (status) {
+    case 'applied':
+      log.info({ event: 'run.applied', ...facts }, `${source}: applied`);
+      break;
+    case 'unchanged':
+      log.info({ event: 'run.unchanged', ...facts }, `${source}: unchanged`);
+      break;
+    case 'planned':
+      log.info({ event: 'run.planned', ...facts }, `${source}: planned`);
+      break;
+    case 'skipped':
+      log.info({ event: 'run.skipped', ...brief }, `${source}: nothing new`);
+      break;
+    case 'held': {
+      const { digest, heldTypes: held } = run;
+      const lastGood = await lastGoodOf(store, source);
+      const text = `${source}: removals wait for approval`;
+      log.warn({ event: 'run.held', ...facts, digest, held, guards, lastGood }, text);
+      break;
+    }
+    case 'failed': {
+      const lastGood = await lastGoodOf(store, source);
+      const { kind, message } = run.error!;
+      const level = kind === 'Stopped' ? 'info' : mayPass(kind) ? 'warn' : 'error';
+      // What is none of ours is a bug, and only its stack says where.
+      const err = kind === 'Unexpected' ? error : null;
+      log.at(level, { event: 'run.failed', ...brief, error: run.error, err, lastGood }, `${source}: ${message}`);
+    }
+  }
+  const { conflicts, blocked } = run;
+  // Not again when a person decided about it, nor when the same answer came again.
+  if (run.plan && run.decision === null && (quarantined || conflicts || blocked))
+    log.warn(
+      { event: 'run.doubt', run: run.run, source, quarantined, conflicts, blocked },
+      `${source}: ${quarantined} rows in quarantine, ${conflicts} people in conflict`,
+    );
+}
+
+/** Writes into the run why it failed. */
 export function noteError({ work }: Rosterd, run: Run, error: unknown): void {
-  run.error = { kind: work.signal.aborted ? 'Stopped' : kindOf(error), message: messageOf(error), ...delayOf(error) };
-  if (run.error.kind === 'Unexpected')
-    work.log.error({ event: 'run.bug', run: run.run, err: error }, `${run.source}: unexpected error`);
+  const failure = { ...failureOf(error), ...delayOf(error) };
+  run.error = work.signal.aborted ? { ...failure, kind: 'Stopped' } : failure;
+}
+
+/** Tells that a run's plan could not be applied to its end. The run stays open. */
+export function interruptRun({ work }: Rosterd, run: Run, error: unknown): Run {
+  const err = run.error?.kind === 'Unexpected' ? error : null;
+  work.log.warn(
+    { event: 'run.interrupted', run: run.run, source: run.source, error: run.error, err },
+    `${run.source}: ${run.error?.message}; the next run goes on`,
+  );
+  return run;
 }

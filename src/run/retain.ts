@@ -1,4 +1,4 @@
-import { messageOf } from '../base/errors.ts';
+import { failureOf, kindOf } from '../base/errors.ts';
 import type { SourceConfig } from '../configure/config.ts';
 import type { Run, SourceState, Store } from '../store/port.ts';
 import type { Rosterd } from './rosterd.ts';
@@ -19,8 +19,12 @@ export async function retain({ config, store, work }: Rosterd, source: SourceCon
     await forgetRuns(store, state, runs, since);
     await forgetSnapshots(store, state, snapshots);
   } catch (error) {
-    const said = messageOf(error);
-    work.log.warn({ event: 'retention.failed', source: source.name, error: said }, `${source.name}: ${said}`);
+    const failure = failureOf(error);
+    const err = kindOf(error) === 'Unexpected' ? error : null;
+    work.log.warn(
+      { event: 'retention.failed', source: source.name, error: failure, err },
+      `${source.name}: ${failure.message}`,
+    );
   }
 }
 

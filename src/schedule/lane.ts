@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
-import { delayOf, kindOf, messageOf, Unavailable } from '../base/errors.ts';
+import { delayOf, failureOf, Unavailable } from '../base/errors.ts';
+import type { EventName, Level, Said } from '../base/events.ts';
 import type { Log } from '../base/log.ts';
 import type { Work } from '../base/work.ts';
 import type { ServiceConfig } from '../configure/config.ts';
@@ -140,9 +141,8 @@ export class Lane<R> {
     if (this.#due && this.#due <= now) {
       // the machine slept, or its clock was put forward
       this.#due = calendar?.next(now) ?? null;
-      this.#say('warn', 'missed', `scheduled times since ${due.toISOString()} went by, they are made up for once`, {
-        due,
-      });
+      const text = `scheduled times since ${due.toISOString()} went by, they are made up for once`;
+      this.#say('warn', { event: 'schedule.missed', due }, text);
     }
     this.byItself('schedule', due);
   }
@@ -198,14 +198,22 @@ export class Lane<R> {
     const facts = { trigger: order.trigger, dryRun: order.dryRun, due: due ?? null };
     if (there) {
       turn.joined += 1;
-      this.#say(this.#often, 'joined', `${order.trigger}: joins the run that waits already`, facts);
+      this.#say(
+        this.#often,
+        { event: 'schedule.joined', ...facts },
+        `${order.trigger}: joins the run that waits already`,
+      );
     } else {
       // whoever asked hears of it; whoever did not listen must not end the process
       turn.result.promise.catch(() => {});
       this.#waiting.push(turn);
       if (this.#hand)
-        this.#say(this.#often, 'after', `${order.trigger}: one run is on, another follows it once`, facts);
-      else this.#say('debug', 'waits', `${order.trigger}: waits for its turn`, facts);
+        this.#say(
+          this.#often,
+          { event: 'schedule.after', ...facts },
+          `${order.trigger}: one run is on, another follows it once`,
+        );
+      else this.#say('debug', { event: 'schedule.waits', ...facts }, `${order.trigger}: waits for its turn`);
     }
     this.#pump();
     return turn;
@@ -241,7 +249,7 @@ export class Lane<R> {
     this.#hand = hand;
     if (!turn.order.dryRun) this.breaker = begun(this.breaker);
     const beat = heartbeat.begin(`${this.#job.kind} ${this.#job.name}`);
-    this.#say('debug', 'begins', `${turn.order.trigger}: begins`, { ...shown(turn), dues: turn.dues });
+    this.#say('debug', { event: 'schedule.begins', ...shown(turn), dues: turn.dues }, `${turn.order.trigger}: begins`);
     let result: R | null = null;
     let verdict: Verdict;
     try {
@@ -253,7 +261,7 @@ export class Lane<R> {
       verdict = this.#job.judge(result);
       turn.result.resolve(result);
     } catch (error) {
-      verdict = hand.soft.signal.aborted ? 'undecided' : failureOf(error);
+      verdict = hand.soft.signal.aborted ? 'undecided' : told(error);
       if (verdict !== 'undecided') this.#threw(verdict, error);
       turn.result.reject(error);
     }
@@ -275,20 +283,24 @@ export class Lane<R> {
     const { state, failures, retryAt, notBefore, failure } = this.breaker;
     if (verdict === 'good' || verdict === 'undecided') {
       if (was.state !== 'closed' && state === 'closed')
-        this.#say('info', 'closed', 'works again', { failures: was.failures });
+        this.#say('info', { event: 'schedule.closed', failures: was.failures }, 'works again');
       return;
     }
     const facts = { failures, retryAt, notBefore, error: failure };
     if (was.state === 'closed' && state === 'open')
       this.#say(
         'warn',
-        'opened',
+        { event: 'schedule.opened', ...facts },
         `failed ${failures} times in a row, left alone until ${notBefore!.toISOString()}`,
-        facts,
       );
     else if (state === 'open')
-      this.#say('info', 'still-open', `failed again, left alone until ${notBefore!.toISOString()}`, facts);
-    else if (retryAt) this.#say('info', 'retry', `tried again at ${retryAt.toISOString()}`, facts);
+      this.#say(
+        'info',
+        { event: 'schedule.still-open', ...facts },
+        `failed again, left alone until ${notBefore!.toISOString()}`,
+      );
+    else if (retryAt)
+      this.#say('info', { event: 'schedule.retry', ...facts }, `tried again at ${retryAt.toISOString()}`);
     const stay = this.#waiting.filter((turn) => turn.asked);
     const drop = this.#waiting.filter((turn) => !turn.asked);
     this.#waiting = stay;
@@ -303,7 +315,7 @@ export class Lane<R> {
   /** What a source or target did wrong is a result; this is the store, or a bug, which is logged with its stack. */
   #threw(failure: Failure, error: unknown): void {
     const bug = failure.kind === 'Unexpected' ? { err: error } : {};
-    this.#say('error', 'threw', failure.message, { error: failure, ...bug });
+    this.#say('error', { event: 'schedule.threw', error: failure, ...bug }, failure.message);
   }
 
   #drop(turn: Turn<R>, reason: string): void {
@@ -312,7 +324,7 @@ export class Lane<R> {
   }
 
   #skip(dues: number, reason: string): void {
-    this.#say(this.#often, 'skipped', reason, { dues, reason });
+    this.#say(this.#often, { event: 'schedule.skipped', dues, reason }, reason);
   }
 
   /** Deliveries are set off by every run, which is not worth a line each time. */
@@ -320,16 +332,27 @@ export class Lane<R> {
     return this.#job.kind === 'target' ? 'debug' : 'info';
   }
 
-  #say(level: 'debug' | 'info' | 'warn' | 'error', what: string, text: string, facts: object): void {
+  #say(level: Level, facts: { event: LaneEvent } & Record<string, unknown>, text: string): void {
     const { kind, name } = this.#job;
-    this.#tools.log[level]({ event: `schedule.${what}`, [kind]: name, ...facts }, `${name}: ${text}`);
+    const plain = Object.entries(facts).map(([key, value]) => [
+      key,
+      value instanceof Date ? value.toISOString() : value,
+    ]);
+    const said = { ...Object.fromEntries(plain), [kind]: name } as Said<LaneEvent>;
+    (this.#tools.log.at as (level: Level, said: Said<LaneEvent>, text: string) => void)(
+      level,
+      said,
+      `${name}: ${text}`,
+    );
   }
 }
+
+type LaneEvent = EventName & `schedule.${string}`;
 
 function shown({ order: { trigger, dryRun } }: { order: RunOrder }): { trigger: string; dryRun: boolean } {
   return { trigger, dryRun };
 }
 
-function failureOf(error: unknown): Failure {
-  return { kind: kindOf(error), message: messageOf(error), ...delayOf(error) };
+function told(error: unknown): Failure {
+  return { ...failureOf(error), ...delayOf(error) };
 }

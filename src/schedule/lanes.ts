@@ -113,7 +113,7 @@ export class Lanes {
     if (!missed && !history.cut) return;
     const why = missed ? `the run of ${due.toISOString()} was missed` : 'the last run was cut';
     this.#tools.log.info(
-      { event: 'schedule.missed', source: source.name, due: missed ? due : null },
+      { event: 'schedule.missed', source: source.name, due: missed && due ? due.toISOString() : null },
       `${source.name}: ${why}, it is made up for once`,
     );
     lane.byItself('catch-up', missed ? due : undefined);

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
+import { failureOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 
 /**
@@ -70,13 +70,19 @@ export class Life {
     const was = this.#now.state;
     this.#now = state;
     this.#since = this.#clock.now();
-    const facts = { event: `service.${state.state}`, was };
+    const log = this.#log;
     if (state.state === 'failed') {
-      const error = messageOf(state.error);
-      this.#log.error({ ...facts, error, err: state.error }, `failed: ${error}`);
-    } else if (state.state === 'stopped' && state.left.length)
-      this.#log.error({ ...facts, left: state.left }, `stopped, and left behind: ${state.left.join(', ')}`);
-    else this.#log.info(state.state === 'stopping' ? { ...facts, reason: state.reason } : facts, state.state);
+      const error = failureOf(state.error);
+      log.error({ event: 'service.failed', was, error, err: state.error }, `failed: ${error.message}`);
+    } else if (state.state === 'stopped') {
+      const left = state.left.join(', ');
+      if (left) log.error({ event: 'service.stopped', was, left }, `stopped, and left behind: ${left}`);
+      else log.info({ event: 'service.stopped', was, left: null }, 'stopped');
+    } else if (state.state === 'stopping')
+      log.info({ event: 'service.stopping', was, reason: state.reason }, 'stopping');
+    else if (state.state === 'running') log.info({ event: 'service.running', was }, 'running');
+    else if (state.state === 'connecting') log.info({ event: 'service.connecting', was }, 'connecting');
+    else log.info({ event: 'service.starting', was }, 'starting');
     if (next[state.state].length === 0) this.#ended.resolve(state);
   }
 }

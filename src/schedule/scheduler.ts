@@ -276,7 +276,7 @@ export class Scheduler {
     const lanes = this.#lanes.all();
     if (now.getTime() < this.#lastLook.getTime() - setBackMs) {
       this.#log.warn(
-        { event: 'schedule.set-back', from: this.#lastLook, to: now },
+        { event: 'schedule.set-back', from: this.#lastLook.toISOString(), to: now.toISOString() },
         'the clock was set back, due times are planned anew',
       );
       for (const lane of lanes) lane.plan();
@@ -323,7 +323,10 @@ export class Scheduler {
   }
 
   #refuse(reason: string): Reload {
-    this.#log.error({ event: 'config.refused', error: reason }, `configuration refused, the old one stays:\n${reason}`);
+    this.#log.error(
+      { event: 'config.refused', error: { kind: 'Misconfigured', message: reason } },
+      `configuration refused, the old one stays:\n${reason}`,
+    );
     return { applied: false, reason };
   }
 }

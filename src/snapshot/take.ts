@@ -14,6 +14,7 @@ import {
 } from '../store/port.ts';
 import { rowKeysOf } from '../store/row-keys.ts';
 import type { Format } from './formats/index.ts';
+import { withoutShown } from './formats/text.ts';
 import { applyDelta, type Delta, type Difference, digestBytes, digestsOf, joinDeltas } from './pack.ts';
 import { hasCourse, type Normaliser, type Quarantined, type Remark } from './record.ts';
 import { RowIndex } from './row-index.ts';
@@ -115,7 +116,7 @@ async function unreadable(store: Store, source: string, number: number, count: n
   const [first] = await store.rows.quarantined(source, number, 1);
   const { file, line, column, reason } = first!;
   const what = count === 1 ? 'the only row cannot be read' : `none of the ${count} rows can be read`;
-  return new Incomplete(`${what}; the first one: ${column ? `${column}: ` : ''}${reason}`, {
+  return new Incomplete(`${what}; the first one: ${column ? `${column}: ` : ''}${withoutShown(reason)}`, {
     remedy: 'look whether the export or the format of this source has changed',
     where: line ? { file, line } : { file },
   });

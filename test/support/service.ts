@@ -1,4 +1,4 @@
-import pino from 'pino';
+import { openLog } from '../../src/base/log.ts';
 import type { Config, ServiceConfig, SourceConfig, TargetConfig } from '../../src/configure/config.ts';
 import type { DeliveryEnd } from '../../src/deliver/deliver.ts';
 import type { RunOrder } from '../../src/run/record.ts';
@@ -89,10 +89,8 @@ export class Service implements Hands {
 
   constructor(config: Config, start = '2026-01-15T00:00:00Z') {
     this.clock = new SteppedClock(start);
-    const log = pino(
-      { level: 'debug', base: undefined, timestamp: false },
-      { write: (line: string) => void (this.keepsPast && this.log.push(JSON.parse(line))) },
-    );
+    const write = (line: string): void => void (this.keepsPast && this.log.push(JSON.parse(line)));
+    const log = openLog({ level: 'debug', terminal: false, journal: false, to: { write } });
     this.scheduler = new Scheduler(config, this, { clock: this.clock, log });
   }
 

@@ -115,6 +115,15 @@ const listed = (names: readonly string[]): string => names.map((name) => `"${nam
 function prove(name: string, line: number, columns: readonly string[], rules: HeaderRules): void {
   const { required, optional, exact, secret = [] } = rules.columns;
   const known = [...required, ...optional];
+  // A first line in which nothing is a known name, nor near to one, may be somebody's row: it is not quoted.
+  const isHeader = columns.some((column) => known.includes(column) || nearest(column, known) !== undefined);
+  if (!isHeader && required.length > 0 && columns.length > 1)
+    throw refused(
+      name,
+      line,
+      `the first line is no header: none of its ${columns.length} values is the name of a column`,
+      `it must have ${listed(required)}`,
+    );
   for (const [index, column] of columns.entries()) {
     const first = columns.indexOf(column);
     if (column !== '' && first !== index)
@@ -144,7 +153,7 @@ function prove(name: string, line: number, columns: readonly string[], rules: He
     const remedy = other
       ? `the columns seem to be separated by ${JSON.stringify(other)}: set delimiter: ${JSON.stringify(other)}`
       : missing.map((column) => suggestion(column, strangers)).find((text) => text !== undefined);
-    const what = `required ${missing.length === 1 ? 'column' : 'columns'} ${listed(missing)} missing; the header has ${listed(columns)}`;
+    const what = `required ${missing.length === 1 ? 'column' : 'columns'} ${listed(missing)} missing${isHeader ? `; the header has ${listed(columns)}` : ''}`;
     throw refused(name, line, what, remedy);
   }
   if (exact && strangers.length > 0) {

@@ -44,6 +44,17 @@ export function shown(text: string): string {
   return JSON.stringify(text.length > 24 ? `${text.slice(0, 23)}…` : text);
 }
 
+/**
+ * A reason without the values that `shown` put into it, for whoever is not meant to see rows: a row whose cells have moved
+ * has a name or an address anywhere. How long it is still tells a slip of the keyboard from a shifted column.
+ */
+export function withoutShown(reason: string): string {
+  return reason.replace(/"(?:[^"\\]|\\.)*"/g, (quoted) => {
+    const length = (JSON.parse(quoted) as string).length;
+    return `a text of ${length} ${length === 1 ? 'character' : 'characters'}`;
+  });
+}
+
 const control = /[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f]/u;
 const lineControl = /[\t\n\v\f\r\u0085]/u;
 

@@ -24,7 +24,7 @@ describe('after failures', () => {
     expect(waits.slice(4)).toEqual(waits.slice(4).map(() => hour));
     expect(at.slice(1).map(([, trigger]) => trigger)).toEqual(at.slice(1).map(() => 'retry'));
     expect(service.events('schedule.opened')).toHaveLength(1);
-    expect(service.events('schedule.opened')).toMatchObject([{ level: 40, failures: 5 }]);
+    expect(service.events('schedule.opened')).toMatchObject([{ level: 'warn', failures: 5 }]);
     // 02:00 and 03:00 came while it was open
     expect(service.events('schedule.skipped').map(({ dues }) => dues)).toEqual([1, 1]);
     expect((await service.scheduler.status()).sources[0]!.breaker.state).toBe('open');

@@ -192,7 +192,7 @@ describe('a stop', () => {
     await service.clock.advance(5_001);
     await stop;
     await expect(service.scheduler.ended).resolves.toEqual({ state: 'stopped', left: ['source hr'] });
-    expect(service.events('service.stopped')).toMatchObject([{ level: 50, left: ['source hr'] }]);
+    expect(service.events('service.stopped')).toMatchObject([{ level: 'error', left: 'source hr' }]);
   });
 
   test('a second one, at once, cuts at once', async () => {
@@ -301,7 +301,7 @@ describe('the heartbeat', () => {
     expect(service.scheduler.healthy).toBe(true);
     await service.clock.advance(2 * minute);
     expect(service.scheduler.healthy).toBe(false);
-    expect(service.events('service.stuck')).toMatchObject([{ level: 50, who: 'source sis' }]);
+    expect(service.events('service.stuck')).toMatchObject([{ level: 'error', who: 'source sis' }]);
     expect((await service.scheduler.status()).atWork).toMatchObject([{ who: 'source sis', text: '' }]);
     await service.clock.advance(2 * hour);
     expect(service.began.filter((line) => line.startsWith('hr'))).toHaveLength(2);

@@ -22,7 +22,7 @@ test('a bad file is refused with its lines, and the old one stays', async () => 
   ];
   expect(reload).toMatchObject({ applied: false, reason: expect.stringContaining(lines[0]!) });
   expect(service.events('config.refused')).toMatchObject([
-    { level: 50, error: expect.stringContaining(`${file}:9:1: nonsense: unknown key`) },
+    { level: 'error', error: { message: expect.stringContaining(`${file}:9:1: nonsense: unknown key`) } },
   ]);
   await service.clock.advance(hour);
   expect(times(service, 'sis')).toEqual(['01:00']);
@@ -191,7 +191,7 @@ describe('the service', () => {
         { path: 'stateDir', what: 'changed' },
       ],
     });
-    expect(service.events('config.restart')).toMatchObject([{ level: 40 }]);
+    expect(service.events('config.restart')).toMatchObject([{ level: 'warn' }]);
     expect(service.scheduler.config).toEqual({
       ...next,
       institution: 'example-university',
