@@ -8,7 +8,9 @@ import { deliverAll } from '../deliver/deliver.ts';
 import { type Listener, openListener } from '../pull/listen.ts';
 import { keepDirOf } from '../pull/pull.ts';
 import type { Rosterd } from '../run/rosterd.ts';
+import { Heartbeat } from '../schedule/heartbeat.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
+import { openNotifier } from './notify.ts';
 import { isOver, runSource } from './run-source.ts';
 import { exit, guarded, stopSignals } from './session.ts';
 
@@ -26,6 +28,9 @@ export async function daemon(options: { config: string }): Promise<number> {
     const log = openLog();
     const { signal, abort, release } = stopSignals();
     const work: Work = { clock: systemClock, log, signal, abort, progress: () => {} };
+    const notifier = openNotifier({ clock: systemClock, log });
+    const heartbeat = new Heartbeat(systemClock);
+    notifier.status('opening the store');
     const rosterd = await openRosterd(config, work);
     let listener: Listener | null = null;
     try {
@@ -40,20 +45,24 @@ export async function daemon(options: { config: string }): Promise<number> {
         log.warn({ event: 'daemon.deaf' }, 'there are push sources, and no listen: nothing can be pushed');
       const where = listener ? `, listening on ${listener.url}` : '';
       log.info({ event: 'daemon.started', url: listener?.url ?? null, pid: process.pid }, `rosterd runs${where}`);
+      notifier.ready(`running${where}`);
+      notifier.watch(() => (heartbeat.atWork()[0]?.quietMs ?? 0) <= config.service.stuckAfterMs);
       const stopping = (): void => {
+        notifier.stopping('stopping after the batch in hand', config.service.stopWithinMs);
         listener?.stop();
         log.info({ event: 'daemon.stopping' }, 'stopping after the batch in hand');
       };
       signal.addEventListener('abort', stopping, { once: true });
       const workers = [...bells].map(([source, bell]) =>
-        keepOn(rosterd, bell, source.name, () => runPushes(rosterd, source, delivery)),
+        keepOn(rosterd, heartbeat, bell, source.name, (rosterd) => runPushes(rosterd, source, delivery)),
       );
-      workers.push(keepOn(rosterd, delivery, 'delivery', () => deliverQueued(rosterd)));
+      workers.push(keepOn(rosterd, heartbeat, delivery, 'delivery', deliverQueued));
       await Promise.all(workers);
     } finally {
       await listener?.close(patienceMs, abort);
       release();
       await rosterd.close();
+      await notifier.close();
     }
     log.info({ event: 'daemon.stopped' }, 'rosterd has stopped');
     return abort.aborted ? exit.failed : exit.done;
@@ -91,15 +100,25 @@ class Bell {
 const mayPass = (kind: string): boolean => kind === 'Unavailable' || kind === 'Unexpected';
 
 /** Does the work whenever the bell rings, until somebody asks to stop. What was not finished is tried again later. */
-async function keepOn({ work }: Rosterd, bell: Bell, who: string, doIt: () => Promise<boolean>): Promise<void> {
+async function keepOn(
+  rosterd: Rosterd,
+  heartbeat: Heartbeat,
+  bell: Bell,
+  who: string,
+  doIt: (rosterd: Rosterd) => Promise<boolean>,
+): Promise<void> {
+  const { work } = rosterd;
   while (await bell.heard()) {
     let done: boolean;
+    const beat = heartbeat.begin(who);
     try {
-      done = await doIt();
+      done = await doIt({ ...rosterd, work: { ...work, progress: (of, text) => beat.progress(`${of} ${text}`) } });
     } catch (error) {
       if (work.signal.aborted) return;
       work.log.error({ event: 'daemon.failed', who, err: error }, `${who}: ${messageOf(error)}`);
       done = !mayPass(kindOf(error));
+    } finally {
+      beat.end();
     }
     if (done || work.signal.aborted) continue;
     const again = work.clock.wait(againMs, work.signal);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Entry } from './archive.ts';
@@ -24,8 +24,10 @@ const doc = 'usr/share/doc/rosterd';
 
 /** Native parts of ssh2 that npm is told not to build (`allowScripts`); it does without. */
 const native = new Set(['cpu-features', 'buildcheck', 'nan']);
-/** In packages, and of no use to who runs them. A file that was built here would make the package this machine's own. */
-const useless = /\.(d\.[cm]?ts|map|node|tsbuildinfo)$/;
+/** In packages, and of no use to who runs them. */
+const useless = /\.(d\.[cm]?ts|map|tsbuildinfo)$/;
+/** What was built here would make the package this machine's own; what came built from the registry is elsewhere. */
+const built = /\/build\/.*\.node$/;
 
 /** Every file, sorted by path, with the folders above it. */
 export function stage(parts: Parts): Entry[] {
@@ -85,6 +87,7 @@ function below(folder: string, to: string): Entry[] {
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && !useless.test(entry.name))
       .map((entry) => join(entry.parentPath, entry.name))
+      .filter((file) => !built.test(file))
       // packages inside packages are listed for themselves
       .filter((file) => !file.slice(folder.length).includes('/node_modules/'))
       .map((file) => ({ kind: 'file', path: to + file.slice(folder.length), mode: 0o644, from: file }))
@@ -93,12 +96,16 @@ function below(folder: string, to: string): Entry[] {
 
 /** Places of the packages that the product needs, as the lock file has them. */
 function dependencies(root: string): string[] {
-  type Lock = { packages: Record<string, { dev?: boolean; devOptional?: boolean }> };
+  type Lock = { packages: Record<string, { dev?: boolean; devOptional?: boolean; optional?: boolean }> };
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lock;
-  return Object.entries(packages)
-    .filter(([place, { dev, devOptional }]) => place !== '' && !dev && !devOptional)
-    .map(([place]) => place)
-    .filter((place) => !native.has(place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length)));
+  return (
+    Object.entries(packages)
+      .filter(([place, { dev, devOptional }]) => place !== '' && !dev && !devOptional)
+      // parts for other platforms are in the lock file and not on the disk
+      .filter(([place, { optional }]) => !optional || existsSync(join(root, place)))
+      .map(([place]) => place)
+      .filter((place) => !native.has(place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length)))
+  );
 }
 
 /** The example of the checkout with the paths of an installed system. */
