@@ -1,13 +1,14 @@
 import { systemClock } from '../base/clock.ts';
-import { kindOf, messageOf } from '../base/errors.ts';
-import { openLog } from '../base/log.ts';
+import { failureOf, kindOf, messageOf } from '../base/errors.ts';
+import { type Log, openLog } from '../base/log.ts';
 import type { Work } from '../base/work.ts';
-import type { SourceConfig } from '../configure/config.ts';
+import type { Config, SourceConfig } from '../configure/config.ts';
 import { openRosterd, readConfig } from '../daemon.ts';
 import { deliverAll } from '../deliver/deliver.ts';
 import { type Listener, openListener } from '../pull/listen.ts';
 import { keepDirOf } from '../pull/pull.ts';
 import type { Rosterd } from '../run/rosterd.ts';
+import { compareConfigs } from '../schedule/compare.ts';
 import { Heartbeat } from '../schedule/heartbeat.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
 import { openNotifier } from './notify.ts';
@@ -33,6 +34,7 @@ export async function daemon(options: { config: string }): Promise<number> {
     notifier.status('opening the store');
     const rosterd = await openRosterd(config, work);
     let listener: Listener | null = null;
+    let reload = (): void => {};
     try {
       const delivery = new Bell(signal);
       const bells = new Map<SourceConfig, Bell>();
@@ -46,6 +48,12 @@ export async function daemon(options: { config: string }): Promise<number> {
       const where = listener ? `, listening on ${listener.url}` : '';
       log.info({ event: 'daemon.started', url: listener?.url ?? null, pid: process.pid }, `rosterd runs${where}`);
       notifier.ready(`running${where}`);
+      reload = () => {
+        notifier.reloading();
+        proveReload(config, log);
+        notifier.ready(`running${where}`);
+      };
+      process.on('SIGHUP', reload);
       notifier.watch(() => (heartbeat.atWork()[0]?.quietMs ?? 0) <= config.service.stuckAfterMs);
       const stopping = (): void => {
         notifier.stopping('stopping after the batch in hand', config.service.stopWithinMs);
@@ -61,12 +69,27 @@ export async function daemon(options: { config: string }): Promise<number> {
     } finally {
       await listener?.close(patienceMs, abort);
       release();
+      process.off('SIGHUP', reload);
       await rosterd.close();
       await notifier.close();
     }
     log.info({ event: 'daemon.stopped' }, 'rosterd has stopped');
     return abort.aborted ? exit.failed : exit.done;
   });
+}
+
+/** Reads the file again and says what it would change, which takes a restart. A bad file is refused. */
+function proveReload(config: Config, log: Log): void {
+  try {
+    const { live, restart } = compareConfigs(config, readConfig(config.file));
+    const paths = [...live, ...restart].map(({ path }) => path);
+    if (paths.length) log.warn({ event: 'config.restart', restart: paths }, `${paths.length} changes take a restart`);
+  } catch (error) {
+    log.error(
+      { event: 'config.refused', error: failureOf(error) },
+      `configuration refused, the old one stays:\n${messageOf(error)}`,
+    );
+  }
 }
 
 /** Wakes somebody; a ring while they are at work is heard when they have done. */

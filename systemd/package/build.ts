@@ -41,7 +41,8 @@ const { out, 'package-version': version, deb } = values;
 const mtime = time();
 mkdirSync(out, { recursive: true });
 // inside the checkout, where the packages are found; of its own, so that nothing stale gets in
-const compiled = join(root, `dist/compiled-${process.pid}`);
+const work = join(root, `dist/package-${process.pid}`);
+const compiled = join(work, 'compiled');
 try {
   execFileSync(
     process.execPath,
@@ -51,7 +52,7 @@ try {
       stdio: ['ignore', 'inherit', 'inherit'],
     },
   );
-  const helps = await helpOf(process.execPath, join(compiled, 'src/main.js'));
+  const helps = await helpOf(process.execPath, join(compiled, 'src/main.js'), join(work, 'cache'));
   const node = resolve(dirname(fileURLToPath(import.meta.resolve('node/package.json'))), 'bin/node');
   const entries = stage({ root, compiled, node, helps, version, mtime });
   const about = { version, description: manifest.description, arch: process.arch, mtime };
@@ -68,5 +69,5 @@ try {
     process.stdout.write(`${sum}  ${file}  ${(statSync(file).size / 1e6).toFixed(1)} MB\n`);
   }
 } finally {
-  rmSync(compiled, { recursive: true, force: true });
+  rmSync(work, { recursive: true, force: true });
 }

@@ -37,7 +37,7 @@ complete -o filenames -F _rosterd rosterd
 const flags = ({ options }: Help): string[] =>
   options.flatMap(({ term }) => term.match(/(?<!\S)--[a-z][a-z-]*/g) ?? []);
 
-/** The flags of options as one pattern of \`case\`. */
+/** The flags of options as one pattern of `case`. */
 function patterns(terms: readonly string[]): string {
   const found = new Set(terms.flatMap((term) => term.match(/(?<!\S)--?[a-zA-Z][a-z-]*/g) ?? []));
   return [...found].join('|') || "''";

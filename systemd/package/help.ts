@@ -20,10 +20,11 @@ export interface Term {
   text: string;
 }
 
-/** Asks a program for the help of itself and of all its commands. */
-export async function helpOf(node: string, main: string): Promise<Help[]> {
+/** Asks a program for the help of itself and of all its commands; `cache` is a folder for what is compiled meanwhile. */
+export async function helpOf(node: string, main: string, cache: string): Promise<Help[]> {
+  const env = { ...process.env, NODE_COMPILE_CACHE: cache };
   const ask = async (command: string): Promise<Help> => {
-    const { stdout } = await promisify(execFile)(node, [main, ...(command ? [command] : []), '--help']);
+    const { stdout } = await promisify(execFile)(node, [main, ...(command ? [command] : []), '--help'], { env });
     return { command, ...parseHelp(stdout) };
   };
   const program = await ask('');

@@ -7,6 +7,10 @@ import { onPath } from './mongodb/process.ts';
 /** Debian packages of the servers that integration tests run. */
 const servers = [
   { packages: 'openssh-server', isThere: () => existsSync('/usr/sbin/sshd') },
+  {
+    packages: 'debootstrap systemd-container',
+    isThere: () => existsSync('/usr/sbin/debootstrap') && existsSync('/usr/bin/systemd-nspawn'),
+  },
   // Debian has no MongoDB; these are for the one in Java
   { packages: 'maven default-jdk-headless', isThere: () => mongodbIsThere() },
 ] as const;
