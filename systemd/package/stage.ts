@@ -104,6 +104,7 @@ function dependencies(root: string): string[] {
       // parts for other platforms are in the lock file and not on the disk
       .filter(([place, { optional }]) => !optional || existsSync(join(root, place)))
       .map(([place]) => place)
+      .filter((place) => !place.includes('node_modules/@types/'))
       .filter((place) => !native.has(place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length)))
   );
 }

@@ -40,6 +40,8 @@ function debootstrap(): string | null {
   return `debootstrap failed: ${run.stdout.trim().split('\n').at(-1)}`;
 }
 
+const bootMs = 90_000;
+
 /** How a command went. */
 export interface Ran {
   status: number | null;
@@ -67,36 +69,30 @@ export class Machine {
       '--volatile=overlay',
       '--link-journal=no',
       '--settings=no',
+      '--console=pipe',
     ];
+    const name = `--machine=rosterd-test-${process.pid}`;
+    // shut down with this process, however that ends; killed it would leave the systemd in there behind
     const nspawn = spawn(
-      'systemd-nspawn',
-      [
-        '-D',
-        tree,
-        ...options,
-        '--console=pipe',
-        `--machine=rosterd-test-${process.pid}`,
-        `--bind-ro=${shared}:/shared`,
-      ],
+      'setpriv',
+      ['--pdeathsig=TERM', 'systemd-nspawn', '-D', tree, ...options, name, `--bind-ro=${shared}:/shared`],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     for (const stream of [nspawn.stdout, nspawn.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => said.push(text));
-    const kill = (): void => void nspawn.kill('SIGKILL');
-    process.once('exit', kill);
-    nspawn.once('exit', () => process.off('exit', kill));
-    for (;;) {
-      if (nspawn.exitCode !== null || nspawn.signalCode !== null)
-        throw new Error(`systemd-nspawn ended: ${said.join('').slice(-2000)}`);
-      const [leader] = children(nspawn.pid!);
-      if (leader !== undefined) {
-        const machine = new Machine(nspawn, leader);
-        // waits for the end of the boot once the bus is there
-        const { stdout } = machine.try('systemctl', 'is-system-running', '--wait');
-        if (/^(running|degraded)/.test(stdout)) return machine;
-      }
-      await wait(100);
+    let leader: number | undefined;
+    for (const end = performance.now() + bootMs; performance.now() < end; await wait(100)) {
+      if (nspawn.exitCode !== null || nspawn.signalCode !== null) break;
+      [leader] = children(nspawn.pid!);
+      if (leader === undefined) continue;
+      const machine = new Machine(nspawn, leader);
+      // waits for the end of the boot once the bus is there
+      const { stdout } = machine.try('systemctl', 'is-system-running', '--wait');
+      if (/^(running|degraded)/.test(stdout)) return machine;
     }
+    nspawn.kill('SIGKILL');
+    if (leader !== undefined) process.kill(leader, 'SIGKILL');
+    throw new Error(`the machine does not boot: ${said.join('').slice(-2000)}`);
   }
 
   /** Runs a command in there as root; throws when it fails. */
@@ -146,7 +142,7 @@ export class Machine {
     this.#nspawn.kill('SIGTERM');
     const late = new AbortController();
     void wait(15_000, undefined, { signal: late.signal }).then(
-      () => this.#nspawn.kill('SIGKILL'),
+      () => process.kill(this.#leader, 'SIGKILL'),
       () => {},
     );
     await ended;
