@@ -341,6 +341,12 @@ export const events = {
     remedy: 'look at what is named; the service manager starts the service again',
     fields: ['who', 'quietMs'],
   },
+  'service.unheard': {
+    levels: ['warn'],
+    meaning: 'systemd could not be told how the service is',
+    remedy: 'what `reason` says; with `Type=notify` systemd will end the service',
+    fields: ['reason'],
+  },
   'config.reloaded': {
     levels: ['info'],
     meaning: 'the configuration was read again; these settings changed',

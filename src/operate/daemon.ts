@@ -1,8 +1,10 @@
+import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { openLog } from '../base/log.ts';
 import { readConfig } from '../daemon.ts';
 import { openMetrics } from './control/metrics.ts';
 import { openControl } from './control/server.ts';
+import { type Notifier, openNotifier } from './notify.ts';
 import { Service } from './service.ts';
 import { exit, guarded } from './session.ts';
 
@@ -16,13 +18,15 @@ export async function daemon(options: { config: string }): Promise<number> {
     const config = readConfig(options.config);
     const log = openLog();
     const service = new Service(config, log);
-    const signals = listenToSignals(service);
+    const notifier = openNotifier({ clock: systemClock, log });
+    notifier.status('opening the store');
+    const signals = listenToSignals(service, notifier);
     // first of all: a second daemon is told before it has touched anything
     const control = await openControl(config, service);
     let metrics: { close(): Promise<void> } | null = null;
     try {
       metrics = await openMetrics(config, service);
-      await begin(service);
+      await begin(service, notifier);
       await service.scheduler.ended;
     } finally {
       await service.stop('rosterd ends');
@@ -30,6 +34,7 @@ export async function daemon(options: { config: string }): Promise<number> {
       await service.close();
       await metrics?.close();
       await control.close();
+      await notifier.close();
       signals.release();
     }
     log.info({ event: 'daemon.stopped' }, 'rosterd has stopped');
@@ -38,7 +43,7 @@ export async function daemon(options: { config: string }): Promise<number> {
 }
 
 /** Starts it, and says so. A stop that comes before is no failure. */
-async function begin(service: Service): Promise<void> {
+async function begin(service: Service, notifier: Notifier): Promise<void> {
   try {
     await service.start();
   } catch (error) {
@@ -46,24 +51,35 @@ async function begin(service: Service): Promise<void> {
     throw error;
   }
   const { log, url } = service;
-  const where = url === null ? '' : `, listening on ${url}`;
-  log.info({ event: 'daemon.started', url, pid: process.pid }, `rosterd runs${where}`);
+  log.info({ event: 'daemon.started', url, pid: process.pid }, `rosterd runs${whereOf(service)}`);
+  notifier.ready(`running${whereOf(service)}`);
+  notifier.watch(() => service.scheduler.healthy);
 }
 
-function listenToSignals(service: Service): { readonly cut: boolean; release(): void } {
+function whereOf({ url }: Service): string {
+  return url === null ? '' : `, listening on ${url}`;
+}
+
+function listenToSignals(service: Service, notifier: Notifier): { readonly cut: boolean; release(): void } {
   const { log } = service;
   let stops = 0;
   const on = {
     stop(name: NodeJS.Signals) {
       stops += 1;
       const text = stops > 1 ? 'stopping at once' : 'stopping after the batch in hand';
+      notifier.stopping(text, service.scheduler.config.service.stopWithinMs);
       log.info({ event: 'daemon.stopping' }, text);
       void service.stop(`stopped by ${name}`, { now: stops > 1 });
     },
     reload() {
-      service.reload().catch((error) => {
-        log.error({ event: 'config.bug', err: error }, messageOf(error));
-      });
+      if (service.stopping) return;
+      notifier.reloading();
+      service
+        .reload()
+        .catch((error) => log.error({ event: 'config.bug', err: error }, messageOf(error)))
+        .finally(() => {
+          if (!service.stopping) notifier.ready(`running${whereOf(service)}`);
+        });
     },
     run() {
       service.runAll('signal');

@@ -240,6 +240,18 @@ describe('run, status and reload', () => {
     expect(JSON.parse((await site.rosterd('show', run.run, '--json')).stdout).changes).toEqual(shown.changes);
   });
 
+  test('run --wait ends with 1 when the daemon dies meanwhile', async () => {
+    const site = new DaemonSite();
+    site.drop('sis', 0, 30_000);
+    const daemon = await site.start();
+    const waiting = site.spawn('run', 'sis', '--wait', '--json', '-c', site.config);
+    await daemon.says('control.decided');
+    await daemon.stop('SIGKILL');
+    expect(await waiting.ended).toBe(1);
+    expect(waiting.stderr).toContain(`the daemon at ${site.socket} does not answer any more`);
+    expect(await waiting.stdout).toBe('');
+  });
+
   test('reload prints what is in force and what takes a restart; a bad file is refused with its lines', async () => {
     const site = new DaemonSite();
     const daemon = await site.start();

@@ -9,6 +9,10 @@ const servers = [
   { packages: 'openssh-server', isThere: () => existsSync('/usr/sbin/sshd') },
   { packages: 'slapd ldap-utils', isThere: () => existsSync('/usr/sbin/slapd') && onPath('ldapmodify') !== null },
   { packages: 'samba-ad-dc samba-ad-provision', isThere: () => existsSync('/usr/sbin/samba') },
+  {
+    packages: 'debootstrap systemd-container',
+    isThere: () => existsSync('/usr/sbin/debootstrap') && existsSync('/usr/bin/systemd-nspawn'),
+  },
   // Debian has no MongoDB; these are for the one in Java
   { packages: 'maven default-jdk-headless', isThere: () => mongodbIsThere() },
 ] as const;

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import { Client, type Dispatcher } from 'undici';
 import { Denied, Incomplete, Misconfigured, Rejected, RosterdError, Unavailable } from '../../base/errors.ts';
 import type { Config } from '../../configure/config.ts';
@@ -37,16 +36,16 @@ export class Daemon {
   async *run(sources: readonly string[], dryRun: boolean): AsyncGenerator<RunLine> {
     const body = { sources: [...sources], dryRun, wait: true };
     const { body: stream } = await this.#told(() => this.#request('run', { body }));
-    const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
-    // that it broke is told by the end that is missing
-    stream.on('error', () => {});
-    let over = false;
-    for await (const line of lines) {
-      const said = JSON.parse(line) as RunLine;
-      over ||= said.type === 'end';
-      yield said;
+    let said: RunLine | null = null;
+    try {
+      for await (const line of linesOf(stream)) {
+        said = JSON.parse(line) as RunLine;
+        yield said;
+      }
+    } catch (error) {
+      throw this.#lost(error);
     }
-    if (!over) throw this.#lost(stream.errored);
+    if (said?.type !== 'end') throw this.#lost(null);
   }
 
   async close(): Promise<void> {
@@ -88,6 +87,17 @@ export class Daemon {
       remedy: 'look into its log; what it was at goes on when it is started again',
       cause,
     });
+  }
+}
+
+/** Whole lines; one that was cut is none. */
+async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const piece of stream) {
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n');
+    rest = lines.pop()!;
+    yield* lines;
   }
 }
 
