@@ -8,16 +8,18 @@ import { type Exportable, exportable, exportRoster } from './operate/export.ts';
 import { migrateStore } from './operate/move.ts';
 import { printPushKey } from './operate/push-key.ts';
 import { listRuns, showRun } from './operate/runs.ts';
+import { reloadDaemon, runDaemon, showStatus } from './operate/service-commands.ts';
 import { crash, exit } from './operate/session.ts';
 import { serveStubs } from './operate/stubs.ts';
 import { sync } from './operate/sync.ts';
+import { version } from './operate/version.ts';
 
 /** Arguments only: every command is one function of `operate/` that gives an exit status. */
 const program = new Command('rosterd')
   .description(
     'Keeps a campus in step: pulls who studies and who works where, delivers the smallest safe set of changes.',
   )
-  .version('0.1.0')
+  .version(version)
   .showHelpAfterError()
   // before the commands are made: they take over what stands here
   .exitOverride((error) => process.exit(error.exitCode === 0 ? exit.done : exit.usage))
@@ -56,9 +58,24 @@ withConfig('sync', 'one run of the named or all enabled sources, then delivery')
 
 program
   .command('daemon')
-  .description('the service: listens for pushes, runs their sources, delivers; logs on standard error')
+  .description('the service: runs sources by their schedules and what is pushed, delivers; logs on standard error')
   .requiredOption('-c, --config <file>', 'the configuration, YAML')
   .action(act(daemon));
+
+withConfig('run', 'have the daemon run the named or all enabled sources now')
+  .argument('[source...]')
+  .option('--dry-run', 'work out the plan, change nothing', false)
+  .option('--wait', 'show progress and the outcome; exits as the runs ended', false)
+  .action((sources: string[], options) => end(runDaemon(sources, options)));
+
+withConfig(
+  'status',
+  'where the daemon, its sources and its targets stand; exits with 1 when something is wrong',
+).action(act(showStatus));
+
+withConfig('reload', 'have the daemon read its configuration again; says what takes a restart').action(
+  act(reloadDaemon),
+);
 
 program
   .command('push-key')

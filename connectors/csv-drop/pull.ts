@@ -7,9 +7,11 @@ import { decodePlaces, readExactly } from '../../src/connector/csv/decode.ts';
 import { type Header, headBytes, judgeOpenEnd, readHeader } from '../../src/connector/csv/header.ts';
 import { scanRows, type Verdict } from '../../src/connector/csv/scan.ts';
 import { digestOf, transcode } from '../../src/connector/csv/transcode.ts';
+import { keepNothing } from '../../src/connector/keep.ts';
 import type { Answer, Part, SourceContext } from '../../src/connector/source.ts';
 import { type Choice, choose, noFile, settled } from './choose.ts';
 import { type Entry, type Folder, type Held, localFolder, timeOf } from './folder.ts';
+import { probeSets, pullSets } from './oneroster.ts';
 import type { CsvDropSettings } from './schema.ts';
 import { sftpFolder } from './sftp.ts';
 
@@ -34,6 +36,10 @@ export async function pull(settings: CsvDropSettings, context: SourceContext): P
   const sources: Source[] = [];
   const folder = await openFolder(settings, context);
   try {
+    if (settings.contents === 'oneroster')
+      return await pullSets(folder, settings, context, async (choice) => {
+        if (settings.archive !== undefined) await archive(choice, settings, settings.archive, context);
+      });
     const choice = await settled(folder, settings, context);
     if (choice === null) return null;
     warnWhenOlder(choice, settings, context);
@@ -69,6 +75,7 @@ export async function probe(settings: CsvDropSettings, context: SourceContext): 
     const choice = await choose(folder, settings);
     if (choice.entries.length === 0) throw noFile(folder, settings, choice);
     const count = choice.entries.length + choice.older.length;
+    if (settings.contents === 'oneroster') return await probeSets(folder, choice, settings, context);
     const said = [
       `${count} ${count === 1 ? 'file matches' : 'files match'} ${settings.files} in ${folder.label || '/'}`,
     ];
@@ -228,6 +235,8 @@ function answerOf(
     },
 
     async accepted() {
+      // of a time when the files were sets
+      await keepNothing(context);
       if (settings.archive !== undefined) await archive(choice, settings, settings.archive, context);
     },
 

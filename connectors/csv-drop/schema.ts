@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { oneRosterSettings } from '../../src/connector/oneroster/settings.ts';
 import { duration, secret, size } from '../../src/connector/settings.ts';
 
 /** Settings of a drop folder: what is written, and what the code uses. */
@@ -91,6 +92,11 @@ export const settings = z
       .enum(['required', 'optional'])
       .default('required')
       .describe('required: a last line without a line end means that the file was cut'),
+    contents: z
+      .enum(['table', 'oneroster'])
+      .default('table')
+      .describe('what a file is: one table, or a zip of OneRoster CSV files'),
+    ...oneRosterSettings,
     archive: text(
       'folder, relative to the drop folder, that files are moved to once their data is taken over',
     ).optional(),
@@ -110,6 +116,10 @@ export const settings = z
       if (value.passphrase !== undefined && value.privateKey === undefined)
         issue('passphrase', 'opens a privateKey, and there is none');
     }
+    for (const key of ['disabledUsers', 'enrolments'] as const)
+      if (value.contents !== 'oneroster' && value[key] !== undefined) issue(key, 'needs contents: oneroster');
+    if (value.contents === 'oneroster' && (value.delimiter !== ',' || value.encoding !== 'utf-8'))
+      issue('contents', 'OneRoster files are UTF-8 with commas: leave out delimiter and encoding');
     if (value.archive !== undefined && /^\.?\/*$/.test(value.archive))
       issue('archive', 'is another folder than the drop folder');
     if (value.done?.includes('/')) issue('done', 'is a suffix such as .done');

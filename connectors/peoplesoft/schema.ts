@@ -1,10 +1,7 @@
 import { z } from 'zod';
-import { secret } from '../../src/connector/settings.ts';
+import { safeUrl, secret } from '../../src/connector/settings.ts';
 import { type AcceptedType, defaultOperations, defaultProbe } from './operations.ts';
 import { complaint, complaints } from './template.ts';
-
-/** Loopback needs no encryption; anything else carries a password over a network. */
-const safeUrl = /^(https:\/\/[^/]+|http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(\/|$)/i;
 
 const pathTemplate = z
   .string()

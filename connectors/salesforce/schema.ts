@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { secret } from '../../src/connector/settings.ts';
+import { safeUrl, secret } from '../../src/connector/settings.ts';
 
 /** An API name of an object, field or relationship. It goes into URLs, so nothing else is let through. */
 const apiName = z
@@ -63,9 +63,6 @@ const enrolment = z.strictObject({
       'which field takes what; a map that is given replaces the default one, and what it leaves out is not sent',
     ),
 });
-
-/** Loopback needs no encryption; anything else carries a secret over a network. */
-const safeUrl = /^(https:\/\/[^/]+|http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(\/|$)/i;
 
 /** The keys of a `salesforce` target. Objects and fields are configuration: orgs differ, and none has ours built in. */
 export const settings = z.strictObject({

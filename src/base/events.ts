@@ -58,6 +58,8 @@ export const fields = {
   import: 'count',
   messages: 'count',
   answer: 'name',
+  count: 'count',
+  full: 'flag',
   accepted: 'count',
   refused: 'count',
   repeated: 'flag',
@@ -194,6 +196,30 @@ export const events = {
     remedy: null,
     fields: ['source', 'file'],
   },
+  'http.unchanged': {
+    levels: ['debug'],
+    meaning: 'a server said that its answer is the one that is known (304)',
+    remedy: null,
+    fields: ['source'],
+  },
+  'ldap.disabled': {
+    levels: ['info'],
+    meaning: 'entries of disabled accounts were left out, by `disabledAccounts`',
+    remedy: null,
+    fields: ['source', 'count'],
+  },
+  'ldap.reading': {
+    levels: ['info'],
+    meaning: 'whether a directory is read in full or only its changes, and why',
+    remedy: null,
+    fields: ['source', 'full', 'reason'],
+  },
+  'ldap.not-kept': {
+    levels: ['warn'],
+    meaning: 'what a later pull of changes needs could not be written; it will read everything',
+    remedy: 'look after `stateDir`: room, rights',
+    fields: ['source', 'error'],
+  },
   'delivery.done': {
     levels: ['info', 'warn'],
     meaning: 'the queue of a target is empty. `warn`: the target refused some items for good',
@@ -273,12 +299,6 @@ export const events = {
     remedy: null,
     fields: [],
   },
-  'daemon.failed': {
-    levels: ['error'],
-    meaning: 'a worker of the service ended; it is started again',
-    remedy: 'what `err` says',
-    fields: ['who', 'err'],
-  },
   'service.starting': {
     levels: ['info'],
     meaning: 'the service begins',
@@ -351,6 +371,12 @@ export const events = {
     remedy: 'report it with this line',
     fields: ['err'],
   },
+  'status.store': {
+    levels: ['warn'],
+    meaning: 'status could not ask the store when a source was last fresh; it says what was known before',
+    remedy: 'see whether the store answers',
+    fields: ['source', 'error'],
+  },
   'schedule.missed': {
     levels: ['info', 'warn'],
     meaning:
@@ -363,6 +389,12 @@ export const events = {
     meaning: 'another rosterd is at work on the source',
     remedy: null,
     fields: ['source'],
+  },
+  'schedule.taken-over': {
+    levels: ['warn'],
+    meaning: 'the rosterd that was at work on the source gives no sign of life any more; its run is made up for here',
+    remedy: 'look why that one ended',
+    fields: ['source', 'run'],
   },
   'schedule.set-back': {
     levels: ['warn'],
@@ -398,7 +430,7 @@ export const events = {
     levels: ['debug', 'info'],
     meaning: 'a run that came due is not made, for the reason given',
     remedy: null,
-    fields: ['source', 'target', 'dues', 'reason'],
+    fields: ['source', 'target', 'dues', 'due', 'reason'],
   },
   'schedule.retry': {
     levels: ['info'],
@@ -429,6 +461,24 @@ export const events = {
     meaning: 'the store failed, or rosterd itself',
     remedy: 'what `error.message` says',
     fields: ['source', 'target', 'error', 'err'],
+  },
+  'control.opened': {
+    levels: ['info'],
+    meaning: 'the control socket answers',
+    remedy: null,
+    fields: ['file'],
+  },
+  'control.bug': {
+    levels: ['error'],
+    meaning: 'a fault of rosterd itself while a request at the control socket was answered',
+    remedy: 'report it with this line',
+    fields: ['err'],
+  },
+  'control.decided': {
+    levels: ['info'],
+    meaning: 'somebody at the control socket asked for something that changes what happens; `reason` says for what',
+    remedy: null,
+    fields: ['reason'],
   },
   'process.crashed': {
     levels: ['error'],

@@ -167,16 +167,16 @@ const forms: Readonly<Record<Form, (value: unknown) => unknown>> = {
   exception: (value) => told(value, 3),
 };
 
-const frame = /^\s+at .*(:\d+:\d+\)?|\(<anonymous>\)|\(native\)|data:…\)?)$/;
+const frame = /^\s+at .*(:\d+:\d+\)?|\(<anonymous>\)|\(native\)|\(index \d+\)|data:…\)?)$/;
 
 /** An exception without what it carries along: kind, text, where it came from, and the same of its causes. */
 function told(error: unknown, depth: number): unknown {
   if (!(error instanceof Error)) return { type: typeof error };
   const { cause, stack = '' } = error;
   const code = (error as { code?: unknown }).code;
-  // From the end: the message stands before them, and may look like one. Code that was made of a text is that text.
+  // Each by its form: the message stands before them, and may have lines. Code that was made of a text is that text.
   const lines = stack.replace(/\bdata:\S*/g, 'data:…').split('\n');
-  const frames = lines.slice(lines.findLastIndex((line) => !frame.test(line)) + 1);
+  const frames = lines.filter((line) => frame.test(line));
   return {
     type: asName(error.name),
     kind: kindOf(error),

@@ -4,17 +4,16 @@
  * takes that out where the text is made.
  */
 
-/** Secrets that are remembered; a rotated one is read anew, so that the oldest are of no use to anybody. */
-const mostKnown = 500;
+/** Secrets that are remembered; a rotated one is read anew, so that the oldest are of no use to anybody; ten forms of each count. */
+const mostKnown = 2_000;
 const known = new Set<string>();
 let pattern: RegExp | null = null;
 
 /** A secret was read: from now on no text shows it, whole, encoded for a URL, in JSON, or inside of a Basic header. */
 export function hideSecret(value: string): void {
-  for (const one of formsOf(value)) {
-    known.delete(one);
-    known.add(one);
-  }
+  // read for every request; one that was forgotten in favour of others is remembered again
+  if (known.has(value)) return;
+  for (const one of formsOf(value)) known.add(one);
   while (known.size > mostKnown) known.delete(known.values().next().value!);
   pattern = null;
 }

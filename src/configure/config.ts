@@ -16,6 +16,8 @@ export interface Config {
   control: { socket: string };
   /** Where pushes are listened for; null: nowhere. */
   listen: ListenConfig | null;
+  /** Where metrics can be fetched over TCP, as well as at the socket; null: nowhere. */
+  metrics: { address: string; port: number } | null;
   /** IANA; of schedules that have none of their own. */
   timezone: string;
   service: ServiceConfig;

@@ -56,6 +56,7 @@ function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Re
     service: data.service,
     store: data.store,
     listen: data.listen ?? null,
+    metrics: data.metrics ?? null,
     roster: data.roster,
     retention: data.retention,
     sources: sources.filter((source) => source !== undefined),

@@ -294,6 +294,13 @@ export const fileSchema = z.strictObject({
     })
     .default({}),
   listen: listen.optional(),
+  metrics: z
+    .strictObject({
+      address: z.string().min(1).default('127.0.0.1').describe('the address to listen on; one of this machine'),
+      port: z.number().int().min(1).max(65_535).default(9464),
+    })
+    .optional()
+    .describe('where Prometheus fetches /metrics, without any key; left out: at the control socket only'),
   roster: z
     .strictObject({
       departments: scope('departments'),

@@ -1,5 +1,7 @@
-import { Agent, type Dispatcher, request } from 'undici';
-import { Denied, Unavailable } from '../base/errors.ts';
+import { readFileSync } from 'node:fs';
+import { getCACertificates } from 'node:tls';
+import { Agent, type Dispatcher, EnvHttpProxyAgent, ProxyAgent, request } from 'undici';
+import { Denied, Misconfigured, Unavailable } from '../base/errors.ts';
 
 /** One request. `path` is joined to the base URL; an absolute URL is used only when it has the base's origin. */
 export interface HttpRequest {
@@ -34,36 +36,83 @@ const trustErrors = new Set([
 /** Largest answer that is read into memory, in bytes; a bigger one is an error, not a crash. */
 const largestAnswer = 64 * 1024 * 1024;
 
+/** How a server is reached. */
+export interface Route {
+  /** Longest wait for a connection's next sign of life, in milliseconds. */
+  timeoutMs: number;
+  /** A file of certificates, PEM, that are trusted beside the machine's own. */
+  ca?: string | undefined;
+  /** A proxy that every request goes through; `env`: the one that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name. */
+  proxy?: 'env' | { uri: string; token?: string } | undefined;
+}
+
+/** Opens what connections are made by. Nothing is connected yet. */
+export function openDispatcher({ timeoutMs, ca, proxy }: Route): Dispatcher {
+  const tls = ca === undefined ? {} : { ca: [...getCACertificates('default'), readCa(ca)] };
+  const options = {
+    connect: { timeout: 10_000, ...tls },
+    requestTls: tls,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+  };
+  if (proxy === undefined) return new Agent(options);
+  return proxy === 'env' ? new EnvHttpProxyAgent(options) : new ProxyAgent({ ...options, ...proxy });
+}
+
+function readCa(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Misconfigured(`the certificates in ${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** What a request that got no answer, or lost it half-way, means. `origin` is all of the address that may be shown. */
+export function networkError(cause: unknown, origin: string): Denied | Unavailable {
+  if (cause instanceof Denied || cause instanceof Unavailable) return cause;
+  const code = (cause as { code?: string }).code ?? '';
+  const text = (cause as Error).message || code;
+  if (trustErrors.has(code)) return new Denied(`${origin}: its certificate is not trusted (${text})`, { cause });
+  if (/^Proxy response \(407\)/.test(text))
+    return new Denied(`${origin}: the proxy wants a login (${text})`, { cause });
+  return new Unavailable(`${origin}: ${text}`, { cause });
+}
+
+/** Header names in lower case, each with one value. */
+export function flatHeaders(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined) flat[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
+  return flat;
+}
+
 /**
  * Opens a client. Network failures become `Unavailable` (nothing is known about the effect: callers repeat, because
  * every item is a state to reach), failures of trust become `Denied`. Any HTTP status is an answer, not an error.
  */
-export function openHttp(baseUrl: string, signal: AbortSignal, timeoutMs = 60_000): Http {
-  const agent = new Agent({ connect: { timeout: 10_000 }, headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
+export function openHttp(
+  baseUrl: string,
+  signal: AbortSignal,
+  timeoutMs = 60_000,
+  route: Omit<Route, 'timeoutMs'> = {},
+): Http {
+  const dispatcher = openDispatcher({ ...route, timeoutMs });
   const base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
   return {
     async send({ method, path, headers, body }) {
       const url = /^https?:/i.test(path) ? new URL(path) : new URL(path.replace(/^\//, ''), base);
       if (url.origin !== base.origin)
         throw new Denied(`refused to send to ${url.origin}: the configured address is ${base.origin}`);
-      let answer: Dispatcher.ResponseData;
       try {
-        answer = await request(url, { method, headers: headers ?? {}, body: body ?? null, dispatcher: agent, signal });
+        const answer = await request(url, { method, headers: headers ?? {}, body: body ?? null, dispatcher, signal });
         const text = await readBounded(answer, url);
-        const flat: Record<string, string> = {};
-        for (const [name, value] of Object.entries(answer.headers))
-          if (value !== undefined) flat[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
-        return { status: answer.statusCode, headers: flat, text };
+        return { status: answer.statusCode, headers: flatHeaders(answer.headers), text };
       } catch (cause) {
         if (signal.aborted) throw signal.reason;
-        if (cause instanceof Unavailable) throw cause;
-        const code = (cause as { code?: string }).code ?? '';
-        if (trustErrors.has(code))
-          throw new Denied(`${url.origin}: its certificate is not trusted (${(cause as Error).message})`, { cause });
-        throw new Unavailable(`${url.origin}: ${(cause as Error).message || code}`, { cause });
+        throw networkError(cause, url.origin);
       }
     },
-    close: () => agent.destroy(),
+    close: () => dispatcher.destroy(),
   };
 }
 

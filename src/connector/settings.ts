@@ -32,3 +32,6 @@ export const secret = z
   })
   .transform((origin) => new Secret(origin))
   .describe('a secret by reference: { env: NAME } or { file: /path }');
+
+/** Addresses that a secret may be sent to. Loopback needs no encryption; anything else carries it over a network. */
+export const safeUrl = /^(https:\/\/[^/]+|http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(\/|$)/i;

@@ -14,6 +14,9 @@ import type { Answer, DecodedRow, Part, RowPlace, RowSink } from './source.ts';
 const flushAt = 256 * 1024;
 const readAtOnce = 1024 * 1024;
 
+/** One for all rows that only go into memory: there are millions of them. */
+const nothingToWaitFor = Promise.resolve();
+
 /** What a row is known by. `key`: rows of one thing (a person, an entry) have one, and are merged together. */
 export interface RowName {
   key: string;
@@ -54,8 +57,8 @@ export class SpoolWriter {
   }
 
   /** Adds a row; wait for it, that memory stays flat. */
-  async add(name: RowName, cells: readonly string[]): Promise<void> {
-    await this.addLine(spoolLine(name, cells));
+  add(name: RowName, cells: readonly string[]): Promise<void> {
+    return this.addLine(spoolLine(name, cells));
   }
 
   /** Adds a row that cannot be read; it goes to quarantine. `column` from 1, or null. */
@@ -64,11 +67,11 @@ export class SpoolWriter {
   }
 
   /** Adds a line of another spool file as it is. */
-  async addLine(line: string): Promise<void> {
+  addLine(line: string): Promise<void> {
     this.#lines.push(line);
     this.#waiting += line.length + 1;
     this.#rows += 1;
-    if (this.#waiting >= flushAt) await this.#flush();
+    return this.#waiting < flushAt ? nothingToWaitFor : this.#flush();
   }
 
   async #flush(): Promise<void> {

@@ -1,7 +1,7 @@
 import { Misconfigured, Rejected } from '../base/errors.ts';
 import { courseRules, directoriesOf } from '../configure/rules.ts';
 import { type AccountFacts, courseKey } from '../connector/target.ts';
-import { deliverAll } from '../deliver/deliver.ts';
+import { type DeliveryEnd, deliverAll } from '../deliver/deliver.ts';
 import { typesOf } from '../outbox/apply.ts';
 import type { Evidence } from '../reconcile/evidence.ts';
 import { same } from '../reconcile/facts.ts';
@@ -10,34 +10,48 @@ import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
 import { enforceHeld, finishInterrupted, withRoster } from '../run/force.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import type { Plan, PlanPosition, Run } from '../store/port.ts';
+import { findRun } from './history.ts';
 import { printRun, runJson } from './report.ts';
-import { findRun } from './runs.ts';
-import { exit, type Session, withSession, withSource } from './session.ts';
+import type { Screen } from './screen.ts';
+import { exit, withDaemon, withSource } from './session.ts';
 
 /** `approve RUN --digest D`: applies exactly the held part of that plan, once, and delivers. */
 export async function approve(
   id: string,
   options: { config: string; digest: string; deliver: boolean; json: boolean },
 ): Promise<number> {
-  return withSession(options, async (session) => {
-    const { rosterd } = session;
-    const { source } = await findRun(rosterd, id);
-    const run = await withSource(rosterd, source, (mine) => approveHeld(mine, id, options.digest));
-    const ends = options.deliver ? await deliverAll(rosterd.config, rosterd.store, rosterd.work) : [];
-    tell(session, run);
-    return ends.some((end) => end.error || end.failed) ? exit.failed : exit.done;
-  });
+  const { digest, deliver } = options;
+  return withDaemon(
+    options,
+    async (daemon, screen, { file }) => {
+      const { run, deliveries } = await daemon.call('approve', { params: { run: id }, body: { digest, deliver } });
+      tell(screen, run, file);
+      return exitOfDelivery(deliveries);
+    },
+    async ({ rosterd, screen }) => {
+      const { source } = await findRun(rosterd, id);
+      const run = await withSource(rosterd, source, (mine) => approveHeld(mine, id, digest));
+      const ends = deliver ? await deliverAll(rosterd.config, rosterd.store, rosterd.work) : [];
+      tell(screen, run, rosterd.config.file);
+      return exitOfDelivery(ends);
+    },
+  );
 }
 
 /** `reject RUN`: the plan is put away. Its people stay as they are, and are looked at again in the next run. */
 export async function reject(id: string, options: { config: string; json: boolean }): Promise<number> {
-  return withSession(options, async (session) => {
-    const { rosterd } = session;
-    const { source } = await findRun(rosterd, id);
-    const run = await withSource(rosterd, source, (mine) => rejectHeld(mine, id));
-    tell(session, run);
-    return exit.done;
-  });
+  return withDaemon(
+    options,
+    async (daemon, screen, { file }) => {
+      tell(screen, (await daemon.call('reject', { params: { run: id } })).run, file);
+      return exit.done;
+    },
+    async ({ rosterd, screen }) => {
+      const { source } = await findRun(rosterd, id);
+      tell(screen, await withSource(rosterd, source, (mine) => rejectHeld(mine, id)), rosterd.config.file);
+      return exit.done;
+    },
+  );
 }
 
 /** The approval itself, under the lock of the source. Throws `Misconfigured` when that plan does not wait or has another digest. */
@@ -71,8 +85,12 @@ export async function rejectHeld(rosterd: Rosterd, id: string): Promise<Run> {
   return run;
 }
 
-function tell({ rosterd, screen }: Session, run: Run): void {
-  if (screen.human) printRun(screen, run, rosterd.config.file);
+function exitOfDelivery(ends: readonly Pick<DeliveryEnd, 'error' | 'failed'>[]): number {
+  return ends.some((end) => end.error || end.failed) ? exit.failed : exit.done;
+}
+
+function tell(screen: Screen, run: Run, configFile: string): void {
+  if (screen.human) printRun(screen, run, configFile);
   else screen.json(runJson(run));
 }
 

@@ -1,12 +1,10 @@
-import { Misconfigured } from '../base/errors.ts';
 import { courseTitle } from '../connector/target.ts';
 import type { Change } from '../reconcile/model.ts';
-import { changeOf } from '../reconcile/plan.ts';
-import type { Rosterd } from '../run/rosterd.ts';
-import type { Plan, PlanPosition, Run } from '../store/port.ts';
+import type { Run } from '../store/port.ts';
+import { type History, historyOf, historyOver } from './history.ts';
 import { printRun, runJson, statusText } from './report.ts';
 import { paint, type Screen, table, writeOut } from './screen.ts';
-import { exit, withSession } from './session.ts';
+import { exit, withDaemon } from './session.ts';
 
 /** `runs`: the newest runs, newest first. */
 export async function listRuns(options: {
@@ -15,8 +13,8 @@ export async function listRuns(options: {
   limit: number;
   json: boolean;
 }): Promise<number> {
-  return withSession(options, async ({ rosterd, screen }) => {
-    const runs = await rosterd.store.runs.list({
+  return withHistory(options, async (history, screen) => {
+    const runs = await history.runs({
       limit: options.limit,
       ...(options.source === undefined ? {} : { source: options.source }),
     });
@@ -39,17 +37,27 @@ export async function listRuns(options: {
   });
 }
 
+async function withHistory(
+  options: { config: string; json: boolean },
+  read: (history: History, screen: Screen, configFile: string) => Promise<number>,
+): Promise<number> {
+  return withDaemon(
+    options,
+    (daemon, screen, { file }) => read(historyOver(daemon), screen, file),
+    ({ rosterd, screen }) => read(historyOf(rosterd), screen, rosterd.config.file),
+  );
+}
+
 /** `show RUN`: the run, every change of its plan with before and after, and everything that was kept back. */
 export async function showRun(id: string, options: { config: string; limit?: number; json: boolean }): Promise<number> {
-  return withSession(options, async ({ rosterd, screen }) => {
-    const run = await findRun(rosterd, id);
-    const plan = run.plan ? await rosterd.store.plans.get(run.plan) : null;
-    const notes = plan ? await rosterd.store.plans.notes(plan.plan, 10_000) : [];
+  return withHistory(options, async (history, screen, configFile) => {
+    const run = await history.run(id);
+    const notes = await history.notes(run);
     if (!screen.human) {
       // Written piece by piece, at the pace of whoever reads: a first load has more changes than memory should hold.
       await writeOut(`${JSON.stringify({ ...(runJson(run, 'quoted') as object), notes }).slice(0, -1)},"changes":[`);
       let separator = '';
-      for await (const change of changesOf(rosterd, plan)) {
+      for await (const change of history.changes(run)) {
         const held = run.heldTypes.includes(change.type);
         if (!(await writeOut(`${separator}${JSON.stringify({ ...change, held })}`))) return exit.done;
         separator = ',';
@@ -57,23 +65,17 @@ export async function showRun(id: string, options: { config: string; limit?: num
       await writeOut(']}\n');
       return exit.done;
     }
-    printRun(screen, run, rosterd.config.file, 'quoted');
+    printRun(screen, run, configFile, 'quoted');
     for (const note of notes)
       screen.say(`  ${paint.yellow(note.kind)} ${note.reason}: ${note.text}${where(note.rows)}`);
-    await printChanges(rosterd, screen, run, plan, options.limit ?? 200);
+    await printChanges(history, screen, run, options.limit ?? 200);
     return exit.done;
   });
 }
 
-async function printChanges(
-  rosterd: Rosterd,
-  screen: Screen,
-  run: Run,
-  plan: Plan | null,
-  limit: number,
-): Promise<void> {
+async function printChanges(history: History, screen: Screen, run: Run, limit: number): Promise<void> {
   let shown = 0;
-  for await (const change of changesOf(rosterd, plan)) {
+  for await (const change of history.changes(run)) {
     if (shown === limit) {
       screen.say(paint.dim(`  … more: rosterd show ${run.run} --limit N, or --json for all`));
       return;
@@ -103,27 +105,4 @@ function text(fields: object | null, name: string): string {
 function where(rows: Change['rows']): string {
   const row = rows[0];
   return row ? ` (${row.line ? `${row.file.split('/').at(-1)}:${row.line}` : row.file})` : '';
-}
-
-/** The run of that id. Throws `Misconfigured` when there is none: a typing error, not a failure. */
-export async function findRun(rosterd: Rosterd, id: string): Promise<Run> {
-  const run = await rosterd.store.runs.get(id);
-  if (!run) throw new Misconfigured(`there is no run ${id}`, { remedy: 'rosterd runs lists them' });
-  return run;
-}
-
-/** Every change of a plan in order; none without a plan. */
-export async function* changesOf(rosterd: Rosterd, plan: Plan | null): AsyncGenerator<Change> {
-  if (!plan) return;
-  for (let after: PlanPosition | null = null; ; ) {
-    const page = await rosterd.store.plans.changes(plan.plan, typesIn(plan), after, 500);
-    if (!page.length) return;
-    for (const planned of page) yield changeOf(planned);
-    const { rank, key } = page.at(-1)!;
-    after = { rank, key };
-  }
-}
-
-function typesIn(plan: Plan) {
-  return Object.keys(plan.counts) as (keyof Plan['counts'])[];
 }

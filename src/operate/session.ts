@@ -2,9 +2,11 @@ import { systemClock } from '../base/clock.ts';
 import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import { forJournal, type Log, levelOf, openLog } from '../base/log.ts';
 import type { Work } from '../base/work.ts';
+import type { Config } from '../configure/config.ts';
 import { openRosterd, readConfig } from '../daemon.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import { under } from '../store/exclusive.ts';
+import { type Daemon, findDaemon } from './control/client.ts';
 import { openProgress, openScreen, type Screen } from './screen.ts';
 
 /** Exit statuses of every command. */
@@ -47,6 +49,24 @@ export async function withSession(
       progress.done();
       release();
       await rosterd.close();
+    }
+  });
+}
+
+/** Does the work through the daemon when one runs with this configuration: it has the store in hand. Else on the store. */
+export async function withDaemon(
+  options: { config: string; json: boolean },
+  through: (daemon: Daemon, screen: Screen, config: Config) => Promise<number>,
+  alone: (session: Session) => Promise<number>,
+): Promise<number> {
+  return guarded(async () => {
+    const config = readConfig(options.config);
+    const daemon = await findDaemon(config);
+    if (!daemon) return withSession(options, alone);
+    try {
+      return await through(daemon, openScreen(options.json), config);
+    } finally {
+      await daemon.close();
     }
   });
 }

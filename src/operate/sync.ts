@@ -1,13 +1,15 @@
-import type { SourceConfig } from '../configure/config.ts';
+import { Misconfigured } from '../base/errors.ts';
+import type { Config, SourceConfig } from '../configure/config.ts';
 import { type DeliveryEnd, deliverAll } from '../deliver/deliver.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import { selectSources } from '../schedule/select.ts';
 import { under } from '../store/exclusive.ts';
 import type { Lock, OutboxCounts, Run } from '../store/port.ts';
+import type { Daemon } from './control/client.ts';
 import { printRun, runJson } from './report.ts';
 import { runSource } from './run-source.ts';
-import { paint, type Screen, table } from './screen.ts';
-import { atWork, exit, withSession } from './session.ts';
+import { openProgress, paint, type Screen, table } from './screen.ts';
+import { atWork, exit, withDaemon } from './session.ts';
 
 /** What `sync` was asked for. */
 export interface SyncOptions {
@@ -29,13 +31,53 @@ export interface SyncResult {
 
 /** `sync`: one run of the named or all enabled sources, then delivery until nothing is left that can be delivered. */
 export async function sync(options: SyncOptions): Promise<number> {
-  return withSession(options, async ({ rosterd, screen }) => {
+  const { dryRun, deliver } = options;
+  const through = async (daemon: Daemon, screen: Screen, { file }: Config): Promise<number> => {
+    if (!deliver && !dryRun)
+      throw new Misconfigured('a daemon runs, and delivers by itself', {
+        remedy: 'stop it, or leave out --no-deliver',
+      });
+    return followRun(daemon, options.source ?? [], dryRun, screen, file);
+  };
+  return withDaemon(options, through, async ({ rosterd, screen }) => {
     const sources = selectSources(rosterd.config, options.source ?? []);
-    const result = await syncOnce(rosterd, sources, { dryRun: options.dryRun, deliver: options.deliver });
+    const result = await syncOnce(rosterd, sources, { dryRun, deliver });
     if (screen.human) printSync(screen, result, rosterd.config.file);
     else screen.json(syncJson(result));
     return exitOf(result);
   });
+}
+
+/** One run of the named or all enabled sources by a daemon, with its progress; gives the exit status. */
+export async function followRun(
+  daemon: Daemon,
+  sources: readonly string[],
+  dryRun: boolean,
+  screen: Screen,
+  configFile: string,
+): Promise<number> {
+  const progress = openProgress();
+  const result: SyncResult = { runs: [], busy: [], outbox: {}, deliveries: [] };
+  let status: number = exit.failed;
+  try {
+    for await (const line of daemon.run(sources, dryRun)) {
+      if (line.type === 'progress') progress.report(line.who, line.text);
+      else if (line.type === 'run') result.runs.push(line.run);
+      else if (line.type === 'delivery') result.deliveries.push(line.delivery);
+      else if (line.type === 'failed') {
+        progress.done();
+        process.stderr.write(`rosterd: ${line.who}: ${line.error.message}\n`);
+      } else if (line.type === 'end') {
+        Object.assign(result, { busy: line.busy, outbox: line.outbox });
+        status = line.exit;
+      }
+    }
+  } finally {
+    progress.done();
+  }
+  if (screen.human) printSync(screen, result, configFile);
+  else screen.json(syncJson(result));
+  return status;
 }
 
 /** The sync itself, for the command and the demo. */
@@ -71,7 +113,10 @@ export async function syncOnce(
 }
 
 /** Counts of every configured target, also of one that nothing was ever queued for. */
-async function outboxCounts({ config, store }: Rosterd): Promise<Record<string, OutboxCounts>> {
+export async function outboxCounts({
+  config,
+  store,
+}: Pick<Rosterd, 'config' | 'store'>): Promise<Record<string, OutboxCounts>> {
   const counts = await store.outbox.counts();
   for (const { name } of config.targets) counts[name] ??= { queued: 0, processing: 0, sent: 0, failed: 0 };
   return counts;

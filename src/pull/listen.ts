@@ -30,6 +30,8 @@ import { keepDirOf } from './pull.ts';
 export interface Listener {
   /** Base URL without a trailing slash. */
   url: string;
+  /** Takes up the push sources of another configuration; where it listens stays. */
+  arrange(config: Config): Promise<void>;
   /** From now on every new request is told to come back later; those in hand go on. */
   stop(): void;
   /** Waits for the pushes in hand, `patienceMs` or until `abort` at most, and gives back the port. */
@@ -49,6 +51,18 @@ interface Door {
   inbox: Inbox;
 }
 
+/** The sources that are pushed, as the configuration in force has them. */
+interface Doors {
+  now: Door[];
+}
+
+function doorsOf({ sources, stateDir }: Config): Door[] {
+  return sources.flatMap((source) => {
+    const inbox = source.connector.inbox?.(source.settings, keepDirOf(stateDir, source.name));
+    return inbox ? { source, inbox } : [];
+  });
+}
+
 /** How long the head of a request, and a whole request, may take. */
 const headMs = 30_000;
 const requestMs = 15 * 60_000;
@@ -58,11 +72,7 @@ const comeBack = 30;
 
 /** Opens the port. Throws `Misconfigured` when it cannot be had. */
 export async function openListener(config: Config, listen: ListenConfig, work: ListenWork): Promise<Listener> {
-  const doors: Door[] = [];
-  for (const source of config.sources) {
-    const inbox = source.connector.inbox?.(source.settings, keepDirOf(config.stateDir, source.name));
-    if (inbox) doors.push({ source, inbox });
-  }
+  const doors: Doors = { now: doorsOf(config) };
   // the library's types are one for each kind of server, its options are not
   const server = Fastify({
     https: tlsOf(listen),
@@ -109,11 +119,17 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
     });
   }
   // only now: another daemon at this port is not robbed of what it is receiving
-  for (const { inbox } of doors) await inbox.tidy();
+  for (const { inbox } of doors.now) await inbox.tidy();
   away = null;
   const { address, port, family } = server.server.address() as AddressInfo;
   return {
     url: `${listen.tls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    async arrange(next) {
+      const known = new Set(doors.now.map(({ source }) => source.name));
+      const found = doorsOf(next);
+      for (const { source, inbox } of found) if (!known.has(source.name)) await inbox.tidy();
+      doors.now = found;
+    },
     stop() {
       away = stopping;
     },
@@ -150,17 +166,12 @@ function tlsOf({ tls }: ListenConfig): ServerOptions | null {
 
 type Request = FastifyRequest<{ Params: { name: string } }>;
 
-function pushRoutes(
-  server: FastifyInstance,
-  doors: readonly Door[],
-  work: ListenWork,
-  inHand: Set<Promise<unknown>>,
-): void {
+function pushRoutes(server: FastifyInstance, doors: Doors, work: ListenWork, inHand: Set<Promise<unknown>>): void {
   const open = new WeakMap<FastifyRequest, Door>();
   // the first of all: nothing is read of somebody without a key
   server.addHook('onRequest', async (request, reply) => {
     const key = keyOf(request);
-    const admitted = doors.filter(({ inbox }) => inbox.admits(key));
+    const admitted = doors.now.filter(({ inbox }) => inbox.admits(key));
     if (!admitted.length) return reply.code(401).header('www-authenticate', 'Bearer').send(noKey);
     const door = admitted.find(({ source }) => source.name === (request as Request).params.name);
     if (!door) return reply.code(404).send({ error: 'this key pushes to no source of that name' });
@@ -175,20 +186,20 @@ function pushRoutes(
     ['upload', tableOf],
   ] as const) {
     const url = `/:name/${path}`;
-    const limits = doors.map(({ source, inbox: { rate } }) => {
-      const limit = server.createRateLimit({
-        max: rate.pushes,
-        timeWindow: rate.perMs,
-        keyGenerator: () => `${path} ${source.name}`,
-      });
-      return [source.name, limit] as const;
-    });
-    const limitOf = new Map(limits);
+    const limitOf = new WeakMap<Door, ReturnType<FastifyInstance['createRateLimit']>>();
+    const limited = (door: Door): ReturnType<FastifyInstance['createRateLimit']> => {
+      const { pushes, perMs } = door.inbox.rate;
+      const limit =
+        limitOf.get(door) ??
+        server.createRateLimit({ max: pushes, timeWindow: perMs, keyGenerator: () => `${path} ${door.source.name}` });
+      limitOf.set(door, limit);
+      return limit;
+    };
     server.post(url, async (request, reply) => {
       const door = open.get(request)!;
       const { source } = door;
       if (!source.enabled) throw new Refused(409, `the source ${source.name} is disabled`, 'set enabled: true');
-      const rate = await limitOf.get(source.name)!(request);
+      const rate = await limited(door)(request);
       if (!rate.isAllowed && rate.isExceeded)
         return reply
           .code(429)

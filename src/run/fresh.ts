@@ -1,3 +1,4 @@
+import { refreshes } from '../schedule/freshness.ts';
 import type { Store } from '../store/port.ts';
 
 /** Runs that are looked at in one go. */
@@ -12,7 +13,7 @@ const atOnce = 50;
 export async function lastGoodOf(store: Store, source: string): Promise<string | null> {
   for (let skip = 0; ; skip += atOnce) {
     const page = await store.runs.list({ source, skip, limit: atOnce });
-    const good = page.find(({ status, dryRun }) => !dryRun && (status === 'applied' || status === 'unchanged'));
+    const good = page.find(refreshes);
     if (good) return good.startedAt;
     if (page.length < atOnce) break;
   }

@@ -13,6 +13,8 @@ export interface RunOrder {
   /** Who asked: `cli`, `signal`, `socket`, `push`; or what: `schedule`, `catch-up` after downtime, `retry` after a failed run. */
   trigger: string;
   dryRun: boolean;
+  /** The scheduled time that it is for. */
+  due?: Date;
   /** An id that was given out before the run began. */
   run?: string;
 }

@@ -25,6 +25,7 @@ const takes: Record<keyof Config, 'nothing' | 'live' | 'restart'> = {
   store: 'restart',
   control: 'restart',
   listen: 'restart',
+  metrics: 'restart',
   timezone: 'live',
   service: 'live',
   retention: 'live',

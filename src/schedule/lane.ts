@@ -151,8 +151,9 @@ export class Lane<R> {
   byItself(trigger: string, due?: Date): void {
     if (this.#closed !== null) return;
     const until = closedUntil(this.breaker, this.#tools.clock.now());
-    if (until) this.#skip(due ? 1 : 0, `${trigger}: after failures nothing is tried before ${until.toISOString()}`);
-    else this.#add({ trigger, dryRun: false }, false, due);
+    if (until)
+      this.#skip(`${trigger}: after failures nothing is tried before ${until.toISOString()}`, due ? 1 : 0, due);
+    else this.#add({ trigger, dryRun: false, ...(due && { due }) }, false, due);
   }
 
   /** Somebody asks. Rejects when nothing comes of it. */
@@ -319,12 +320,12 @@ export class Lane<R> {
   }
 
   #drop(turn: Turn<R>, reason: string): void {
-    this.#skip(turn.dues, `${turn.order.trigger}: ${reason}`);
+    this.#skip(`${turn.order.trigger}: ${reason}`, turn.dues);
     turn.result.reject(new Unavailable(`${this.#job.name}: ${reason}`));
   }
 
-  #skip(dues: number, reason: string): void {
-    this.#say(this.#often, { event: 'schedule.skipped', dues, reason }, reason);
+  #skip(reason: string, dues: number, due?: Date): void {
+    this.#say(this.#often, { event: 'schedule.skipped', dues, due: due ?? null, reason }, reason);
   }
 
   /** Deliveries are set off by every run, which is not worth a line each time. */

@@ -17,8 +17,8 @@ export interface Hand extends LaneHand {
 /** The two things that lanes do. */
 export interface Workers {
   /**
-   * One run, whole. What the source did wrong is in the run; null when another rosterd is at work on the source. Ends soon
-   * after `signal`, at once after `abort`.
+   * One run, whole. What the source did wrong is in the run; null when none came to be: another rosterd is at work on the
+   * source, or a push was run already. Ends soon after `signal`, at once after `abort`.
    */
   runSource(source: SourceConfig, order: RunOrder, hand: Hand): Promise<Run | null>;
   /** Delivers what is queued for a target. */
@@ -124,6 +124,12 @@ export class Lanes {
     for (const [name, lane] of this.targets) if (target === undefined || target === name) lane.byItself(trigger);
   }
 
+  /** Delivers to every enabled target because somebody asks, and tells how it went; breakers are not asked. */
+  deliverAsked(trigger: string): Promise<DeliveryEnd>[] {
+    const enabled = this.#config.targets.filter((target) => target.enabled);
+    return enabled.map(({ name }) => this.targets.get(name)!.ask({ trigger, dryRun: false }));
+  }
+
   #rulesOf(source: SourceConfig | null): LaneRules {
     const calendar = source && this.calendarOf(source);
     // a delivery is tried again by itself; a source without a schedule is nobody's business but a person's
@@ -147,15 +153,11 @@ export class Lanes {
   }
 
   #sourceLane(name: string): SourceLane {
-    const { log } = this.#tools;
     const job = {
       ...{ kind: 'source' as const, name },
-      work: async (order: RunOrder, hand: LaneHand): Promise<Run | null> => {
+      work: (order: RunOrder, hand: LaneHand): Promise<Run | null> => {
         const config = this.#config;
-        const run = await this.#workers.runSource(entryOf(config.sources, name), order, { ...hand, config });
-        if (run) return run;
-        log.info({ event: 'schedule.elsewhere', source: name }, `${name}: another rosterd is at work on it`);
-        return null;
+        return this.#workers.runSource(entryOf(config.sources, name), order, { ...hand, config });
       },
       judge: judgeRun,
       ended: (order: RunOrder, run: Run | null) => {

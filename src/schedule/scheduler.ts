@@ -1,8 +1,9 @@
 import pLimit from 'p-limit';
 import type { Clock } from '../base/clock.ts';
-import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
+import { failureOf, Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../configure/config.ts';
+import type { DeliveryEnd } from '../deliver/deliver.ts';
 import type { RunOrder } from '../run/record.ts';
 import type { Run } from '../store/port.ts';
 import { Bell, endsWithin } from './bell.ts';
@@ -107,6 +108,11 @@ export class Scheduler {
     return this.#life.now;
   }
 
+  /** Since when it stands there. */
+  get since(): Date {
+    return this.#life.since;
+  }
+
   /** Resolves with the last state of the service: stopped, or failed. */
   get ended(): Promise<Lifecycle> {
     return this.#life.ended;
@@ -174,6 +180,12 @@ export class Scheduler {
     this.#lanes.deliver(trigger, name);
   }
 
+  /** Delivers what is queued to every enabled target, and waits for it. What a target did wrong is in its end. */
+  async deliverAndWait(trigger: string): Promise<DeliveryEnd[]> {
+    if (!this.#life.is('running')) throw new Unavailable(`rosterd is ${this.#life.now.state}`);
+    return Promise.all(this.#lanes.deliverAsked(trigger));
+  }
+
   /**
    * Takes over another configuration, as far as that can be without a new start. `read` throws what is wrong with it; then
    * the old one stays. Runs at work go on, each with the configuration that it began with.
@@ -191,18 +203,13 @@ export class Scheduler {
     });
   }
 
-  /** Where everything stands. What other processes did meanwhile is looked up. */
+  /** Where everything stands. What other processes did meanwhile is looked up, as long as the store answers. */
   async status(): Promise<Status> {
-    const now = this.#clock.now();
     const sources: Status['sources'] = [];
     for (const source of this.#config.sources) {
       const { name, enabled, schedule, timezone, freshnessMs } = source;
-      const refreshed = await lastRefresh(
-        (skip, limit) => this.#hands.runs(name, skip, limit),
-        this.#refreshed.get(name) ?? null,
-      );
-      this.#refreshed.set(name, refreshed);
-      const freshness = freshnessOf(refreshed, { calendar: this.#lanes.calendarOf(source), freshnessMs }, now);
+      const limits = { calendar: this.#lanes.calendarOf(source), freshnessMs };
+      const freshness = freshnessOf(await this.#lookUp(name), limits, this.#clock.now());
       sources.push({
         name,
         enabled,
@@ -218,6 +225,20 @@ export class Scheduler {
     const { beats } = this.#heartbeat;
     const service = { service: this.#life.now, since: this.#life.since };
     return { ...service, beats, healthy: this.healthy, atWork: this.#heartbeat.atWork(), sources, targets };
+  }
+
+  /** When the last run of a source began that refreshes. */
+  async #lookUp(source: string): Promise<Date | null> {
+    const known = this.#refreshed.get(source) ?? null;
+    try {
+      const found = await lastRefresh((skip, limit) => this.#hands.runs(source, skip, limit), known);
+      this.#refreshed.set(source, found);
+      return found;
+    } catch (error) {
+      // status is what people ask for when the store is away
+      this.#log.warn({ event: 'status.store', source, error: failureOf(error) }, messageOf(error));
+      return known;
+    }
   }
 
   /**
@@ -312,7 +333,7 @@ export class Scheduler {
     this.#lanes.arrange(this.#config, before);
     this.#bell.ring();
     const { live, restart } = differences;
-    const paths = (list: typeof live): string[] => list.map(({ path, what }) => `${path} ${what}`);
+    const paths = (list: typeof live): string[] => list.map(({ path }) => path);
     this.#log.info({ event: 'config.reloaded', live: paths(live) }, `configuration reloaded, ${live.length} changes`);
     if (restart.length)
       this.#log.warn(

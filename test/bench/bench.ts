@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { benchEmbedded } from './embedded.ts';
+import { benchLdap } from './ldap.ts';
 import { benchMongodb } from './mongodb.ts';
 
 /**
@@ -7,17 +8,24 @@ import { benchMongodb } from './mongodb.ts';
  * plain script that IT would write, and beside reading the file once (`sha256sum`). Ratios, measured side by side in one
  * run: bare times say nothing about another machine. The start of a process (measured with `rosterd runs`) is taken off
  * rosterd's and the script's times. `--repeat` is for MongoDB: all is measured so often, and the medians count.
+ *
+ * After that, what a pull from a directory costs beside `ldapsearch`: `--entries 20000,100000`, or `--source none` to leave
+ * it out. `--store none` leaves the rest out.
  */
 const { values } = parseArgs({
   options: {
     rows: { type: 'string', default: '10000,100000,1000000' },
     store: { type: 'string', multiple: true, default: ['embedded'] },
+    source: { type: 'string', default: 'ldap' },
+    entries: { type: 'string', default: '20000,100000' },
     repeat: { type: 'string', default: '1' },
   },
 });
 const sizes = values.rows.split(',').map(Number);
 const stores = new Set(values.store.flatMap((one) => one.split(',')));
 for (const store of stores)
-  if (store !== 'embedded' && store !== 'mongodb') throw new Error(`--store ${store}: embedded or mongodb`);
+  if (!['embedded', 'mongodb', 'none'].includes(store)) throw new Error(`--store ${store}: embedded, mongodb or none`);
+if (!['ldap', 'none'].includes(values.source)) throw new Error(`--source ${values.source}: ldap or none`);
 if (stores.has('embedded')) await benchEmbedded(sizes);
 if (stores.has('mongodb')) await benchMongodb(sizes, Number(values.repeat));
+if (values.source === 'ldap') await benchLdap(values.entries.split(',').map(Number));

@@ -258,6 +258,9 @@ test('somebody without a key cannot go on sending', async () => {
 test('a port that is taken, and a certificate that is not there, are said before anything runs', async () => {
   const site = await PushSite.make();
   await site.start();
+  const socket = await site.rosterd('daemon');
+  expect([socket.status, socket.stderr]).toEqual([2, expect.stringContaining('another rosterd answers at')]);
+  site.rewrite((yaml) => yaml.replace('stateDir', `control: { socket: ${site.directory}/second.sock }\nstateDir`));
   const second = await site.rosterd('daemon');
   expect([second.status, second.stderr]).toEqual([2, expect.stringMatching(/cannot listen on 127.0.0.1 port \d+/)]);
   await site.stop();

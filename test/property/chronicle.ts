@@ -1,5 +1,5 @@
 import { Misconfigured, Rejected } from '../../src/base/errors.ts';
-import { changesOf } from '../../src/operate/runs.ts';
+import { historyOf } from '../../src/operate/history.ts';
 import type { Run } from '../../src/store/port.ts';
 import { type Member, noLimits, Site, type View } from '../support/history.ts';
 import type { MemoryRow } from '../support/memory-source.ts';
@@ -134,7 +134,7 @@ export class Chronicle {
   /** Exactly what the plan says is gone, and nothing else is different. */
   async #checkApproved(source: string, run: Run, before: View, after: View): Promise<void> {
     const expected = structuredClone(before.members);
-    for await (const change of changesOf(this.site.rosterd, await this.site.store.plans.get(run.plan!))) {
+    for await (const change of historyOf(this.site.rosterd).changes(run)) {
       const member = expected.find((one) => one.account === change.account?.account);
       if (!member || !run.heldTypes.includes(change.type)) continue;
       const { faculty, department, course } = change.course ?? {};

@@ -11,6 +11,8 @@ const servers = [
     packages: 'debootstrap systemd-container',
     isThere: () => existsSync('/usr/sbin/debootstrap') && existsSync('/usr/bin/systemd-nspawn'),
   },
+  { packages: 'slapd ldap-utils', isThere: () => existsSync('/usr/sbin/slapd') && onPath('ldapmodify') !== null },
+  { packages: 'samba-ad-dc samba-ad-provision', isThere: () => existsSync('/usr/sbin/samba') },
   // Debian has no MongoDB; these are for the one in Java
   { packages: 'maven default-jdk-headless', isThere: () => mongodbIsThere() },
 ] as const;

@@ -50,7 +50,13 @@ export function configOf(
   const any = { include: [/^.*$/], exclude: [] };
   return {
     ...{ file: '/etc/rosterd.yaml', institution: 'example-university', stateDir: '/var/lib/rosterd' },
-    ...{ store: { kind: 'embedded' }, control: { socket: '/run/rosterd.sock' }, listen: null, timezone: 'UTC' },
+    ...{
+      store: { kind: 'embedded' },
+      control: { socket: '/run/rosterd.sock' },
+      listen: null,
+      metrics: null,
+      timezone: 'UTC',
+    },
     ...{ retention: { snapshots: 60, runs: 1000, sentItems: 200_000 }, sources, targets: [] },
     roster: { departments: any, courses: any, newCourses: 'report', emptyCourses: 'keep' },
     ...more,

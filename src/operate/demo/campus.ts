@@ -1,3 +1,4 @@
+import { parse } from 'csv-parse/sync';
 import { inventName } from './names.ts';
 import { seeded } from './random.ts';
 import type { Drop } from './sample.ts';
@@ -54,24 +55,23 @@ export function campusOf(drops: { pilot: Drop; day1: Drop; day2: Drop }): Campus
 
 /** A telephone and a room for most of the students of an export; by their ids, so that they stay from day to day. */
 function entriesOf(text: string): DirectoryEntry[] {
-  const ids = new Set([...text.matchAll(/,(0\d{7}),/g)].map((match) => match[1]!));
-  return [...ids].sort().flatMap((id) => {
-    const random = seeded(Number(id));
-    if (!random.chance(numbers.withTelephone)) return [];
-    const room: Record<string, string[]> = {};
-    if (random.chance(0.2)) room['roomNumber'] = [`${random.pick(['A', 'B', 'C'])}${random.between(100, 399)}`];
-    return [
-      {
-        dn: `cn=${id},ou=people,dc=example,dc=edu`,
-        attributes: {
-          objectClass: ['inetOrgPerson'],
-          cn: [id],
-          sn: [id],
-          entryUUID: [`00000000-0000-4000-8000-0000${id}`],
-          telephoneNumber: [`+44 1632 ${random.between(960_000, 960_999)}`],
-          ...room,
-        },
-      },
-    ];
-  });
+  const rows = parse<Record<'id' | 'email' | 'firstName' | 'lastName', string>>(text, { bom: true, columns: true });
+  const people = new Map(rows.filter(({ id, email }) => id && email.includes('@')).map((row) => [row.id, row]));
+  return [...people.values()]
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .flatMap(({ id, email, firstName, lastName }) => {
+      const random = seeded(Number(id));
+      if (!random.chance(numbers.withTelephone)) return [];
+      const attributes: Record<string, string[]> = {
+        objectClass: ['inetOrgPerson'],
+        cn: [id],
+        sn: [lastName.trim()],
+        mail: [email.trim().toLowerCase()],
+        entryUUID: [`00000000-0000-4000-8000-0000${id}`],
+        telephoneNumber: [`+44 1632 ${random.between(960_000, 960_999)}`],
+      };
+      if (firstName) attributes['givenName'] = [firstName];
+      if (random.chance(0.2)) attributes['roomNumber'] = [`${random.pick(['A', 'B', 'C'])}${random.between(100, 399)}`];
+      return [{ dn: `cn=${id},ou=people,dc=example,dc=edu`, attributes }];
+    });
 }

@@ -36,18 +36,24 @@ export function setStage(keep: string | undefined): Stage {
   };
 }
 
-/** Writes the configuration for these stubs, and the secrets that it names. */
-export function writeConfig({ directory, config }: Stage, stubs: readonly Stub[]): void {
+/** Where the other two systems of the demo are, and what they let us in by. */
+export interface CampusStandIns {
+  staff: { url: string; key: string };
+  directory: { url: string; dn: string; password: string };
+}
+
+/** Writes the configuration for these stubs and stand-ins, and the secrets that it names. */
+export function writeConfig({ directory, config }: Stage, stubs: readonly Stub[], campus: CampusStandIns): void {
   const url = (kind: string): string => stubs.find((stub) => stub.kind === kind)!.url;
   const quoted = (text: string): string => JSON.stringify(text);
-  const secret = (name: string): string => {
+  const secret = (name: string, value = `demo-${name}`): string => {
     const file = join(directory, 'secrets', name);
-    writeFileSync(file, `demo-${name}\n`, { mode: 0o600 });
+    writeFileSync(file, `${value}\n`, { mode: 0o600 });
     return `{ file: ${quoted(file)} }`;
   };
   writeFileSync(
     config,
-    `# Written by rosterd demo: one drop folder, three targets on this machine. Guards are the default ones.
+    `# Written by rosterd demo: three sources and three targets, all on this machine. Guards are the default ones.
 version: 1
 institution: example-university
 stateDir: ${quoted(join(directory, 'state'))}
@@ -61,6 +67,31 @@ sources:
     files: students-*.csv
     settle: 0s
     format: unitu
+  sis-staff:
+    kind: sis-http
+    url: ${campus.staff.url}
+    auth: { kind: header, name: X-API-Key, value: ${secret('staff-key', campus.staff.key)} }
+    records: items
+    key: person.number
+    paging: { kind: offset, size: 50 }
+    total: { path: total }
+    map:
+      id: person.number
+      firstName: { firstOf: [person.preferredName, person.name.given] }
+      lastName: person.name.family
+      email: contact.mail
+      kind: { constant: staff }
+      attributes: { unit: position.unit, title: position.title }
+  directory:
+    kind: ldap
+    role: directory
+    url: ${campus.directory.url}
+    bindDN: ${campus.directory.dn}
+    password: ${secret('directory-password', campus.directory.password)}
+    base: ou=people,dc=example,dc=edu
+    map:
+      id: cn
+      attributes: { phone: telephoneNumber, room: roomNumber }
 targets:
   canvas:
     kind: canvas

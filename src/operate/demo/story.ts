@@ -1,6 +1,7 @@
 import type { Stub } from '../../connector/stub.ts';
 import type { Rosterd } from '../../run/rosterd.ts';
 import { type SyncResult, syncJson, syncOnce } from '../sync.ts';
+import { type Campus, campusOf } from './campus.ts';
 import { type Totals, totalsOf, totalsOfRoster } from './received.ts';
 import { type Drop, makeSample } from './sample.ts';
 
@@ -9,7 +10,10 @@ export interface Act {
   day: string;
   title: string;
   drop: Drop;
-  ends: 'applied' | 'held';
+  /** What the two other systems say on that day. */
+  campus: Campus;
+  /** How the run of each source ends, in the order of the configuration. */
+  ends: readonly ('applied' | 'unchanged' | 'held' | 'failed')[];
   /** Told in one line: it only prepares the others. */
   quiet: boolean;
 }
@@ -27,22 +31,33 @@ export interface Played {
 /** The days, each with its drop. */
 export function story(): Act[] {
   const { pilot, day1, day2, day3 } = makeSample();
+  const campus = campusOf({ pilot, day1, day2 });
   const quiet = false;
+  const applied = ['applied', 'applied', 'applied'] as const;
   return [
     {
       day: 'Last term',
       title: 'a pilot with ten people of each department',
       drop: pilot,
-      ends: 'applied',
+      campus: campus[0]!,
+      ends: ['applied', 'unchanged', 'applied'],
       quiet: true,
     },
-    { day: 'Day 1', title: 'the whole university arrives', drop: day1, ends: 'applied', quiet },
-    { day: 'Day 2', title: 'people and courses come, go and change', drop: day2, ends: 'applied', quiet },
+    { day: 'Day 1', title: 'the whole university arrives', drop: day1, campus: campus[1]!, ends: applied, quiet },
+    {
+      day: 'Day 2',
+      title: 'people and courses come, go and change',
+      drop: day2,
+      campus: campus[2]!,
+      ends: applied,
+      quiet,
+    },
     {
       day: 'Day 3',
-      title: 'the upload broke off: two fifths of the file, cut at a line end',
+      title: 'half a file, half the staff pages, a directory that shows nobody',
       drop: day3,
-      ends: 'held',
+      campus: campus[3]!,
+      ends: ['held', 'failed', 'failed'],
       quiet,
     },
   ];
@@ -67,14 +82,21 @@ export async function playAct(
 function problemsOf({ act, sync, roster, targets }: Played, before: Played | undefined): string[] {
   const problems: string[] = [];
   const say = (text: string): number => problems.push(`${act.day}: ${text}`);
-  const [run] = sync.runs;
-  if (run?.status !== act.ends) say(run?.error?.message ?? `the run is ${run?.status ?? 'missing'}, not ${act.ends}`);
+  for (const [at, ends] of act.ends.entries()) {
+    const run = sync.runs[at];
+    if (run?.status !== ends)
+      say(
+        run?.error?.message ??
+          `the run of ${run?.source ?? `source ${at}`} is ${run?.status ?? 'missing'}, not ${ends}`,
+      );
+  }
   for (const { error } of sync.deliveries) if (error) say(error.message);
   for (const [target, { queued, processing, failed }] of Object.entries(sync.outbox))
     if (queued + processing + failed) say(`${target}: ${failed} failed, ${queued + processing} not sent`);
   for (const [target, totals] of Object.entries(targets))
     if (!agree(totals, roster)) say(`${target} has ${JSON.stringify(totals)}, the roster ${JSON.stringify(roster)}`);
-  if (act.ends === 'held' && before && !agree(roster, before.roster)) say('the roster changed although removals wait');
+  if (act.ends.includes('held') && before && !agree(roster, before.roster))
+    say('the roster changed although removals wait');
   return problems;
 }
 

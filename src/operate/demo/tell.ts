@@ -8,7 +8,8 @@ const count = (value: number): string => value.toLocaleString('en');
 
 /** What is about to be seen, and where the stubs are. */
 export function printOpening(screen: Screen, stubs: readonly Stub[]): void {
-  screen.say(paint.bold('A sample university, the daily export of its student system, and three targets.'));
+  screen.say(paint.bold('A sample university: the daily export of its student system, the API of its'));
+  screen.say(paint.bold('staff system, its LDAP directory, and three targets.'));
   screen.say('Everything runs on this machine; the targets are stubs:');
   for (const { kind, url } of stubs) screen.say(paint.dim(`  ${kind.padEnd(11)} ${url}`));
 }

@@ -63,9 +63,11 @@ async function open(): Promise<SourceRig> {
         holding(header + people);
         return { settings: settings({ maxRows: 1999 }) };
       },
-      'an empty answer': () => {
-        holding('');
-        return { settings: settings() };
+      'an empty answer': {
+        refused: () => {
+          holding('');
+          return { settings: settings() };
+        },
       },
     },
     stop: () => server.stop(),

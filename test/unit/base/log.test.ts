@@ -77,7 +77,10 @@ test('what an event does not declare, and what has not the form of its field, is
 test('an exception is told without what it carries and quotes, causes included, and with its places', () => {
   const { log, lines } = written();
   const cause = new Denied('ann@example.edu may not', { remedy: 'ask ann@example.edu' });
-  const error = Object.assign(new TypeError('cannot read "Ann\n    at Ann"', { cause }), { row: 'Ann', code: 'E_ANN x' });
+  const error = Object.assign(new TypeError('cannot read "Ann\n    at Ann"', { cause }), {
+    row: 'Ann',
+    code: 'E_ANN x',
+  });
   log.error({ event: 'process.crashed', err: error }, 'it broke: ann@example.edu');
   expect(JSON.stringify(lines())).not.toMatch(/Ann\b|ann@/);
   expect(lines()[0]).toMatchObject({

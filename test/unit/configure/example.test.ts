@@ -17,7 +17,10 @@ describe('config/rosterd.example.yaml', () => {
     expect(config.sources.map(({ name, format }) => [name, format.kind])).toEqual([
       ['sis-students', 'unitu'],
       ['hr-staff', 'map'],
+      ['sis-api', 'map'],
+      ['sis-oneroster', 'declared'],
       ['sis-push', 'unitu'],
+      ['campus-directory', 'map'],
     ]);
   });
 

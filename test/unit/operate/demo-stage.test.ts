@@ -19,9 +19,17 @@ const stubs = ['canvas', 'salesforce', 'peoplesoft'].map((kind) => stub(kind));
 describe('the stage of the demo', () => {
   it('is a configuration that is valid, also in a folder with an unusual name', () => {
     const stage = setStage(join(temporaryFolder(), 'a "demo" of 100 % #1'));
-    writeConfig(stage, stubs);
+    writeConfig(stage, stubs, {
+      staff: { url: 'http://127.0.0.1:2/v2/staff', key: 'k' },
+      directory: { url: 'ldap://127.0.0.1:3', dn: 'cn=x,dc=y', password: 'p' },
+    });
     const config = readConfig(stage.config);
     expect(config.targets.map(({ name }) => name)).toEqual(['canvas', 'salesforce', 'peoplesoft']);
+    expect(config.sources.map(({ name, role }) => `${name} ${role}`)).toEqual([
+      'sis-students authoritative',
+      'sis-staff authoritative',
+      'directory directory',
+    ]);
     expect(config.sources[0]!.settings).toMatchObject({ from: { kind: 'file', path: join(stage.directory, 'drops') } });
     stage.deliver({ name: 'students-1.csv', text: 'faculty\r\n', people: 0, rows: 0 });
     expect(readFileSync(join(stage.directory, 'drops/students-1.csv'), 'utf8')).toBe('faculty\r\n');

@@ -95,6 +95,17 @@ describe('the status of the service', () => {
     expect(await state()).toBe('fresh 1 h');
   });
 
+  test('is told as far as it is known while the store is away', async () => {
+    const service = new Service(configOf([sourceOf('sis', '15 2 * * *')]), '2026-01-15T03:00:00Z');
+    service.past = [runOf('sis', at('15T02:15'))];
+    await service.scheduler.start();
+    service.runs = () => Promise.reject(new Error('no store'));
+    expect((await service.scheduler.status()).sources[0]!.freshness).toMatchObject({ state: 'fresh' });
+    expect(service.events('status.store')).toMatchObject([
+      { level: 'warn', source: 'sis', error: { message: 'no store' } },
+    ]);
+  });
+
   test('never, for a source that has none', async () => {
     const service = new Service(configOf([sourceOf('sis', '15 2 * * *')]));
     expect((await service.scheduler.status()).sources[0]!.freshness).toEqual({ state: 'never' });
@@ -104,7 +115,11 @@ describe('the status of the service', () => {
 describe('the history of a source', () => {
   const pages = (runs: readonly Run[]) => {
     const asked: number[] = [];
-    return { asked, page: async (skip: number, limit: number) => (asked.push(skip), runs.slice(skip, skip + limit)) };
+    const page = async (skip: number, limit: number): Promise<Run[]> => {
+      asked.push(skip);
+      return runs.slice(skip, skip + limit);
+    };
+    return { asked, page };
   };
   const failedRun = (minutes: number, more: Partial<Run> = {}): Run => {
     const began = new Date(at('20T00:00').getTime() - minutes * 60_000);

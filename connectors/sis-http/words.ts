@@ -1,0 +1,54 @@
+/** What a server says in an error body, fit for a message: short, and without anything that may be about a person. */
+
+/** In the order in which they tell most. */
+const names = ['imsx_description', 'error_description', 'message', 'detail', 'error', 'title', 'description', 'code'];
+const longest = 200;
+
+/**
+ * Known shapes: OneRoster (`imsx_description`, also inside `imsx_StatusInfo`), OAuth 2, RFC 9457, a flat string, an
+ * object under `error` or a list under `errors`. Empty when there is nothing to say.
+ */
+export function wordsOf(body: string): string {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    // pages of HTML are for browsers
+    return /^\s*</.test(body) ? '' : tidied(body);
+  }
+  return tidied([...new Set(textsOf(json, 0))].join(', '));
+}
+
+function textsOf(json: unknown, depth: number): string[] {
+  if (typeof json === 'string') return [json];
+  if (json === null || typeof json !== 'object' || depth > 3) return [];
+  if (Array.isArray(json)) return textsOf(json[0], depth + 1);
+  const all = json as Record<string, unknown>;
+  const inside = ['imsx_StatusInfo', 'error', 'errors'].flatMap((name) =>
+    typeof all[name] === 'object' ? textsOf(all[name], depth + 1) : [],
+  );
+  const name = names.find((one) => typeof all[one] === 'string' && all[one] !== '');
+  return [...(name === undefined ? [] : [all[name] as string]), ...minorOf(all), ...inside];
+}
+
+/** OneRoster's minor code: the field that says which parameter it was about. */
+function minorOf(all: Record<string, unknown>): string[] {
+  const minor = all['imsx_CodeMinor'] ?? all['imsx_codeMinor'];
+  const fields = (minor as { imsx_codeMinorField?: unknown } | undefined)?.imsx_codeMinorField;
+  if (!Array.isArray(fields)) return [];
+  return fields.flatMap((field: { imsx_codeMinorFieldValue?: unknown }) =>
+    typeof field?.imsx_codeMinorFieldValue === 'string' ? [field.imsx_codeMinorFieldValue] : [],
+  );
+}
+
+/** Addresses, long numbers, what stands in quotes, and the queries of URLs go. */
+function tidied(text: string): string {
+  const plain = text
+    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
+    .replace(/\?[^\s"']*/g, '?…')
+    .replace(/\S*@\S*/g, '…')
+    .replace(/"[^"]*"|(?<!\w)'[^']*'(?!\w)/g, '…')
+    .replace(/\S*\d{4,}\S*/g, '…')
+    .trim();
+  return plain.length > longest ? `${plain.slice(0, longest)}…` : plain;
+}

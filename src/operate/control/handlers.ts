@@ -1,0 +1,187 @@
+import { systemClock } from '../../base/clock.ts';
+import { Misconfigured, messageOf, Unavailable } from '../../base/errors.ts';
+import type { SourceConfig } from '../../configure/config.ts';
+import type { DeliveryEnd } from '../../deliver/deliver.ts';
+import { changeOf } from '../../reconcile/plan.ts';
+import { selectSources } from '../../schedule/select.ts';
+import type { Plan, PlanPosition, Run } from '../../store/port.ts';
+import { approveHeld, rejectHeld } from '../approve.ts';
+import { mostNotes, typesIn } from '../history.ts';
+import type { Service } from '../service.ts';
+import { withSource } from '../session.ts';
+import { exitOf, outboxCounts } from '../sync.ts';
+import { version } from '../version.ts';
+import type { Asked, EndpointName, PlanBody, StatusBody } from './api.ts';
+import { errorJson, NotFound } from './errors.ts';
+import { openapiDocument } from './openapi.ts';
+import { Stream } from './stream.ts';
+
+/** What answers to each endpoint: a value, which becomes JSON or text, or a stream of lines. */
+export type Handlers = { [N in EndpointName]: (asked: Asked<N>) => Promise<unknown> };
+
+/** The handlers of a service. */
+export function handlersOf(service: Service): Handlers {
+  const { scheduler, log } = service;
+  const note = (reason: string): void => log.info({ event: 'control.decided', reason }, `asked: ${reason}`);
+  return {
+    status: () => statusOf(service),
+    async run({ body: { sources: names, dryRun, wait } }) {
+      const sources = selectSources(scheduler.config, names);
+      if (scheduler.life.state !== 'running') throw new Unavailable(`rosterd is ${scheduler.life.state}`);
+      note(`${dryRun ? 'dry run' : 'run'} of ${sources.map(({ name }) => name).join(', ')}`);
+      if (wait) return follow(service, sources, dryRun);
+      for (const { name } of sources) void scheduler.runNow(name, { trigger: 'socket', dryRun });
+      return { accepted: sources.map(({ name }) => name) };
+    },
+    runs: async ({ query: { source, skip, limit } }) => ({
+      runs: await service.rosterd.store.runs.list({ skip, limit, ...(source === undefined ? {} : { source }) }),
+    }),
+    show: ({ params }) => runOf(service, params.run),
+    plan: async ({ params, query }) => planPage(service, await runOf(service, params.run), query),
+    async approve({ params, body: { digest, deliver } }) {
+      const { source } = await runOf(service, params.run);
+      const run = await withSource(service.rosterd, source, (mine) => approveHeld(mine, params.run, digest));
+      return { run, deliveries: deliver ? await scheduler.deliverAndWait('approval') : [] };
+    },
+    async reject({ params }) {
+      const { source } = await runOf(service, params.run);
+      return { run: await withSource(service.rosterd, source, (mine) => rejectHeld(mine, params.run)) };
+    },
+    async queue({ query: { target, status, plan, limit } }) {
+      const filter = { limit, ...(target && { target }), ...(status && { status }), ...(plan && { plan }) };
+      return { items: await service.rosterd.store.outbox.list(filter) };
+    },
+    async reload() {
+      const result = await service.reload();
+      if (!result.applied) throw new Misconfigured(result.reason, { remedy: 'correct it; the old one stays in force' });
+      return { live: result.live, restart: result.restart };
+    },
+    metrics: () => service.metrics(),
+    logLevel: async () => ({ level: log.level }),
+    async setLogLevel({ body: { level } }) {
+      note(`log level ${level}`);
+      log.level = level;
+      return { level };
+    },
+    openapi: async () => openapiDocument(version),
+  };
+}
+
+/** Runs sources and delivers, and tells it line by line, whether or not anybody stays to hear it. */
+function follow(service: Service, sources: readonly SourceConfig[], dryRun: boolean): Stream {
+  const stream = new Stream(systemClock);
+  const { scheduler } = service;
+  const heard = new Set([...sources, ...scheduler.config.targets].map(({ name }) => name));
+  const watcher = (who: string, text: string): void => {
+    if (heard.has(who)) stream.progress(who, text);
+  };
+  service.watchers.add(watcher);
+  const work = async (): Promise<void> => {
+    const runs: Run[] = [];
+    const busy: string[] = [];
+    let deliveries: DeliveryEnd[] = [];
+    stream.push({ type: 'accepted', sources: sources.map(({ name }) => name) });
+    const run = async ({ name }: SourceConfig): Promise<void> => {
+      try {
+        const run = await scheduler.runNow(name, { trigger: 'socket', dryRun });
+        runs.push(run);
+        stream.push({ type: 'run', run });
+      } catch (error) {
+        busy.push(name);
+        stream.push({ type: 'failed', who: name, ...errorJson(error) });
+      }
+    };
+    await Promise.all(sources.map(run));
+    if (!dryRun) deliveries = await scheduler.deliverAndWait('socket');
+    for (const delivery of deliveries) stream.push({ type: 'delivery', delivery });
+    const outbox = await outboxCounts(service.rosterd);
+    const exit = exitOf({ runs, busy, deliveries, outbox }) as 0 | 1 | 3;
+    stream.push({ type: 'end', exit, busy, outbox });
+  };
+  void work()
+    .catch((error) => {
+      stream.push({ type: 'failed', who: 'rosterd', ...errorJson(error) });
+      stream.push({ type: 'end', exit: 1, busy: [], outbox: {} });
+    })
+    .finally(() => {
+      service.watchers.delete(watcher);
+      stream.end();
+    });
+  return stream;
+}
+
+async function runOf({ rosterd }: Service, id: string): Promise<Run> {
+  const run = await rosterd.store.runs.get(id);
+  if (!run) throw new NotFound(`there is no run ${id}`, { remedy: 'rosterd runs lists them' });
+  return run;
+}
+
+async function planPage(
+  { rosterd: { store } }: Service,
+  run: Run,
+  { after, limit }: Asked<'plan'>['query'],
+): Promise<PlanBody> {
+  const plan: Plan | null = run.plan === null ? null : await store.plans.get(run.plan);
+  if (!plan) return { run: run.run, digest: null, changes: [], notes: [], next: null };
+  const page = await store.plans.changes(plan.plan, typesIn(plan), after === undefined ? null : placeOf(after), limit);
+  const notes = after === undefined ? await store.plans.notes(plan.plan, mostNotes) : [];
+  const last = page.at(-1);
+  return {
+    run: run.run,
+    digest: plan.digest,
+    changes: page.map((planned) => ({ ...changeOf(planned), held: run.heldTypes.includes(planned.type) })) as never,
+    notes: notes as never,
+    next: last && page.length === limit ? placeText(last) : null,
+  };
+}
+
+function placeText({ rank, key }: PlanPosition): string {
+  return Buffer.from(JSON.stringify([rank, key])).toString('base64url');
+}
+
+function placeOf(text: string): PlanPosition {
+  try {
+    const [rank, key] = JSON.parse(Buffer.from(text, 'base64url').toString()) as unknown[];
+    if (typeof rank === 'number' && typeof key === 'string') return { rank, key };
+  } catch {
+    // told below
+  }
+  throw new Misconfigured('after is no place in a plan', { remedy: 'give what stands in `next` of the page before' });
+}
+
+async function statusOf(service: Service): Promise<Omit<StatusBody, 'sources' | 'targets'> & object> {
+  const { scheduler } = service;
+  const { life, since, healthy, config } = scheduler;
+  const reason = life.state === 'stopping' ? life.reason : life.state === 'failed' ? messageOf(life.error) : null;
+  const about = {
+    ...{
+      state: life.state,
+      reason,
+      since: since.toISOString(),
+      pid: process.pid,
+      version,
+      config: config.file,
+      healthy,
+    },
+  };
+  if (life.state === 'starting' || life.state === 'connecting')
+    return { service: about, atWork: [], ...{ sources: [], targets: [] } };
+  const { store } = service.rosterd;
+  const { atWork, sources, targets } = await scheduler.status();
+  const known = await Promise.all(
+    sources.map(async (source) => {
+      const [newest] = await store.runs.list({ source: source.name, limit: 1 });
+      const { held } = await store.sources.get(source.name);
+      const lastRun = newest && {
+        ...{ run: newest.run, status: newest.status, startedAt: newest.startedAt, durationMs: newest.durationMs },
+      };
+      return { ...source, lastRun: lastRun ?? null, held };
+    }),
+  );
+  const counts = await outboxCounts(service.rosterd);
+  return {
+    service: about,
+    atWork,
+    ...{ sources: known, targets: targets.map((one) => ({ ...one, queue: counts[one.name] })) },
+  };
+}

@@ -1,0 +1,28 @@
+import Fastify from 'fastify';
+import { Misconfigured, messageOf } from '../../base/errors.ts';
+import type { Config } from '../../configure/config.ts';
+import { metricsContentType } from '../metrics.ts';
+import type { Service } from '../service.ts';
+
+/** Serves `/metrics` over TCP, if the configuration wants it. Throws `Misconfigured` when the port cannot be had. */
+export async function openMetrics({ metrics }: Config, service: Service): Promise<{ close(): Promise<void> }> {
+  if (!metrics) return { close: async () => {} };
+  const server = Fastify({ forceCloseConnections: true });
+  server.get('/metrics', async (_, reply) => {
+    try {
+      return reply.type(metricsContentType).send(await service.metrics());
+    } catch (error) {
+      return reply.code(503).type('text/plain').send(messageOf(error));
+    }
+  });
+  try {
+    await server.listen({ host: metrics.address, port: metrics.port });
+  } catch (cause) {
+    await server.close();
+    throw new Misconfigured(`cannot listen on ${metrics.address} port ${metrics.port}: ${(cause as Error).message}`, {
+      remedy: 'is another daemon running? else change metrics',
+      cause,
+    });
+  }
+  return { close: async () => void (await server.close()) };
+}

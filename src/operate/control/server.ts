@@ -1,0 +1,142 @@
+import { chmodSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { systemClock } from '../../base/clock.ts';
+import { delayOf, kindOf, Misconfigured, messageOf } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Config } from '../../configure/config.ts';
+import { check } from '../../configure/explain.ts';
+import { pathText } from '../../configure/problems.ts';
+import { endsWithin } from '../../schedule/bell.ts';
+import { metricsContentType } from '../metrics.ts';
+import type { Service } from '../service.ts';
+import { type Asked, type Endpoint, type EndpointName, endpoints } from './api.ts';
+import { errorJson, NotFound } from './errors.ts';
+import { type Handlers, handlersOf } from './handlers.ts';
+import { makeRoom } from './socket.ts';
+import { Stream } from './stream.ts';
+
+/** How long what is in hand may take when the service has ended, and when to come back, in seconds. */
+const patienceMs = 10_000;
+const comeBack = 5;
+
+/** The control socket, open. */
+export interface Control {
+  /** Waits for what is in hand, not for ever. */
+  settle(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the socket. Throws `Misconfigured` when another daemon answers there, or it cannot be had. */
+export async function openControl({ control: { socket } }: Config, service: Service): Promise<Control> {
+  await makeRoom(socket);
+  const inHand = new Set<Promise<unknown>>();
+  const server = Fastify({ forceCloseConnections: true, exposeHeadRoutes: false });
+  server.setErrorHandler((error, request, reply) => answerError(error, request, reply, service.log));
+  server.setNotFoundHandler((request) => {
+    throw new NotFound(`there is no ${request.method} ${request.url}`, { remedy: 'GET /v1/openapi.json says what is' });
+  });
+  // a POST without a body is one with all defaults
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
+    try {
+      done(null, text === '' ? undefined : JSON.parse(text as string));
+    } catch (cause) {
+      done(new Misconfigured('the body is no JSON', { cause }));
+    }
+  });
+  const handlers = handlersOf(service);
+  for (const name of Object.keys(endpoints) as EndpointName[]) route(server, name, handlers, inHand);
+  try {
+    await server.listen({ path: socket });
+    // the kernel asks for the right to write; until here nobody but us and root has it
+    chmodSync(socket, 0o660);
+  } catch (cause) {
+    await server.close();
+    throw new Misconfigured(`cannot listen at ${socket}: ${(cause as Error).message}`, {
+      remedy: 'give a control.socket in a directory that rosterd may write to',
+      cause,
+    });
+  }
+  service.log.info({ event: 'control.opened', file: socket }, `answering at ${socket}`);
+  return {
+    async settle() {
+      await endsWithin(systemClock, patienceMs, Promise.allSettled([...inHand]), service.hasten);
+    },
+    async close() {
+      await server.close();
+    },
+  };
+}
+
+function route(server: FastifyInstance, name: EndpointName, handlers: Handlers, inHand: Set<Promise<unknown>>): void {
+  const endpoint: Endpoint = endpoints[name];
+  server.route({
+    method: endpoint.method,
+    url: endpoint.path,
+    handler: async (request, reply) => {
+      const asked = {
+        params: checked(endpoint.params, request.params, 'path'),
+        query: checked(endpoint.query, request.query, 'query'),
+        body: endpoint.body && checked(endpoint.body, request.body ?? {}, 'body'),
+      };
+      const answering = (handlers[name] as (asked: unknown) => Promise<unknown>)(asked as Asked<typeof name>);
+      const read = new Promise<void>((resolve) => reply.raw.once('close', resolve));
+      // to the last line, and until it is on its way
+      const over = answering.then((answer) => (answer instanceof Stream ? answer.ended : undefined)).then(() => read);
+      inHand.add(over);
+      void over.then(
+        () => inHand.delete(over),
+        () => inHand.delete(over),
+      );
+      return send(reply, endpoint, await answering);
+    },
+  });
+}
+
+function send(reply: FastifyReply, endpoint: Endpoint, answer: unknown): FastifyReply {
+  reply.header('cache-control', 'no-store');
+  if (answer instanceof Stream) {
+    const lines = Readable.from(answer.lines());
+    // whoever asked may leave; what was asked for goes on
+    lines.on('error', () => {});
+    return reply.type('application/x-ndjson').send(lines);
+  }
+  if (endpoint.answers[200]?.type === 'text') return reply.type(metricsContentType).send(answer);
+  return reply.code(endpoint.answers[202] ? 202 : 200).send(answer);
+}
+
+function checked(schema: Endpoint['query'] | NonNullable<Endpoint['body']>, value: unknown, where: string): unknown {
+  const result = check(schema, value, []);
+  if ('data' in result) return result.data;
+  const said = result.findings.map(({ path, message, remedy }) => {
+    const place = pathText(path);
+    return `${where}${place ? ` ${place}` : ''}: ${message}${remedy ? `; ${remedy}` : ''}`;
+  });
+  throw new Misconfigured(said.join('\n'));
+}
+
+const statusOf = {
+  Misconfigured: 400,
+  Denied: 403,
+  Unavailable: 503,
+  Incomplete: 409,
+  Rejected: 409,
+  Unexpected: 500,
+} as const;
+
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
+  const kind = kindOf(error);
+  // the library's own: a body that is too large or ended early
+  const { statusCode } = error as { statusCode?: unknown };
+  if (kind === 'Unexpected' && typeof statusCode === 'number' && statusCode < 500)
+    return reply.code(400).send(errorJson(new Misconfigured(messageOf(error))));
+  if (kind === 'Unavailable')
+    reply.header('retry-after', Math.ceil((delayOf(error).delayMs ?? comeBack * 1000) / 1000));
+  if (kind === 'Unexpected')
+    log.error(
+      { event: 'control.bug', err: error },
+      `${request.method} ${request.routeOptions.url}: ${messageOf(error)}`,
+    );
+  return reply.code(error instanceof NotFound ? 404 : statusOf[kind]).send(errorJson(error));
+}

@@ -1,0 +1,50 @@
+import { lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { Denied, Misconfigured } from '../../base/errors.ts';
+
+/** What is at the path of a socket: nobody, what a dead process left behind, or somebody who answers. */
+export type Found = 'nobody' | 'stale' | 'alive';
+
+/** Looks who is at a socket. Throws `Denied` when we may not know, `Misconfigured` when something else is there. */
+export function lookAt(path: string): Promise<Found> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve('alive');
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') resolve('nobody');
+      else if (error.code === 'EACCES' || error.code === 'EPERM') reject(denied(path, error));
+      else if (error.code === 'ECONNREFUSED' && lstatSync(path).isSocket()) resolve('stale');
+      // its queue is full: there is somebody, and busy
+      else if (error.code === 'EAGAIN') resolve('alive');
+      else
+        reject(
+          new Misconfigured(`control.socket ${path} is no socket: ${error.message}`, {
+            remedy: 'give another path, or take away what is there',
+            cause: error,
+          }),
+        );
+    });
+  });
+}
+
+/** Makes room for a socket of ours. Throws `Misconfigured` when somebody answers there. */
+export async function makeRoom(path: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+  const found = await lookAt(path);
+  if (found === 'alive')
+    throw new Misconfigured(`another rosterd answers at ${path}`, {
+      remedy: 'stop it, or give this one a control.socket and a stateDir of its own',
+    });
+  if (found === 'stale') rmSync(path);
+}
+
+function denied(path: string, cause: unknown): Denied {
+  return new Denied(`the control socket ${path} may not be used by this user`, {
+    remedy: 'become the user that rosterd runs as, or a member of its group',
+    cause,
+  });
+}

@@ -1,0 +1,118 @@
+import type { Config } from '../configure/config.ts';
+import { readConfig } from '../daemon.ts';
+import type { StatusBody } from './control/api.ts';
+import { type Daemon, needDaemon } from './control/client.ts';
+import { openScreen, paint, type Screen, table } from './screen.ts';
+import { exit, guarded } from './session.ts';
+import { followRun } from './sync.ts';
+
+/** Commands that only a daemon can answer. */
+
+interface Options {
+  config: string;
+  json: boolean;
+}
+
+async function withTheDaemon(
+  options: Options,
+  work: (daemon: Daemon, screen: Screen, config: Config) => Promise<number>,
+): Promise<number> {
+  return guarded(async () => {
+    const config = readConfig(options.config);
+    const daemon = await needDaemon(config);
+    try {
+      return await work(daemon, openScreen(options.json), config);
+    } finally {
+      await daemon.close();
+    }
+  });
+}
+
+/** `run [SOURCE…]`: one run of each, by the daemon. With `wait` it ends as the runs ended; leaving does not end them. */
+export async function runDaemon(
+  sources: readonly string[],
+  options: Options & { dryRun: boolean; wait: boolean },
+): Promise<number> {
+  return withTheDaemon(options, async (daemon, screen, { file }) => {
+    if (options.wait) return followRun(daemon, sources, options.dryRun, screen, file);
+    const accepted = await daemon.start(sources, options.dryRun);
+    if (screen.human) screen.say(`asked for: ${accepted.join(', ')}\n  rosterd runs -c ${file}`);
+    else screen.json({ accepted });
+    return exit.done;
+  });
+}
+
+/** `reload`: says what is in force now, and what takes a restart. */
+export async function reloadDaemon(options: Options): Promise<number> {
+  return withTheDaemon(options, async (daemon, screen) => {
+    const result = await daemon.call('reload');
+    if (!screen.human) screen.json(result);
+    else {
+      const { live, restart } = result;
+      if (!live.length && !restart.length) screen.say('nothing differs');
+      for (const { path, what } of live) screen.say(`${paint.green('in force')}         ${path} ${what}`);
+      for (const { path, what } of restart) screen.say(`${paint.yellow('takes a restart')}  ${path} ${what}`);
+    }
+    return exit.done;
+  });
+}
+
+/** `status`: exits with 1 unless the daemon runs and makes progress. */
+export async function showStatus(options: Options): Promise<number> {
+  return withTheDaemon(options, async (daemon, screen) => {
+    const status = await daemon.call('status');
+    if (screen.human) printStatus(screen, status);
+    else screen.json(status);
+    return status.service.state === 'running' && status.service.healthy ? exit.done : exit.failed;
+  });
+}
+
+function printStatus(screen: Screen, { service, atWork, sources, targets }: StatusBody): void {
+  const { state, reason, since, pid, version, healthy } = service;
+  const said = state === 'running' ? paint.green(state) : paint.yellow(reason === null ? state : `${state}: ${reason}`);
+  screen.say(`rosterd ${version}  ${said}  since ${moment(since)}, pid ${pid}`);
+  if (!healthy) screen.say(paint.red('  something makes no progress'));
+  for (const { who, text } of atWork) screen.say(paint.dim(`  ${who}: ${text}`));
+  if (sources.length)
+    screen.say(
+      `\n${table(
+        ['source', 'next run', 'last run', 'outcome', 'data', 'state'],
+        sources.map((one) => [
+          one.name,
+          moment(one.next),
+          moment(one.lastRun?.startedAt ?? null),
+          one.lastRun?.status ?? '',
+          one.freshness.state === 'never' ? 'none yet' : one.freshness.state,
+          stateOf(one) + (one.held === null ? '' : `, ${one.held} waits for a person`),
+        ]),
+      )}`,
+    );
+  if (targets.length)
+    screen.say(
+      `\n${table(
+        ['target', 'queued', 'failed', 'sent', 'state'],
+        targets.map((one) => [
+          one.name,
+          one.queue.queued + one.queue.processing,
+          one.queue.failed,
+          one.queue.sent,
+          stateOf(one),
+        ]),
+      )}`,
+    );
+}
+
+function stateOf(lane: StatusBody['sources'][number] | StatusBody['targets'][number]): string {
+  const { enabled, running, waiting, breaker } = lane;
+  if (!enabled) return 'disabled';
+  if (running) return `at work (${running.trigger})`;
+  if (waiting.length) return 'waits for its turn';
+  if (breaker.failures === 0) return 'idle';
+  const text = `${breaker.failures} failed: ${breaker.failure?.message ?? ''}`;
+  return breaker.state === 'closed' ? text : `left alone until ${moment(breaker.notBefore)}, ${text}`;
+}
+
+/** A time as people read it, in UTC; a gap where there is none. */
+function moment(time: string | null): string {
+  return time === null ? '' : `${time.slice(0, 16).replace('T', ' ')} UTC`;
+}
