@@ -19,7 +19,7 @@ export async function daemon(options: { config: string }): Promise<number> {
     const service = new Service(config, log);
     const notifier = openNotifier({ clock: systemClock, log });
     notifier.status('opening the store');
-    const signals = listenToSignals(service, notifier, config.service.stopWithinMs);
+    const signals = listenToSignals(service, notifier);
     // first of all: a second daemon is told before it has touched anything
     const control = await openControl(config, service);
     let metrics: { close(): Promise<void> } | null = null;
@@ -33,8 +33,8 @@ export async function daemon(options: { config: string }): Promise<number> {
       await service.close();
       await metrics?.close();
       await control.close();
-      signals.release();
       await notifier.close();
+      signals.release();
     }
     log.info({ event: 'daemon.stopped' }, 'rosterd has stopped');
     return signals.cut || service.scheduler.life.state === 'failed' ? exit.failed : exit.done;
@@ -50,36 +50,29 @@ async function begin(service: Service, notifier: Notifier): Promise<void> {
     throw error;
   }
   const { log, url } = service;
-  const where = url === null ? '' : `, listening on ${url}`;
-  log.info({ event: 'daemon.started', url, pid: process.pid }, `rosterd runs${where}`);
+  log.info({ event: 'daemon.started', url, pid: process.pid }, `rosterd runs${whereOf(service)}`);
+  notifier.ready(`running${whereOf(service)}`);
   notifier.watch(() => service.scheduler.healthy);
-  sayReady(service, notifier);
 }
 
-/** One that stops already takes no word back. */
-function sayReady(service: Service, notifier: Notifier): void {
-  if (service.stopping) return;
-  notifier.ready(service.url === null ? 'running' : `running, listening on ${service.url}`);
+function whereOf({ url }: Service): string {
+  return url === null ? '' : `, listening on ${url}`;
 }
 
-function listenToSignals(
-  service: Service,
-  notifier: Notifier,
-  stopWithinMs: number,
-): { readonly cut: boolean; release(): void } {
+function listenToSignals(service: Service, notifier: Notifier): { readonly cut: boolean; release(): void } {
   const { log } = service;
   let stops = 0;
   const on = {
     stop(name: NodeJS.Signals) {
       stops += 1;
       const text = stops > 1 ? 'stopping at once' : 'stopping after the batch in hand';
-      notifier.stopping(text, stopWithinMs);
+      notifier.stopping(text, service.scheduler.config.service.stopWithinMs);
       log.info({ event: 'daemon.stopping' }, text);
       void service.stop(`stopped by ${name}`, { now: stops > 1 });
     },
     reload() {
       notifier.reloading();
-      void service.reload().finally(() => sayReady(service, notifier));
+      void service.reload().finally(() => notifier.ready(`running${whereOf(service)}`));
     },
     run() {
       service.runAll('signal');

@@ -7,12 +7,12 @@ import { onPath } from './mongodb/process.ts';
 /** Debian packages of the servers that integration tests run. */
 const servers = [
   { packages: 'openssh-server', isThere: () => existsSync('/usr/sbin/sshd') },
+  { packages: 'slapd ldap-utils', isThere: () => existsSync('/usr/sbin/slapd') && onPath('ldapmodify') !== null },
+  { packages: 'samba-ad-dc samba-ad-provision', isThere: () => existsSync('/usr/sbin/samba') },
   {
     packages: 'debootstrap systemd-container',
     isThere: () => existsSync('/usr/sbin/debootstrap') && existsSync('/usr/bin/systemd-nspawn'),
   },
-  { packages: 'slapd ldap-utils', isThere: () => existsSync('/usr/sbin/slapd') && onPath('ldapmodify') !== null },
-  { packages: 'samba-ad-dc samba-ad-provision', isThere: () => existsSync('/usr/sbin/samba') },
   // Debian has no MongoDB; these are for the one in Java
   { packages: 'maven default-jdk-headless', isThere: () => mongodbIsThere() },
 ] as const;
