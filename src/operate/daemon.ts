@@ -72,7 +72,10 @@ function listenToSignals(service: Service, notifier: Notifier): { readonly cut: 
     },
     reload() {
       notifier.reloading();
-      void service.reload().finally(() => notifier.ready(`running${whereOf(service)}`));
+      void service.reload().finally(() => {
+        // one that stops meanwhile takes no word back
+        if (!service.stopping) notifier.ready(`running${whereOf(service)}`);
+      });
     },
     run() {
       service.runAll('signal');
