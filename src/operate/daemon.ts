@@ -1,4 +1,5 @@
 import { systemClock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
 import { openLog } from '../base/log.ts';
 import { readConfig } from '../daemon.ts';
 import { openMetrics } from './control/metrics.ts';
@@ -72,7 +73,10 @@ function listenToSignals(service: Service, notifier: Notifier): { readonly cut: 
     },
     reload() {
       notifier.reloading();
-      void service.reload().finally(() => {
+      const reload = service.reload().catch((error) => {
+        log.error({ event: 'config.bug', err: error }, messageOf(error));
+      });
+      void reload.then(() => {
         // one that stops meanwhile takes no word back
         if (!service.stopping) notifier.ready(`running${whereOf(service)}`);
       });

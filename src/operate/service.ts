@@ -33,6 +33,8 @@ export class Service implements Hands {
   readonly #hard = new AbortController();
   /** Sources that another rosterd has in hand, or whose push waits for another attempt. */
   readonly #waiting = new Set<string>();
+  /** How often another rosterd was at work on a source. */
+  readonly #elsewhere = new Map<string, number>();
   #opened: (Rosterd & { close(): Promise<void> }) | null = null;
   #listener: Listener | null = null;
 
@@ -145,7 +147,7 @@ export class Service implements Hands {
     const lock = await store.lock(`source:${name}`);
     if (!lock) {
       this.log.info({ event: 'schedule.elsewhere', source: name }, `${name}: another rosterd is at work on it`);
-      this.#later(name, this.#takeOver(name));
+      if (!order.dryRun) this.#later(name, this.#takeOver(name));
       return null;
     }
     const progress = this.#progress(name, hand);
@@ -207,25 +209,36 @@ export class Service implements Hands {
   }
 
   /**
-   * Another rosterd has the source in hand. When it is done there is nothing to do; when it died in the middle, its lock
-   * comes free all the same, its run stands open, and is made up for here.
+   * Another rosterd has the source in hand. Once its lock is free: when a run came to its end meanwhile, there is nothing to
+   * do; when one stands open (its process died), or none came (somebody only looked, as we do here), it is made up for.
+   * Runs are told apart by their ids, for the clocks of two machines need not agree.
    */
   async #takeOver(name: string): Promise<void> {
-    const free = await this.#wait(name, lookMs, async () => {
-      const lock = await this.rosterd.store.lock(`source:${name}`);
-      await lock?.release();
-      return lock !== null;
-    });
-    const source = this.scheduler.config.sources.find((one) => one.name === name);
-    if (!free || !source?.enabled) return;
-    if (await this.#pushWaits(source)) return this.#push(name);
-    const [newest] = await this.runs(name, 0, 1);
-    if (newest?.status !== 'running') return;
-    this.log.warn(
-      { event: 'schedule.taken-over', source: name, run: newest.run },
-      `${name}: taken over, its run was cut`,
-    );
-    void this.scheduler.runNow(name, { trigger: 'catch-up', dryRun: false });
+    this.#elsewhere.set(name, (this.#elsewhere.get(name) ?? 0) + 1);
+    for (let asked = 0; asked !== this.#elsewhere.get(name); ) {
+      asked = this.#elsewhere.get(name)!;
+      const [before] = await this.runs(name, 0, 1);
+      const free = await this.#wait(name, lookMs, async () => {
+        const lock = await this.rosterd.store.lock(`source:${name}`);
+        await lock?.release();
+        return lock !== null;
+      });
+      const source = this.scheduler.config.sources.find((one) => one.name === name);
+      if (!free || !source?.enabled) return;
+      if (source.connector.inbox) {
+        await this.#wake(source);
+        continue;
+      }
+      const [newest] = await this.runs(name, 0, 1);
+      const ended = newest && newest.status !== 'running' && newest.dryRun === source.dryRun;
+      if (ended && (newest.run !== before?.run || before.status === 'running')) continue;
+      if (newest?.status === 'running')
+        this.log.warn(
+          { event: 'schedule.taken-over', source: name, run: newest.run },
+          `${name}: taken over, its run was cut`,
+        );
+      void this.scheduler.runNow(name, { trigger: 'catch-up', dryRun: false });
+    }
   }
 
   /** Waits so long, again and again, until something is so. False when somebody waits already, or the service ends. */

@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { DaemonSite } from '../support/daemon-site.ts';
 import { freePort } from '../support/free-port.ts';
+import { key, PushSite, students } from '../support/pushing.ts';
 
 /** The service as systemd and its operators have it: real processes, signals, the socket and the commands. */
+
+const pushing = { API_KEY: key, 'content-type': 'application/json' };
 
 interface Line {
   type: string;
@@ -262,6 +265,22 @@ describe('run, status and reload', () => {
     expect(daemon.log('config.refused')).toHaveLength(1);
     await daemon.stop();
   });
+});
+
+test('a source that a reload brings can be pushed to, and one that it takes away no more', async () => {
+  const site = await PushSite.make();
+  await site.start();
+  const other = await site.send('../sis-2/students', JSON.stringify({ data: students(0, 2) }), pushing);
+  expect(other.status).toBe(404);
+  site.rewrite((yaml) => `${yaml.replace('  sis:\n', '  sis-2:\n')}`);
+  site.daemon!.kill('SIGHUP');
+  await site.says('config.reloaded');
+  await expect
+    .poll(async () => (await site.send('../sis-2/students', JSON.stringify({ data: students(0, 2) }), pushing)).status)
+    .toBe(202);
+  await site.says('run.applied');
+  expect((await site.push(students(0, 1))).status).toBe(404);
+  expect(await site.stop()).toBe(0);
 });
 
 test('metrics are at a TCP address as well', async () => {
