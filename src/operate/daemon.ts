@@ -74,12 +74,13 @@ function listenToSignals(service: Service, notifier: Notifier): { readonly cut: 
     reload() {
       if (service.stopping) return;
       notifier.reloading();
-      service
-        .reload()
-        .catch((error) => log.error({ event: 'config.bug', err: error }, messageOf(error)))
-        .finally(() => {
-          if (!service.stopping) notifier.ready(`running${whereOf(service)}`);
-        });
+      const reload = service.reload().catch((error) => {
+        log.error({ event: 'config.bug', err: error }, messageOf(error));
+      });
+      void reload.then(() => {
+        // one that stops meanwhile takes no word back
+        if (!service.stopping) notifier.ready(`running${whereOf(service)}`);
+      });
     },
     run() {
       service.runAll('signal');

@@ -158,21 +158,7 @@ ${more}`;
       line.replace('Engineering Office,Engineering Basics', 'Mechanical Engineering,Car Design');
     writeFileSync(file, csv(lines(10, 14).map(known)));
     sshd.own(file);
-    machine.run('systemctl', 'stop', unit);
-    // the unit as it is, but for what is run in it
-    const once = `[Service]
-Type=oneshot
-WatchdogSec=0
-Restart=no
-ExecStart=
-ExecStart=/usr/bin/rosterd sync --source drop -c ${config}
-`;
-    machine.write(dropIn('once'), once);
-    machine.run('systemctl', 'daemon-reload');
-    machine.run('systemctl', 'start', unit);
-    machine.run('rm', dropIn('once'));
-    machine.run('systemctl', 'daemon-reload');
-    machine.run('systemctl', 'start', unit);
+    machine.run('rosterd', 'run', 'drop', '--wait', '-c', config);
     // and by hand, with the same secret, for as long as the service runs
     expect(machine.run('rosterd', 'check', '-c', config, '--connect', '--json')).toContain('students.csv');
     expect(ids()).toEqual(['id0', 'id1', 'id10', 'id11', 'id12', 'id13', 'id2']);
