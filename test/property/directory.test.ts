@@ -54,6 +54,11 @@ function rowsOf(entries: readonly Entry[], bad: boolean): MemoryRow[] {
   return bad ? [...rows, 'garbled'] : rows;
 }
 
+/** How a run ended; one that changed nothing in the bare site may have moved an attribute in the other. */
+function ended({ status }: Run): string {
+  return status === 'applied' || status === 'planned' ? 'unchanged' : status;
+}
+
 /** What the two sites must agree in. */
 function plain(members: readonly Member[]): unknown[] {
   return members.map(({ attributes: _attributes, ...rest }) => rest);
@@ -82,7 +87,7 @@ class Pair {
     const rows = shuffled(this.#books[at]!.rows(), act.shuffle);
     const said = act.how === 'complete' || act.how === 'dry' ? rows : act.how;
     const [bare, rich] = [this.#bare, this.#rich].map((site) => site.run(this.#sources[at]!, said, act.how === 'dry'));
-    expect((await rich!).status).toBe((await bare!).status);
+    expect(ended(await rich!)).toBe(ended(await bare!));
   }
 
   async hear(word: Word): Promise<void> {
