@@ -123,12 +123,14 @@ class Pair {
   async settle(): Promise<void> {
     for (const [at, name] of this.#sources.entries()) {
       this.#books[at]!.tidy();
-      const rows = this.#books[at]!.rows();
+      // Never empty, for the same reason as below.
+      const own = ['F', 'D1', 'C1', 'Own', 'L', `own-${name}@x.edu`, '1', `own-${name}`];
+      const rows = [...this.#books[at]!.rows(), own];
       for (const site of [this.#bare, this.#rich]) await site.run(name, rows);
     }
     for (let round = 0; round < 6; round += 1)
       for (const name of directories) {
-        // Never empty: an empty snapshot may be approved, and yet never comes into force.
+        // An empty snapshot may be approved, and yet never comes into force.
         const rows = [...(this.#last.get(name) ?? []).filter((row) => row !== 'garbled'), nobody];
         await this.#rich.run(name, rows);
         const held = await this.#rich.held(name);
