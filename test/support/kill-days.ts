@@ -122,6 +122,9 @@ export async function expectSame(site: Site, reference: Site, when: string): Pro
   expect(got.targets, when).toEqual(should.targets);
 }
 
+/** Phases that a test has to have cut. */
+const needed = ['staging', 'apply', 'delivery'] as const;
+
 /** Kills, day after day, until there were enough; after every day all sites have the same. Prints where kills landed. */
 export async function surviveKills(keep: Keep, plan: KillPlan): Promise<Record<Phase, number>> {
   const { seed } = plan;
@@ -140,7 +143,9 @@ export async function surviveKills(keep: Keep, plan: KillPlan): Promise<Record<P
   const histogram = Object.fromEntries(phases.map((phase) => [phase, 0])) as Record<Phase, number>;
   let [kills, approvals, day] = [0, 0, 0];
   try {
-    for (; kills < plan.kills; day += 1) {
+    // Where kills land is luck; without more days, a phase that is short would now and then have none.
+    const unseen = (): boolean => !approvals || needed.some((phase) => !histogram[phase]);
+    for (; kills < plan.kills || (unseen() && kills < 3 * plan.kills); day += 1) {
       drop(day, history.next());
       const config = day % 3 === 2 ? 'strict' : 'open';
       const usual = await wholeDay(reference, reference.config[config]);
@@ -160,7 +165,7 @@ export async function surviveKills(keep: Keep, plan: KillPlan): Promise<Record<P
     process.stderr.write(`${kills} kills in ${day} days, seed ${seed}: ${landed}; ${approvals} days approved\n`);
   }
   expect(histogram.start + histogram.pull, 'kills before the first row was staged').toBeGreaterThan(0);
-  for (const phase of ['staging', 'apply', 'delivery'] as const) expect(histogram[phase], phase).toBeGreaterThan(0);
+  for (const phase of needed) expect(histogram[phase], phase).toBeGreaterThan(0);
   expect(approvals).toBeGreaterThan(0);
   for (const { site } of killed)
     expect(readdirSync(site.stateDir).filter((file) => file.startsWith('spool'))).toEqual([]);
