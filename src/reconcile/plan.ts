@@ -97,6 +97,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   let blocked = 0;
   let people = 0;
   const done = new Set<string>();
+  const filled = new Set<string>();
   const emptied = input.records.now === 0 && (input.records.before ?? 0) > 0;
 
   const put = async (changes: readonly Change[]): Promise<void> => {
@@ -117,16 +118,25 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     const gathered = await gatherComponents(keys, input.touched.own, evidence, input.directories);
     for (const one of gathered) {
       const { component } = one;
+      // Reached only over an entry of a directory: at most what that fills in is this run's business, once; and nothing
+      // where the people come by themselves, now or later.
+      const meant = directory || [...one.keys].some((key) => asked.has(key));
+      if (!meant) {
+        const comes = [...one.keys].some((key) => input.touched.own.has(key) || filled.has(key));
+        if (comes || (input.touched.everybody && component.rows.some((row) => row.source === input.source))) continue;
+        for (const key of one.keys) filled.add(key);
+      }
       // A component is judged once, at its first key; only keys that can come again are remembered. When everybody is
       // looked at, those of its own come a second time, at the end.
-      const own = [...one.keys, ...one.entryKeys].filter((key) => input.touched.own.has(key));
-      for (const key of own) if (input.touched.everybody || !asked.has(key)) done.add(key);
-      if (input.touched.everybody) {
-        const others = new Set(component.rows.map((row) => personKey(row.record ?? row.hints)));
+      const its = directory ? [...one.keys, ...one.entryKeys] : [...one.keys];
+      for (const key of its)
+        if (input.touched.own.has(key) && (input.touched.everybody || !asked.has(key))) done.add(key);
+      if (input.touched.everybody && meant) {
+        // Entries are not these people's own rows: whom else they name is yet to come.
+        const own = component.rows.filter((row) => directory || !input.directories.has(row.source));
+        const others = new Set(own.map((row) => personKey(row.record ?? row.hints)));
         if (others.size > 1) for (const key of others) if (key !== null) done.add(key);
       }
-      // Reached only over an entry of a directory: at most what that fills in is this run's business.
-      const meant = [...one.keys].some((key) => asked.has(key));
       const verdict = reconcileComponent(component, meant ? rules : { ...rules, fillOnly: true }, issueNumber);
       for (const change of verdict.changes) {
         // What follows from an empty snapshot beside removals waits until it is in force, for it may never be.

@@ -184,3 +184,43 @@ test('when a series of numbers is used up, nothing is made up', async () => {
   expect(last.briefs[0]).toBe('account.create 9509999999 (newcomer)');
   await expect(plan({ keys: ['i:a'], rows, more: { numbers: { '950': 10_000_000 } } })).rejects.toThrow('used up');
 });
+
+test.each([
+  [1, false],
+  [1, true],
+  [2, true],
+  [500, true],
+])(
+  'people whom an entry of a directory links are each judged once, %i keys a page (everybody: %s)',
+  async (pageSize, everybody) => {
+    const nowhere = { faculty: '', department: '', course: '', source: 'ad' };
+    const left = account({ account: '9500000003', id: 'c', email: 'c@x.edu', courses: [] });
+    const elsewhere = account({ account: '9500000004', id: 'z', email: 'z@x.edu', courses: [], source: 'hr' });
+    const { briefs, summary } = await plan({
+      keys: ['i:a', 'i:b', 'i:c', 'n:9500000003'],
+      pageSize,
+      everybody,
+      rows: [
+        row({ id: 'a', email: 'a@x.edu' }),
+        row({ id: 'b', email: 'b@x.edu' }),
+        row({ id: 'z', email: 'z@x.edu', source: 'hr', ...{ faculty: '', department: '', course: '' } }),
+        row({ ...nowhere, id: 'b', email: 'c@x.edu', attributes: { phone: '1' } }),
+        row({ ...nowhere, id: 'z', email: 'a@x.edu', attributes: { phone: '2' } }),
+        row({ id: 'c', email: 'c@x.edu', gone: true }),
+      ],
+      accounts: [left, elsewhere],
+      more: { directories: new Set(['ad']), precedence: ['sis', 'hr', 'ad'] },
+    });
+    expect(briefs).toEqual([
+      'account.create 9500000007 (newcomer)',
+      'account.create 9500000008 (newcomer)',
+      'account.update 9500000004 attributes (attributes)',
+      'enrolment.add 9500000007 C1 (course-in-scope)',
+      'enrolment.add 9500000008 C1 (course-in-scope)',
+      'account.disable 9500000003 status (left-snapshot)',
+    ]);
+    expect(summary.counts).toEqual({
+      ...{ 'account.create': 2, 'account.update': 1, 'enrolment.add': 2, 'account.disable': 1 },
+    });
+  },
+);
