@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.ts';
-import { kindOf, messageOf } from '../base/errors.ts';
+import { failureOf } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import type { Config } from '../configure/config.ts';
 import { ConfigErrors } from '../configure/problems.ts';
@@ -57,7 +57,7 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
     try {
       return { ...finding, ...(await look()) };
     } catch (error) {
-      return { ...finding, error: { kind: kindOf(error), message: messageOf(error) } };
+      return { ...finding, error: failureOf(error) };
     }
   };
   try {

@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.ts';
-import { kindOf, messageOf, Unavailable } from '../base/errors.ts';
+import { failureOf, kindOf, messageOf, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Work } from '../base/work.ts';
 import type { Config, SourceConfig, TargetConfig } from '../configure/config.ts';
@@ -164,13 +164,13 @@ export class Service implements Hands {
         if (!run.dryRun) this.scheduler.deliverNow('run');
       }
     } catch (error) {
-      if (source.connector.inbox && mayPass(kindOf(error))) this.#later(name, this.#again(name));
+      if (source.connector.inbox && worthAnother(kindOf(error))) this.#later(name, this.#again(name));
       throw error;
     } finally {
       await lock.release();
     }
     if (!last) hand.signal.throwIfAborted();
-    if (last && source.connector.inbox && !isOver(last) && mayPass(last.error?.kind ?? 'Unavailable'))
+    if (last && source.connector.inbox && !isOver(last) && worthAnother(last.error?.kind ?? 'Unavailable'))
       this.#later(name, this.#again(name));
     return last;
   }
@@ -263,7 +263,7 @@ export class Service implements Hands {
             event: 'schedule.threw',
             source,
             target: null,
-            error: { kind: kindOf(error), message: messageOf(error) },
+            error: failureOf(error),
             err: error,
           },
           `${source}: ${messageOf(error)}`,
@@ -273,4 +273,4 @@ export class Service implements Hands {
 }
 
 /** True for what time may mend. What a person must mend is tried again when something else comes, or at the next start. */
-const mayPass = (kind: string): boolean => kind === 'Unavailable' || kind === 'Unexpected';
+const worthAnother = (kind: string): boolean => kind === 'Unavailable' || kind === 'Unexpected';
