@@ -1,7 +1,7 @@
 import { Misconfigured } from '../../src/base/errors.ts';
 import { changeTypes, type TargetConnector } from '../../src/connector/target.ts';
 import { openApi } from './api.ts';
-import { importsPath, openSession } from './deliver.ts';
+import { importsPath, openSession, previewImport } from './deliver.ts';
 import { account, type CanvasSettings, canvasSettings, importList } from './schema.ts';
 
 /** Canvas LMS by SIS imports: one zip of CSV files for each batch (Canvas SIS Imports API). */
@@ -13,6 +13,7 @@ export const canvas: TargetConnector<CanvasSettings> = {
   accepts: changeTypes,
   batchSize: (settings) => settings.batch,
   open: async (settings, context) => openSession(settings, context),
+  preview: (settings, _about, items) => previewImport(settings, items),
   async probe(settings, { http, clock }) {
     const api = openApi({ http, token: settings.token, clock });
     const imports = importsPath(settings);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { zipSync } from 'fflate';
 import { Misconfigured, Unavailable } from '../../src/base/errors.ts';
-import type { TargetContext, TargetSession } from '../../src/connector/target.ts';
+import type { DeliveryItem, PreviewedRequest, TargetContext, TargetSession } from '../../src/connector/target.ts';
 import { openApi } from './api.ts';
 import { judge } from './outcome.ts';
 import { type CanvasSettings, errorPage, type SisImport, type SisImportError, sisImport } from './schema.ts';
@@ -35,12 +35,7 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
   let unseen: { id: number; digest: string } | undefined;
 
   const start = async (files: Record<string, string>): Promise<SisImport> =>
-    api.call(sisImport, {
-      method: 'POST',
-      path: `${imports}?import_type=instructure_csv&extension=zip`,
-      headers: { 'content-type': 'application/zip' },
-      body: pack(files),
-    });
+    api.call(sisImport, uploadOf(settings, files));
 
   const look = async (id: number): Promise<SisImport> => {
     try {
@@ -99,10 +94,35 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
   };
 }
 
+/** The upload of an import. */
+function uploadOf(settings: CanvasSettings, files: Record<string, string>) {
+  return {
+    method: 'POST' as const,
+    path: `${importsPath(settings)}?import_type=instructure_csv&extension=zip`,
+    headers: { 'content-type': 'application/zip' },
+    body: pack(files),
+  };
+}
+
+/** The import that a batch would start, byte for byte. */
+export function previewImport(settings: CanvasSettings, items: readonly DeliveryItem[]): PreviewedRequest[] {
+  const files = toFiles(buildSheets(items, settings));
+  const { method, path, headers, body } = uploadOf(settings, files);
+  return [
+    {
+      ...{ method, url: new URL(path, settings.url).href, body, files, items: items.map(({ item }) => item) },
+      headers: { accept: 'application/json', authorization: 'Bearer {secret}', ...headers },
+    },
+  ];
+}
+
+/** The same files make the same bytes: a zip says when its files were made, so all say the same. */
+const made = '1980-01-01T00:00:00';
+
 /** A zip of the files. Canvas refuses one that unpacks to 100 times its size, so what packs too well goes unpacked. */
 function pack(files: Record<string, string>): Uint8Array {
   const entries = Object.fromEntries(Object.entries(files).map(([name, text]) => [name, Buffer.from(text, 'utf8')]));
   const plain = Object.values(entries).reduce((sum, bytes) => sum + bytes.length, 0);
-  const zip = zipSync(entries, { level: 6 });
-  return plain < zip.length * 50 ? zip : zipSync(entries, { level: 0 });
+  const zip = zipSync(entries, { level: 6, mtime: made });
+  return plain < zip.length * 50 ? zip : zipSync(entries, { level: 0, mtime: made });
 }

@@ -1,5 +1,5 @@
 import type { TargetConnector } from '../../src/connector/target.ts';
-import { deliver, probeTarget } from './deliver.ts';
+import { deliver, previewRequests, probeTarget } from './deliver.ts';
 import { accepted } from './operations.ts';
 import { type PeoplesoftSettings, settings } from './schema.ts';
 
@@ -17,5 +17,6 @@ export const peoplesoft: TargetConnector<PeoplesoftSettings> = {
       async close() {},
     };
   },
+  preview: (chosen, _about, items) => previewRequests(chosen, items),
   probe: probeTarget,
 };

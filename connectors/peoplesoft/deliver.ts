@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import { type HttpRequest, retryAfterMs } from '../../src/connector/http.ts';
-import type { DeliveryItem, ItemResult, TargetContext } from '../../src/connector/target.ts';
+import type { DeliveryItem, ItemResult, PreviewedRequest, TargetContext } from '../../src/connector/target.ts';
 import { judge, type Verdict } from './answer.ts';
 import type { AcceptedType } from './operations.ts';
 import type { Operation, PeoplesoftSettings } from './schema.ts';
@@ -86,11 +86,31 @@ export async function deliver(
   return items.map((item) => results.get(item.item)!);
 }
 
+/** The request of each item; one that cannot be made is left out, delivery says why. */
+export function previewRequests(settings: PeoplesoftSettings, items: readonly DeliveryItem[]): PreviewedRequest[] {
+  return items.flatMap((item): PreviewedRequest[] => {
+    const request = requestFor(settings.operations[item.type as AcceptedType], item, settings.node);
+    if ('impossible' in request) return [];
+    const { method, path, body } = request;
+    const base = settings.url.endsWith('/') ? settings.url : `${settings.url}/`;
+    return [
+      {
+        ...{ method, url: new URL(path.replace(/^\//, ''), base).href, items: [item.item] },
+        headers: headersOf('{secret}', body !== undefined),
+        body: typeof body === 'string' ? Buffer.from(body) : null,
+      },
+    ];
+  });
+}
+
 async function send(settings: PeoplesoftSettings, context: TargetContext, item: DeliveryItem): Promise<ItemResult> {
   const operation = settings.operations[item.type as AcceptedType];
   const request = requestFor(operation, item, settings.node);
   if ('impossible' in request) return { item: item.item, outcome: 'failed', answer: request.impossible };
-  const answer = await context.http.send({ ...request, headers: headersOf(settings, request.body !== undefined) });
+  const answer = await context.http.send({
+    ...request,
+    headers: headersOf(authorization(settings.auth), request.body !== undefined),
+  });
   const verdict = judge(answer, settings.success);
   if (verdict.meaning === 'done') return { item: item.item, outcome: 'sent', answer: verdict.words };
   if (verdict.meaning === 'later') {
@@ -120,7 +140,11 @@ function stopping(verdict: Verdict, what: string): Denied | Misconfigured {
  */
 export async function probeTarget(settings: PeoplesoftSettings, context: TargetContext): Promise<string[]> {
   const filled = settings.probe.replaceAll('{node}', encodeURIComponent(settings.node));
-  const answer = await context.http.send({ method: 'GET', path: filled, headers: headersOf(settings, false) });
+  const answer = await context.http.send({
+    method: 'GET',
+    path: filled,
+    headers: headersOf(authorization(settings.auth), false),
+  });
   const verdict = judge(answer, settings.success);
   if (verdict.meaning === 'later') throw new Unavailable(`GET ${filled}: ${verdict.words}`);
   if (verdict.meaning === 'denied' || verdict.meaning === 'missing') throw stopping(verdict, `GET ${filled}`);
@@ -128,9 +152,9 @@ export async function probeTarget(settings: PeoplesoftSettings, context: TargetC
   return [`reached ${new URL(settings.url).origin} as ${who}`, `GET ${filled}: HTTP ${answer.status}`];
 }
 
-function headersOf(settings: PeoplesoftSettings, hasBody: boolean): Record<string, string> {
+function headersOf(credentials: string, hasBody: boolean): Record<string, string> {
   return {
-    authorization: authorization(settings.auth),
+    authorization: credentials,
     accept: 'application/json',
     ...(hasBody ? { 'content-type': 'application/json' } : {}),
   };

@@ -1,6 +1,6 @@
 import { personChangeTypes, type TargetConnector } from '../../src/connector/target.ts';
 import { openClient } from './client.ts';
-import { deliver } from './deliver.ts';
+import { deliver, previewUpserts } from './deliver.ts';
 import { probeOrg } from './probe.ts';
 import { type SalesforceSettings, settings } from './schema.ts';
 
@@ -19,5 +19,6 @@ export const salesforce: TargetConnector<SalesforceSettings> = {
       async close() {},
     };
   },
+  preview: (chosen, _about, items) => previewUpserts(chosen, items),
   probe: (chosen, context) => probeOrg(chosen, openClient(chosen, context)),
 };

@@ -1,5 +1,5 @@
 import { Unavailable } from '../../src/base/errors.ts';
-import type { DeliveryItem, ItemResult } from '../../src/connector/target.ts';
+import type { DeliveryItem, ItemResult, PreviewedRequest } from '../../src/connector/target.ts';
 import type { Client } from './client.ts';
 import { isAccountItem, type Prepared, prepare, requests } from './records.ts';
 import { type SalesforceSettings, type UpsertResult, upsertResults } from './schema.ts';
@@ -42,10 +42,8 @@ async function upsert(
 ): Promise<[Prepared, ItemResult][]> {
   const outcome: [Prepared, ItemResult][] = [];
   for (const request of requests(prepared, settings.batch)) {
-    const { json } = await client.call('PATCH', `composite/sobjects/${object}/${externalId}`, {
-      allOrNone: false,
-      records: request.map(({ record }) => record),
-    });
+    const { resource, body } = upsertOf(object, externalId, request);
+    const { json } = await client.call('PATCH', resource, body);
     const answer = upsertResults.safeParse(json);
     if (!answer.success || answer.data.length !== request.length)
       throw new Unavailable(
@@ -56,6 +54,36 @@ async function upsert(
       outcome.push([entry, resultOf(entry.item.item, answer.data[index]!)]);
   }
   return outcome;
+}
+
+/** A collections upsert of these records, below the address of the API. */
+function upsertOf(object: string, externalId: string, prepared: readonly Prepared[]) {
+  return {
+    resource: `composite/sobjects/${object}/${externalId}`,
+    body: { allOrNone: false, records: prepared.map(({ record }) => record) },
+  };
+}
+
+/** The requests that a batch would be sent with: people first, then enrolments. */
+export function previewUpserts(settings: SalesforceSettings, items: readonly DeliveryItem[]): PreviewedRequest[] {
+  const parts = [
+    [settings.contact, items.filter(isAccountItem)],
+    [settings.enrolment, items.filter((item) => !isAccountItem(item))],
+  ] as const;
+  return parts.flatMap(([{ object, externalId }, its]) =>
+    requests(
+      its.map((item) => prepare(settings, item)),
+      settings.batch,
+    ).map((request): PreviewedRequest => {
+      const { resource, body } = upsertOf(object, externalId, request);
+      return {
+        ...{ method: 'PATCH', url: new URL(`/services/data/${settings.apiVersion}/${resource}`, settings.url).href },
+        headers: { authorization: 'Bearer {secret}', accept: 'application/json', 'content-type': 'application/json' },
+        body: Buffer.from(JSON.stringify(body)),
+        items: request.map(({ item }) => item.item),
+      };
+    }),
+  );
 }
 
 /** The result of one record. Only a locked row passes by itself; everything else needs a person. */

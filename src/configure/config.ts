@@ -175,6 +175,8 @@ export interface TargetConfig {
   name: string;
   connector: TargetConnector;
   enabled: boolean;
+  /** No more requests than these are begun in a span of time, in milliseconds; null: no limit of ours. */
+  rate: { requests: number; perMs: number } | null;
   settings: unknown;
 }
 

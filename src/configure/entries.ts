@@ -57,7 +57,8 @@ export function readTarget(
 ): TargetConfig | undefined {
   const entry = readEntry('target', name, written, targetSchema, registry, report);
   if (entry?.common === undefined || entry.connector === undefined) return undefined;
-  return { name, connector: entry.connector, enabled: entry.common.enabled, settings: entry.settings };
+  const { enabled, rate = null } = entry.common;
+  return { name, connector: entry.connector, enabled, rate, settings: entry.settings };
 }
 
 /** Limits with some of their numbers replaced. */

@@ -176,6 +176,14 @@ export const sourceSchema = z.strictObject({
 export const targetSchema = z.strictObject({
   kind: z.string(),
   enabled: flag(true, 'false: nothing is sent; changes wait in the queue'),
+  rate: z
+    .strictObject({
+      requests: z.number().int().positive(),
+      per: duration.refine((ms) => ms > 0, 'is longer than nothing').prefault('1s'),
+    })
+    .transform(({ requests, per }) => ({ requests, perMs: per }))
+    .optional()
+    .describe('how many requests may begin in what time; default: as many as the target takes'),
 });
 
 /** Where the database is. One with a password in it comes by reference, like every secret. */

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, ProxyAgent, request } from 'undici';
 import { Denied, Misconfigured, Unavailable } from '../base/errors.ts';
@@ -8,7 +10,8 @@ export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
   headers?: Record<string, string>;
-  body?: string | Uint8Array;
+  /** Bytes, or a file that is read while it is sent. */
+  body?: string | Uint8Array | { file: string };
 }
 
 /** A whole answer. Header names are lower case; a repeated header's values are joined by ", ". */
@@ -104,7 +107,11 @@ export function openHttp(
       if (url.origin !== base.origin)
         throw new Denied(`refused to send to ${url.origin}: the configured address is ${base.origin}`);
       try {
-        const answer = await request(url, { method, headers: headers ?? {}, body: body ?? null, dispatcher, signal });
+        const sent = await bodyOf(body);
+        const answer = await request(url, {
+          ...{ method, dispatcher, signal, body: sent.body },
+          headers: { ...headers, ...sent.headers },
+        });
         const text = await readBounded(answer, url);
         return { status: answer.statusCode, headers: flatHeaders(answer.headers), text };
       } catch (cause) {
@@ -114,6 +121,16 @@ export function openHttp(
     },
     close: () => dispatcher.destroy(),
   };
+}
+
+/** A file goes with its length: many servers refuse bodies of unknown length. */
+async function bodyOf(
+  body: HttpRequest['body'],
+): Promise<{ body: string | Uint8Array | Readable | null; headers: Record<string, string> }> {
+  if (body === undefined) return { body: null, headers: {} };
+  if (typeof body === 'string' || body instanceof Uint8Array) return { body, headers: {} };
+  const { size } = await stat(body.file);
+  return { body: createReadStream(body.file), headers: { 'content-length': String(size) } };
 }
 
 async function readBounded(answer: Dispatcher.ResponseData, url: URL): Promise<string> {

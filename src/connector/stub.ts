@@ -1,31 +1,61 @@
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { recorder, type StubRequest } from './stub-requests.ts';
 
 /**
- * What every target stub shares: a server on loopback, a look at its state, and faults by rule. A stub keeps the
- * vendor's contract to the letter, so that a connector that passes here has a chance there.
+ * What every target stub shares: a server on loopback, a look at its state, what it was asked, and faults by rule. A stub
+ * keeps the vendor's contract to the letter, so that a connector that passes here has a chance there.
  */
 
+const faultKinds = ['status', 'delay', 'reset', 'drip', 'body', 'partial'] as const;
+
 /** A rule that makes a stub misbehave. The first rule that fits a request, and still has uses left, acts. */
-export const faultRule = z.strictObject({
-  /** Regular expression over the path with its query. */
-  path: z.string().default('.*'),
-  method: z.string().optional(),
-  /** How often the rule acts; left out: always. */
-  count: z.number().int().positive().optional(),
-  /** Share of fitting requests that it acts on, 0 to 1, spread evenly (no dice, so that tests repeat). */
-  share: z.number().min(0).max(1).default(1),
-  /** `before`: the request has no effect. `after`: it has its effect and the answer is lost or replaced. */
-  when: z.enum(['before', 'after']).default('before'),
-  delayMs: z.number().int().min(0).default(0),
-  /** Cuts the connection instead of answering. */
-  reset: z.boolean().default(false),
-  status: z.number().int().optional(),
-  headers: z.record(z.string(), z.string()).default({}),
-  body: z.string().default(''),
-});
-export type FaultRule = z.infer<typeof faultRule>;
+export const faultRule = z
+  .strictObject({
+    /** Regular expression over the path with its query. */
+    path: z.string().default('.*'),
+    method: z.string().optional(),
+    /** How often the rule acts; left out: always. */
+    count: z.number().int().positive().optional(),
+    /** Share of fitting requests that it acts on, 0 to 1, spread evenly (no dice, so that tests repeat). */
+    share: z.number().min(0).max(1).default(1),
+    /**
+     * What it does: another answer (`status`), only a wait (`delay`), a cut connection (`reset`), the answer in pieces with
+     * a wait after each (`drip`), another body under the answer's own status (`body`), half of the answer and then a cut
+     * (`partial`). Left out: what the other keys say.
+     */
+    kind: z.enum(faultKinds).optional(),
+    /** `before`: the request has no effect. `after`: it has its effect and the answer is lost or replaced. */
+    when: z.enum(['before', 'after']).optional(),
+    /** Wait before it acts, or after each piece of a `drip`. */
+    delayMs: z.number().int().min(0).default(0),
+    reset: z.boolean().optional(),
+    status: z.number().int().optional(),
+    headers: z.record(z.string(), z.string()).default({}),
+    body: z.string().default(''),
+    /** Bytes of a piece of a `drip`. */
+    bytes: z.number().int().positive().default(1),
+  })
+  .transform(({ kind, when, reset, ...rest }, context) => {
+    const said = reset ? 'reset' : rest.status === undefined ? 'delay' : 'status';
+    const is = kind ?? said;
+    const answers = is === 'drip' || is === 'body' || is === 'partial';
+    if (is === 'status' && rest.status === undefined)
+      context.addIssue({ code: 'custom', path: ['status'], message: 'kind: status needs a status' });
+    if (answers && when === 'before')
+      context.addIssue({
+        code: 'custom',
+        path: ['when'],
+        message: `kind: ${is} is about an answer, so it comes after`,
+      });
+    return { ...rest, kind: is, when: when ?? (answers ? ('after' as const) : ('before' as const)) };
+  });
+/** A rule with its defaults worked in. */
+export type FaultRule = z.output<typeof faultRule>;
+/** A rule as it is written. */
+export type WrittenFault = z.input<typeof faultRule>;
 
 /** Body of `POST /_stub/faults`: replaces all rules; an empty list ends all faults. */
 export const faultsBody = z.strictObject({ rules: z.array(faultRule) });
@@ -37,7 +67,9 @@ export interface Stub {
   url: string;
   /** The same object that `GET /_stub/state` shows. */
   state(): unknown;
-  setFaults(rules: z.input<typeof faultRule>[]): void;
+  /** The last requests, as `GET /_stub/requests` shows them. */
+  requests(): readonly StubRequest[];
+  setFaults(rules: WrittenFault[]): void;
   close(): Promise<void>;
 }
 
@@ -48,14 +80,18 @@ export interface StubDeclaration {
   routes(server: FastifyInstance): () => unknown;
 }
 
-/** Starts a stub on 127.0.0.1; port 0 takes a free one. */
-export async function startStub(declaration: StubDeclaration, port = 0): Promise<Stub> {
-  const server = Fastify({ bodyLimit: 256 * 1024 * 1024, forceCloseConnections: true });
-  let rules: { rule: FaultRule; seen: number; acted: number }[] = [];
+/** Rules with what they have done so far. */
+class Faults {
+  #rules: { rule: FaultRule; seen: number; acted: number }[] = [];
 
-  const faultFor = (method: string, url: string, when: FaultRule['when']): FaultRule | undefined => {
+  set(written: WrittenFault[]): number {
+    this.#rules = faultsBody.parse({ rules: written }).rules.map((rule) => ({ rule, seen: 0, acted: 0 }));
+    return this.#rules.length;
+  }
+
+  for(method: string, url: string, when: FaultRule['when']): FaultRule | undefined {
     if (url.startsWith('/_stub/')) return undefined;
-    for (const entry of rules) {
+    for (const entry of this.#rules) {
       const { rule } = entry;
       if (rule.when !== when || !new RegExp(rule.path).test(url)) continue;
       if (rule.method !== undefined && rule.method !== method) continue;
@@ -66,45 +102,71 @@ export async function startStub(declaration: StubDeclaration, port = 0): Promise
       return rule;
     }
     return undefined;
-  };
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Starts a stub on 127.0.0.1; port 0 takes a free one. */
+export async function startStub(declaration: StubDeclaration, port = 0): Promise<Stub> {
+  const server = Fastify({ bodyLimit: 256 * 1024 * 1024, forceCloseConnections: true });
+  const faults = new Faults();
+  const requests = recorder(server);
 
   // A request that a rule has answered already is no other rule's business.
   const faulted = new WeakSet<FastifyRequest>();
   server.addHook('preHandler', async (request, reply) => {
-    const fault = faultFor(request.method, request.url, 'before');
+    const fault = faults.for(request.method, request.url, 'before');
     if (!fault) return;
-    if (fault.status !== undefined) faulted.add(request);
-    if (fault.delayMs) await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
-    if (fault.reset) {
+    if (fault.kind === 'status') faulted.add(request);
+    if (fault.delayMs) await pause(fault.delayMs);
+    if (fault.kind === 'reset') {
       reply.hijack();
       request.raw.socket.destroy();
-    } else if (fault.status !== undefined) {
-      await reply.code(fault.status).headers(fault.headers).send(fault.body);
+    } else if (fault.kind === 'status') {
+      await reply.code(fault.status!).headers(fault.headers).send(fault.body);
     }
   });
   server.addHook('onSend', async (request, reply, payload) => {
-    const fault = faulted.has(request) ? undefined : faultFor(request.method, request.url, 'after');
+    const fault = faulted.has(request) ? undefined : faults.for(request.method, request.url, 'after');
     if (!fault) return payload;
-    if (fault.delayMs) await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
-    if (fault.reset) {
+    if (fault.delayMs && fault.kind !== 'drip') await pause(fault.delayMs);
+    if (fault.kind === 'reset') {
       request.raw.socket.destroy();
       return payload;
     }
-    if (fault.status === undefined) return payload;
-    reply.code(fault.status).removeHeader('content-length').headers(fault.headers);
-    return fault.body;
+    if (fault.kind === 'status' || fault.kind === 'body') {
+      reply.removeHeader('content-length').headers(fault.headers);
+      if (fault.status !== undefined) reply.code(fault.status);
+      return fault.body;
+    }
+    if (fault.kind === 'delay') return payload;
+    const bytes = await bytesOf(payload);
+    reply.header('content-length', String(bytes.length));
+    const socket = request.raw.socket;
+    return Readable.from(
+      fault.kind === 'drip'
+        ? dripping(bytes, fault)
+        : half(bytes, () => {
+            socket.destroy();
+          }),
+    );
   });
 
   const view = declaration.routes(server);
-  const setFaults = (input: z.input<typeof faultRule>[]): void => {
-    rules = faultsBody.parse({ rules: input }).rules.map((rule) => ({ rule, seen: 0, acted: 0 }));
-  };
   server.get('/_stub/state', async () => view());
+  server.get('/_stub/requests', async (request, reply) => {
+    const query = requestsQuery.safeParse(request.query);
+    if (!query.success) return reply.code(400).send({ error: z.prettifyError(query.error) });
+    const { path, limit } = query.data;
+    const fitting = requests.filter(({ url }) => new RegExp(path).test(url));
+    return { requests: fitting.slice(-limit) };
+  });
   server.post('/_stub/faults', async (request, reply) => {
-    const body = faultsBody.safeParse(request.body);
-    if (!body.success) return reply.code(400).send({ error: z.prettifyError(body.error) });
-    setFaults(body.data.rules);
-    return { rules: rules.length };
+    const body = z.strictObject({ rules: z.array(z.unknown()) }).safeParse(request.body);
+    const rules = body.success ? faultsBody.safeParse(body.data) : body;
+    if (!rules.success) return reply.code(400).send({ error: z.prettifyError(rules.error) });
+    return { rules: faults.set(body.data!.rules as WrittenFault[]) };
   });
   await server.listen({ host: '127.0.0.1', port });
   const address = server.server.address() as AddressInfo;
@@ -112,7 +174,35 @@ export async function startStub(declaration: StubDeclaration, port = 0): Promise
     kind: declaration.kind,
     url: `http://127.0.0.1:${address.port}`,
     state: view,
-    setFaults,
+    requests: () => requests,
+    setFaults: (rules) => void faults.set(rules),
     close: () => server.close(),
   };
+}
+
+/** Query of `GET /_stub/requests`: a regular expression over path and query, and how many of the last. */
+const requestsQuery = z.strictObject({
+  path: z.string().default('.*'),
+  limit: z.coerce.number().int().positive().default(100),
+});
+
+async function bytesOf(payload: unknown): Promise<Buffer> {
+  if (payload === null || payload === undefined) return Buffer.alloc(0);
+  if (typeof payload === 'string') return Buffer.from(payload);
+  if (payload instanceof Uint8Array) return Buffer.from(payload);
+  return Buffer.concat(await (payload as Readable).toArray());
+}
+
+async function* dripping(bytes: Buffer, { bytes: piece, delayMs }: FaultRule): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += piece) {
+    yield bytes.subarray(at, at + piece);
+    await pause(delayMs);
+  }
+}
+
+async function* half(bytes: Buffer, cut: () => void): AsyncGenerator<Buffer> {
+  yield bytes.subarray(0, Math.floor(bytes.length / 2));
+  // let it get to the other side first: the cut is meant for the middle of the answer
+  await pause(20);
+  cut();
 }

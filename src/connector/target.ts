@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Http } from './http.ts';
+import type { Http, HttpRequest } from './http.ts';
 
 /** What can happen to people, for targets that know nothing of courses by themselves. */
 export const personChangeTypes = [
@@ -52,6 +52,13 @@ export interface DeliveryItem {
   course: CourseName | null;
   /** Names of the fields that an `account.update` changed. */
   changed: readonly string[];
+  /** Values of the changed fields before, where they were known; null where there was nothing before. */
+  before: Partial<AccountFacts> | null;
+  /**
+   * With an `account.update` of the kind of a person: the courses that they were enrolled in at that moment. Targets whose
+   * enrolments have a role take back the old one and give the new one.
+   */
+  enrolments?: readonly CourseName[];
   /** True when an e-mail came from the institution by id match, and so counts as confirmed. */
   emailConfirmed: boolean;
 }
@@ -64,6 +71,28 @@ export type ItemResult =
   /** Not now: the item is tried again, after `delayMs` when the target said so. */
   | { item: string; outcome: 'retry'; answer: string; delayMs?: number };
 
+/** The whole roster, standing still while it is read. A list may be read more than once. */
+export interface RosterView {
+  /** By account number; disabled accounts too, whose enrolments are few or none. */
+  people(): AsyncIterable<{ account: AccountFacts; enrolments: readonly CourseName[] }>;
+  courses(): AsyncIterable<CourseName & { status: 'known' | 'enrolled' | 'vanished' | 'archived' }>;
+}
+
+/** A request as it would be sent, down to its bytes. */
+export interface PreviewedRequest {
+  method: HttpRequest['method'];
+  /** Whole address. What is known only on the way stands in braces, such as `{job}`. */
+  url: string;
+  /** Lower-case names. Secrets are never shown: their place says `{secret}`. */
+  headers: Record<string, string>;
+  /** The bytes of the body; null: none. */
+  body: Uint8Array | null;
+  /** What a packed body holds, by name, for people. */
+  files?: Record<string, string>;
+  /** The items that it carries; none for steps that only lead there. */
+  items: readonly string[];
+}
+
 /** An open session with a target. */
 export interface TargetSession {
   /**
@@ -73,6 +102,15 @@ export interface TargetSession {
    * `Misconfigured` when nobody should try before a person acted.
    */
   deliver(items: readonly DeliveryItem[]): Promise<ItemResult[]>;
+  /**
+   * In place of `deliver`, of a target that `wantsRoster`: brings the whole roster, of which the items are the news, and
+   * answers for each item as `deliver` does. `still` keeps the roster as it is for as long as `read` takes: read it to a
+   * file, and send that afterwards.
+   */
+  deliverRoster?(
+    still: <T>(read: (roster: RosterView) => Promise<T>) => Promise<T>,
+    items: readonly DeliveryItem[],
+  ): Promise<ItemResult[]>;
   close(): Promise<void>;
 }
 
@@ -87,6 +125,8 @@ export interface TargetContext {
   signal: AbortSignal;
   clock: Clock;
   log: Log;
+  /** An empty directory of the session's own, for what is too large to be held; gone when the session is. */
+  spoolDir: string;
 }
 
 /** A target connector: a declaration and a session. */
@@ -99,7 +139,18 @@ export interface TargetConnector<S = unknown> {
   accepts: readonly ChangeType[];
   /** Most items of one `deliver` call. */
   batchSize(settings: S): number;
+  /** True: `deliverRoster` instead of `deliver`. Left out: never. */
+  wantsRoster?(settings: S): boolean;
   open(settings: S, context: TargetContext): Promise<TargetSession>;
+  /**
+   * The requests that `deliver` would make of these items, with the very bytes, and nothing sent: made by the functions
+   * that `deliver` makes them by. `about` says what of the context the requests depend on.
+   */
+  preview(
+    settings: S,
+    about: { target: string; institution: string },
+    items: readonly DeliveryItem[],
+  ): PreviewedRequest[];
   /** Logs in and says in a few sentences what it found. Changes nothing. */
   probe(settings: S, context: TargetContext): Promise<string[]>;
 }

@@ -1,13 +1,16 @@
+import pThrottle from 'p-throttle';
 import { delayOf, failureOf, mayPass, messageOf } from '../base/errors.ts';
 import { withRetry } from '../base/retry.ts';
+import { openSpoolDir } from '../base/spool-dir.ts';
 import type { Work } from '../base/work.ts';
 import type { Config, TargetConfig } from '../configure/config.ts';
-import { openHttp } from '../connector/http.ts';
-import type { DeliveryItem, ItemResult, TargetContext, TargetSession } from '../connector/target.ts';
+import { type Http, type HttpRequest, openHttp } from '../connector/http.ts';
+import type { DeliveryItem, ItemResult, RosterView, TargetContext, TargetSession } from '../connector/target.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
 import type { Lock, Store } from '../store/port.ts';
 import { completeResults, personOf, pickBatch } from './batch.ts';
 import { discreet } from './discreet.ts';
+import { withRosterStill } from './roster.ts';
 
 /** How patiently delivery tries again; times in milliseconds. */
 export interface DeliveryPatience {
@@ -53,7 +56,7 @@ async function forgetSent(store: Store, target: string, keep: number): Promise<v
 /** Delivers to one target. It has one deliverer at a time, or the order of a person's changes would be nobody's. */
 export async function deliverAlone(
   target: TargetConfig,
-  { institution, retention: { sentItems: keep } }: Config,
+  config: Config,
   store: Store,
   work: Work,
   patience: DeliveryPatience = usualPatience,
@@ -72,8 +75,8 @@ export async function deliverAlone(
     lock = await waitForLock(store, `target:${target.name}`, work, target.name);
     await store.outbox.recover(target.name);
     if ((await store.outbox.queued(target.name, 0, 1)).length)
-      await deliverTo(target, institution, store, under(lock, work), patience, end).catch(stopped);
-    await forgetSent(store, target.name, keep);
+      await deliverTo(target, config, store, under(lock, work), patience, end).catch(stopped);
+    await forgetSent(store, target.name, config.retention.sentItems);
   } catch (error) {
     stopped(error);
   }
@@ -99,39 +102,45 @@ function tellEnd({ target, sent, failed, error }: DeliveryEnd, thrown: unknown, 
 
 async function deliverTo(
   target: TargetConfig,
-  institution: string,
+  { institution, stateDir }: Config,
   store: Store,
   work: Work,
   patience: DeliveryPatience,
   end: DeliveryEnd,
 ): Promise<void> {
   const { log, clock, observer } = work;
-  const context = targetContext(target, institution, work);
+  const { connector, settings, name } = target;
+  const spool = openSpoolDir(stateDir, `outgoing-${name}`);
+  const context = targetContext(target, institution, spool.dir, work);
   const patiently = <T>(attempt: () => Promise<T>): Promise<T> =>
     withRetry(patience.batch, work.clock, work.signal, attempt, (error, n) =>
       log.info(
-        { event: 'delivery.retry', target: target.name, attempt: n, error: failureOf(error) },
-        `${target.name}: ${error.message}; trying again`,
+        { event: 'delivery.retry', target: name, attempt: n, error: failureOf(error) },
+        `${name}: ${error.message}; trying again`,
       ),
     );
   let session: TargetSession | null = null;
   try {
-    const open = await patiently(() => target.connector.open(target.settings, context));
+    const open = await patiently(() => connector.open(settings, context));
     session = open;
+    const still = <T>(read: (roster: RosterView) => Promise<T>): Promise<T> => withRosterStill(store, name, work, read);
+    const give = (batch: DeliveryItem[]): Promise<ItemResult[]> =>
+      connector.wantsRoster?.(settings) ? open.deliverRoster!(still, batch) : open.deliver(batch);
     const send = async (batch: DeliveryItem[]): Promise<ItemResult[]> => {
       const began = clock.monotonic();
       try {
-        return await open.deliver(batch);
+        return await give(batch);
       } catch (error) {
         throw discreet(error, batch);
       } finally {
-        observer?.batchAnswered(target.name, (clock.monotonic() - began) / 1000);
+        observer?.batchAnswered(name, (clock.monotonic() - began) / 1000);
       }
     };
     await drain(target, store, work, patience, end, (batch) => patiently(() => send(batch)));
   } finally {
     await session?.close();
     await context.http.close();
+    spool.drop();
   }
 }
 
@@ -225,15 +234,23 @@ async function nextBatch(
   }
 }
 
-/** What a target connector is handed. */
-export function targetContext(target: TargetConfig, institution: string, work: Work): TargetContext {
-  const { url } = target.settings as { url: string };
+/** What a target connector is handed. `spoolDir` is the caller's to make and to take away. */
+export function targetContext(
+  { name, settings, rate }: TargetConfig,
+  institution: string,
+  spoolDir: string,
+  work: Work,
+): TargetContext {
+  const { url } = settings as { url: string };
   return {
-    target: target.name,
-    institution,
-    http: openHttp(url, work.abort),
-    signal: work.abort,
-    clock: work.clock,
-    log: work.log,
+    ...{ target: name, institution, spoolDir, clock: work.clock, log: work.log, signal: work.abort },
+    http: paced(openHttp(url, work.abort), rate),
   };
+}
+
+/** The same client, with no more requests started in a span of time than the rate allows; others wait their turn. */
+function paced(http: Http, rate: TargetConfig['rate']): Http {
+  if (!rate) return http;
+  const throttle = pThrottle({ limit: rate.requests, interval: rate.perMs, strict: true });
+  return { send: throttle((request: HttpRequest) => http.send(request)), close: () => http.close() };
 }

@@ -1,3 +1,5 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { failureOf } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
@@ -72,11 +74,14 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
     );
     const targets = config.targets.map((target) =>
       probe({ name: target.name, enabled: target.enabled }, target.connector, async () => {
-        const context = targetContext(target, config.institution, work);
+        mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });
+        const spool = mkdtempSync(join(config.stateDir, 'probe-'));
+        const context = targetContext(target, config.institution, spool, work);
         try {
           return { found: await target.connector.probe(target.settings, context) };
         } finally {
           await context.http.close();
+          rmSync(spool, { recursive: true, force: true });
         }
       }),
     );

@@ -1,4 +1,5 @@
-import type { DeliveryItem } from '../connector/target.ts';
+import type { CourseName, DeliveryItem } from '../connector/target.ts';
+import type { Change } from '../reconcile/model.ts';
 import { effectOf, type PlannedChange } from '../reconcile/plan.ts';
 
 /** The id of an outbox item: (plan, position, target). The same change to the same target is the same item for ever. */
@@ -6,8 +7,17 @@ export function itemId(plan: string, change: Pick<PlannedChange, 'rank' | 'key'>
   return `${plan}:${change.rank}:${change.key}:${target}`;
 }
 
-/** What a target is given of a change. */
-export function deliveryOf(item: string, planned: PlannedChange): DeliveryItem {
+/** True for a change whose item takes along what the person is enrolled in. */
+export function takesEnrolments(change: Pick<Change, 'type' | 'after'>): boolean {
+  return change.type === 'account.update' && change.after?.kind !== undefined;
+}
+
+/** What a target is given of a change. `enrolments`: of the person at this moment, asked for where they are taken along. */
+export function deliveryOf(
+  item: string,
+  planned: PlannedChange,
+  enrolments: (account: string) => readonly CourseName[],
+): DeliveryItem {
   const change = effectOf(planned);
   return {
     item,
@@ -15,6 +25,8 @@ export function deliveryOf(item: string, planned: PlannedChange): DeliveryItem {
     account: change.account,
     course: change.course,
     changed: Object.keys(change.after ?? {}).sort(),
+    before: change.before,
     emailConfirmed: change.emailConfirmed,
+    ...(takesEnrolments(change) ? { enrolments: enrolments(change.account!.account) } : {}),
   };
 }

@@ -1,7 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { failureOf } from '../base/errors.ts';
 import { withRetry } from '../base/retry.ts';
+import { openSpoolDir } from '../base/spool-dir.ts';
 import type { Work } from '../base/work.ts';
 import type { SourceConfig } from '../configure/config.ts';
 import type { Answer, SourceContext } from '../connector/source.ts';
@@ -22,11 +22,8 @@ export async function pull(
   stateDir: string,
   work: Work,
 ): Promise<Answer | null> {
-  // The caller holds the lock of the source, so a spool directory of its name is a dead process's. Names have no dot.
-  for (const name of readdirSync(stateDir))
-    if (name.startsWith(`spool-${source.name}.`)) rmSync(join(stateDir, name), { recursive: true, force: true });
-  const spoolDir = mkdtempSync(join(stateDir, `spool-${source.name}.`));
-  const drop = (): void => rmSync(spoolDir, { recursive: true, force: true });
+  // the caller holds the lock of the source
+  const { dir: spoolDir, drop } = openSpoolDir(stateDir, `spool-${source.name}`);
   try {
     const answer = await withRetry(
       pullRetry,

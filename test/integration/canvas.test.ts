@@ -8,8 +8,9 @@ import { systemClock } from '../../src/base/clock.ts';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { openHttp } from '../../src/connector/http.ts';
-import { type FaultRule, type Stub, startStub } from '../../src/connector/stub.ts';
+import { type Stub, startStub, type WrittenFault } from '../../src/connector/stub.ts';
 import type { DeliveryItem, TargetSession } from '../../src/connector/target.ts';
+import { temporaryFolder } from '../support/drop.ts';
 import { course, item, person } from '../unit/connectors/canvas/items.ts';
 
 interface CanvasState {
@@ -52,7 +53,7 @@ function parts(more: object = {}, at = stub) {
     ...more,
   });
   const context = { target: 'canvas', institution: 'example', http, signal: stop.signal, clock: systemClock };
-  return { settings, context: { ...context, log: silentLog } };
+  return { settings, context: { ...context, log: silentLog, spoolDir: temporaryFolder() } };
 }
 
 async function session(more: object = {}, at = stub): Promise<TargetSession> {
@@ -63,7 +64,7 @@ async function session(more: object = {}, at = stub): Promise<TargetSession> {
 const state = (of = stub) => of.state() as CanvasState;
 const outcomes = async (open: TargetSession, items: DeliveryItem[]) =>
   (await open.deliver(items)).map(({ item: id, outcome }) => [id, outcome]);
-const fault = (rule: Partial<FaultRule>, at = stub) => at.setFaults([{ count: 1, ...rule }]);
+const fault = (rule: WrittenFault, at = stub) => at.setFaults([{ count: 1, ...rule }]);
 
 /** A small term: two students and a teacher in two courses. */
 const term: DeliveryItem[] = [

@@ -7,6 +7,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { type Http, openHttp } from '../../src/connector/http.ts';
 import { type Stub, startStub } from '../../src/connector/stub.ts';
 import type { AccountFacts, ChangeType, DeliveryItem, TargetContext } from '../../src/connector/target.ts';
+import { temporaryFolder } from '../support/drop.ts';
 
 interface Seen {
   persons: Record<string, unknown>[];
@@ -30,6 +31,7 @@ beforeEach(async () => {
     signal: new AbortController().signal,
     clock: systemClock,
     log: silentLog,
+    spoolDir: temporaryFolder(),
   };
 });
 afterEach(async () => {
@@ -74,6 +76,7 @@ function item(type: ChangeType, account: string, more: Partial<AccountFacts> = {
     },
     course: type.startsWith('enrolment.') ? design : null,
     changed: [],
+    before: null,
     emailConfirmed: false,
   };
 }

@@ -81,6 +81,7 @@ export const everything: TargetConnector = {
   batchSize: () => 100,
   open: () => Promise.reject(new Error('nothing is delivered here')),
   probe: async () => [],
+  preview: () => [],
 };
 
 const column = (name: string) => ({ columns: [name], join: '', constant: null, values: null });
@@ -157,7 +158,7 @@ export class Site {
           settings: { answer: 'nothing new' } satisfies MemorySettings,
         }),
       ),
-      targets: targets ?? [{ name: 'log', connector: everything, enabled: true, settings: {} }],
+      targets: targets ?? [{ name: 'log', connector: everything, enabled: true, rate: null, settings: {} }],
     };
   }
 

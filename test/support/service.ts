@@ -40,7 +40,7 @@ export function sourceOf(name: string, schedule: string | null, more: Partial<So
 }
 
 export function targetOf(name: string, more: Partial<TargetConfig> = {}): TargetConfig {
-  return { name, connector: everything, enabled: true, settings: {}, ...more };
+  return { name, connector: everything, enabled: true, rate: null, settings: {}, ...more };
 }
 
 export function configOf(

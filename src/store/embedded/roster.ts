@@ -253,7 +253,7 @@ function applyOne(
       target,
       plan.plan,
       type,
-      JSON.stringify(deliveryOf(item, planned)),
+      JSON.stringify(deliveryOf(item, planned, (number) => enrolmentsOf(db, Number(number)))),
     );
   }
 }

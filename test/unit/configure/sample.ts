@@ -53,6 +53,7 @@ export const wire: TargetConnector = {
   batchSize: () => 1,
   open: never,
   probe: never,
+  preview: () => [],
 };
 
 export const registry: Registry = { sources: [drop], targets: [wire] };

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Stub, startStub } from '../../../src/connector/stub.ts';
 
@@ -189,5 +190,77 @@ describe('rules that make no sense are refused', () => {
     expect(answer.status).toBe(400);
     expect(answer.text).toMatch(message);
     expect((await ask()).status, 'the old rules stand').toBe(500);
+  });
+});
+
+describe('an answer that goes wrong on its way', () => {
+  test('comes in pieces, whole in the end', async () => {
+    stub.setFaults([{ kind: 'drip', bytes: 3, delayMs: 1 }]);
+    expect(await ask()).toEqual({ status: 201, text: '{"done":"a"}' });
+    expect(effects).toEqual(['GET a']);
+  });
+
+  test('is another one under the same status', async () => {
+    stub.setFaults([{ kind: 'body', body: '<html>maintenance</html>', headers: { 'content-type': 'text/html' } }]);
+    const answer = await fetch(`${stub.url}/items/a`);
+    expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([
+      201,
+      'text/html',
+      '<html>maintenance</html>',
+    ]);
+    expect(effects).toEqual(['GET a']);
+  });
+
+  test('ends half-way: the effect is there, and nobody takes the half for the whole', async () => {
+    stub.setFaults([{ kind: 'partial', count: 1 }]);
+    await expect(ask()).rejects.toThrow();
+    expect(effects).toEqual(['GET a']);
+    expect((await ask()).text).toBe('{"done":"a"}');
+  });
+
+  test('only after it was made: a rule that says otherwise is refused', async () => {
+    expect(() => stub.setFaults([{ kind: 'drip', when: 'before' }])).toThrow(/comes after/);
+    const refused = await fetch(`${stub.url}/_stub/faults`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"rules":[{"kind":"status"}]}',
+    });
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('needs a status')]);
+  });
+});
+
+describe('what it was asked', () => {
+  const post = (body: string | Uint8Array<ArrayBuffer>, path = '/items/a'): Promise<Response> =>
+    fetch(stub.url + path, { method: 'POST', headers: { 'content-type': 'text/plain' }, body });
+
+  test('is remembered byte for byte, with what was answered, also when a fault answered', async () => {
+    await post('Zoë & co');
+    stub.setFaults([{ status: 503, count: 1 }]);
+    await post('again');
+    await ask('/items/b?page=2');
+    const [first, second, third] = stub.requests();
+    expect(first).toMatchObject({ n: 1, method: 'POST', url: '/items/a', bytes: 9, body: 'Zoë & co', status: 201 });
+    expect(first!.sha256).toBe(createHash('sha256').update('Zoë & co').digest('hex'));
+    expect(second).toMatchObject({ n: 2, body: 'again', status: 503 });
+    expect(third).toMatchObject({ n: 3, method: 'GET', url: '/items/b?page=2', bytes: 0, body: '', encoding: 'utf8' });
+  });
+
+  test('is shown by path, the last ones; questions about the stub are none', async () => {
+    await post('one');
+    await ask('/items/b');
+    await post('three');
+    const shown = (await (await fetch(`${stub.url}/_stub/requests?path=/items/a&limit=1`)).json()) as {
+      requests: { body: string }[];
+    };
+    expect(shown.requests.map(({ body }) => body)).toEqual(['three']);
+    expect(stub.requests()).toHaveLength(3);
+  });
+
+  test('is kept in base64 where it is no text, and of what is long only the beginning', async () => {
+    await post(new Uint8Array([0xff, 0x00]));
+    await post('x'.repeat(100_000));
+    const [bytes, long] = stub.requests();
+    expect(bytes).toMatchObject({ encoding: 'base64', body: '/wA=' });
+    expect([long!.bytes, long!.body.length]).toEqual([100_000, 64 * 1024]);
   });
 });

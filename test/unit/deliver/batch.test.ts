@@ -14,6 +14,7 @@ function item(text: string, n: number): DeliveryItem {
     account: person === null ? null : ({ account: person } as DeliveryItem['account']),
     course: course === undefined ? null : { faculty: 'F', department: 'D', course },
     changed: [],
+    before: null,
     emailConfirmed: false,
   };
 }

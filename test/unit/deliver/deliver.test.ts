@@ -47,7 +47,7 @@ class Target {
         return session;
       },
     };
-    return { name: this.name, connector, enabled: true, settings: { url: 'http://127.0.0.1:9' } };
+    return { name: this.name, connector, enabled: true, rate: null, settings: { url: 'http://127.0.0.1:9' } };
   }
 
   /** Everything that was ever handed over. */

@@ -11,6 +11,7 @@ const stub = (kind: string, state: unknown = {}): Stub => ({
   kind,
   url: 'http://127.0.0.1:4711',
   state: () => state,
+  requests: () => [],
   setFaults() {},
   close: async () => {},
 });

@@ -32,6 +32,7 @@ function target(name: string, answer: (item: DeliveryItem) => Partial<ItemResult
     name,
     connector: { ...everything, open: async () => session },
     enabled: true,
+    rate: null,
     settings: { url: 'http://127.0.0.1:9' },
   };
 }

@@ -1,5 +1,7 @@
 import type { AnyBulkWriteOperation, MongoBulkWriteError } from 'mongodb';
+import { type CourseName, courseKey } from '../../../connector/target.ts';
 import { deliveryOf, itemId } from '../../../outbox/items.ts';
+import type { Change } from '../../../reconcile/model.ts';
 import { changeOf, type PlannedChange } from '../../../reconcile/plan.ts';
 import type { Plan, PlanPart, TargetInterest } from '../../port.ts';
 import { type AccountDoc, type BatchMark, type OutboxDoc, whole } from '../documents.ts';
@@ -38,7 +40,7 @@ export async function apply(
   const { mark, counted } = await beginBatch(m, fence, roster, place, effects.standing, changes.length);
   await putAccounts(m, effects.accounts, before, fence);
   await putCourses(m, effects.courses);
-  await queue(m, plan, changes, targets, mark);
+  await queue(m, plan, changes, targets, mark, enrolledBefore(read, before));
   if (!counted) await endBatch(m, fence, mark);
   await m.attempt(() =>
     fenced('the roster', () =>
@@ -82,6 +84,30 @@ async function putAccounts(
   await m.attempt(() => fenced('the roster', () => m.accounts.bulkWrite(writes, { ordered: false })));
 }
 
+/**
+ * What somebody was enrolled in before the batch. A repeat after a cut finds accounts that the batch has changed already,
+ * so its own enrolments are worked out of it again.
+ */
+function enrolledBefore(
+  changes: readonly Change[],
+  accounts: ReadonlyMap<string, AccountDoc>,
+): (account: string) => readonly CourseName[] {
+  return (account) => {
+    const courses = new Map(
+      (accounts.get(account)?.enrolments ?? []).map(({ faculty, department, course }) => [
+        courseKey({ faculty, department, course }),
+        { faculty, department, course },
+      ]),
+    );
+    for (const change of changes) {
+      if (change.account?.account !== account || !change.course) continue;
+      if (change.type === 'enrolment.remove') courses.set(courseKey(change.course), change.course);
+      else courses.delete(courseKey(change.course));
+    }
+    return [...courses].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, course]) => course);
+  };
+}
+
 /** Items that are there are left alone: they may have been sent. */
 async function queue(
   m: Mongo,
@@ -89,13 +115,14 @@ async function queue(
   changes: readonly PlannedChange[],
   targets: readonly TargetInterest[],
   mark: BatchMark,
+  enrolments: (account: string) => readonly CourseName[],
 ): Promise<void> {
   const writes: AnyBulkWriteOperation<OutboxDoc>[] = [];
   changes.forEach((planned, at) => {
     targets.forEach(({ target, accepts }, to) => {
       if (!accepts.includes(planned.type)) return;
       const _id = itemId(plan.plan, planned, target);
-      const { item: _, ...delivery } = deliveryOf(_id, planned);
+      const { item: _, ...delivery } = deliveryOf(_id, planned, enrolments);
       const doc: Omit<OutboxDoc, '_id'> = {
         seq: seqOf(mark, at, to),
         ...{ target, plan: plan.plan, type: planned.type, status: 'queued', attempts: 0, answer: null },

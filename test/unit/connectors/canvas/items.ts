@@ -29,6 +29,7 @@ export function item(type: ChangeType, about: { account?: AccountFacts; course?:
     account: about.account ?? null,
     course: about.course ?? null,
     changed: [],
+    before: null,
     emailConfirmed: false,
   };
 }

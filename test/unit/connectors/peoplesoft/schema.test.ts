@@ -22,6 +22,7 @@ const leaver: DeliveryItem = {
   },
   course: null,
   changed: [],
+  before: null,
   emailConfirmed: false,
 };
 

@@ -19,6 +19,7 @@ const item: DeliveryItem = {
   },
   course: { faculty: 'Arts / Design', department: 'Graphics', course: 'Type & Print' },
   changed: [],
+  before: null,
   emailConfirmed: false,
 };
 const values = valuesOf(item, 'PSFT_CS');

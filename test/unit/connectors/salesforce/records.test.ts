@@ -24,6 +24,7 @@ function item(type: ChangeType, more: Partial<AccountFacts> = {}): DeliveryItem 
     account: { ...person, ...more },
     course: type.startsWith('enrolment.') ? design : null,
     changed: [],
+    before: null,
     emailConfirmed: false,
   };
 }

@@ -1,0 +1,29 @@
+import type { Work } from '../base/work.ts';
+import type { RosterView } from '../connector/target.ts';
+import { under, waitForLock } from '../store/exclusive.ts';
+import type { Store } from '../store/port.ts';
+
+/** Reads the roster while nothing is applied to it: people and their enrolments as they belong together. */
+export async function withRosterStill<T>(
+  store: Store,
+  target: string,
+  work: Work,
+  read: (roster: RosterView) => Promise<T>,
+): Promise<T> {
+  const lock = await waitForLock(store, 'roster', work, target);
+  const { abort } = under(lock, work);
+  const whileOurs = async function* <E>(list: AsyncIterable<E>): AsyncGenerator<E> {
+    for await (const entry of list) {
+      abort.throwIfAborted();
+      yield entry;
+    }
+  };
+  try {
+    return await read({
+      people: () => whileOurs(store.roster.entries()),
+      courses: () => whileOurs(store.roster.courses()),
+    });
+  } finally {
+    await lock.release();
+  }
+}
