@@ -10,7 +10,7 @@ export const canvas: TargetConnector<CanvasSettings> = {
   direction: 'target',
   description: 'Canvas LMS: accounts, courses and enrolments by SIS import',
   settings: canvasSettings,
-  accepts: changeTypes,
+  accepts: () => changeTypes,
   batchSize: (settings) => settings.batch,
   open: async (settings, context) => openSession(settings, context),
   preview: (settings, _about, items) => previewImport(settings, items),

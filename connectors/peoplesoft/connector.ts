@@ -9,7 +9,7 @@ export const peoplesoft: TargetConnector<PeoplesoftSettings> = {
   direction: 'target',
   description: 'PeopleSoft: people and enrolments by REST service operations of the Integration Broker',
   settings,
-  accepts: accepted,
+  accepts: () => accepted,
   batchSize: (chosen) => chosen.batch,
   async open(chosen, context) {
     return {

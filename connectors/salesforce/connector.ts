@@ -10,7 +10,7 @@ export const salesforce: TargetConnector<SalesforceSettings> = {
   direction: 'target',
   description: 'Salesforce: people and enrolments by collections upsert (REST API, client credentials)',
   settings,
-  accepts: personChangeTypes,
+  accepts: () => personChangeTypes,
   batchSize: (chosen) => chosen.batch,
   async open(chosen, context) {
     const client = openClient(chosen, context);

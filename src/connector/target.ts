@@ -136,7 +136,7 @@ export interface TargetConnector<S = unknown> {
   description: string;
   settings: z.ZodType<S>;
   /** Change types that this target takes; others are never queued for it. */
-  accepts: readonly ChangeType[];
+  accepts(settings: S): readonly ChangeType[];
   /** Most items of one `deliver` call. */
   batchSize(settings: S): number;
   /** True: `deliverRoster` instead of `deliver`. Left out: never. */

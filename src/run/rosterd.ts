@@ -13,5 +13,5 @@ export interface Rosterd {
 export function interests(config: Config): TargetInterest[] {
   return config.targets
     .filter((target) => target.enabled)
-    .map((target) => ({ target: target.name, accepts: target.connector.accepts }));
+    .map((target) => ({ target: target.name, accepts: target.connector.accepts(target.settings) }));
 }

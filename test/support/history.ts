@@ -77,7 +77,7 @@ export const everything: TargetConnector = {
   direction: 'target',
   description: 'takes every change',
   settings: z.unknown(),
-  accepts: changeTypes,
+  accepts: () => changeTypes,
   batchSize: () => 100,
   open: () => Promise.reject(new Error('nothing is delivered here')),
   probe: async () => [],

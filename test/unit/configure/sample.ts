@@ -49,7 +49,7 @@ export const wire: TargetConnector = {
   direction: 'target',
   description: 'a service',
   settings: z.strictObject({ url: z.url(), account: z.number().int(), token: secret }),
-  accepts: [],
+  accepts: () => [],
   batchSize: () => 1,
   open: never,
   probe: never,

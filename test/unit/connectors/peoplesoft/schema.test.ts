@@ -28,7 +28,7 @@ const leaver: DeliveryItem = {
 
 test('an address and a login are enough: there is an operation for every change that is accepted', () => {
   const chosen = settings.parse(least);
-  expect(Object.keys(chosen.operations).sort()).toEqual([...peoplesoft.accepts].sort());
+  expect(Object.keys(chosen.operations).sort()).toEqual([...peoplesoft.accepts(chosen)].sort());
   const request = requestFor(chosen.operations['account.disable'], leaver, chosen.node);
   expect(request).toMatchObject({
     method: 'POST',
