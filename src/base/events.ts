@@ -49,6 +49,7 @@ export const fields = {
   lastGood: 'time',
   sent: 'count',
   failed: 'count',
+  items: 'count',
   attempt: 'count',
   error: 'failure',
   err: 'exception',
@@ -238,6 +239,18 @@ export const events = {
     meaning: 'a target did not take a batch, which is repeated',
     remedy: null,
     fields: ['target', 'attempt', 'error'],
+  },
+  'delivery.paused': {
+    levels: ['info'],
+    meaning: 'nothing was sent to a target, because a person has paused it',
+    remedy: null,
+    fields: ['target'],
+  },
+  'delivery.discrepancy': {
+    levels: ['warn'],
+    meaning: 'items of people about whom the sources disagree are held back',
+    remedy: 'correct the source, or look at them with `rosterd queue discrepancies` and let them pass',
+    fields: ['target', 'items'],
   },
   'canvas.message': {
     levels: ['warn'],

@@ -177,6 +177,8 @@ export interface TargetConfig {
   enabled: boolean;
   /** No more requests than these are begun in a span of time, in milliseconds; null: no limit of ours. */
   rate: { requests: number; perMs: number } | null;
+  /** Attempts at one item after which it is failed. */
+  giveUpAfter: number;
   settings: unknown;
 }
 

@@ -57,8 +57,8 @@ export function readTarget(
 ): TargetConfig | undefined {
   const entry = readEntry('target', name, written, targetSchema, registry, report);
   if (entry?.common === undefined || entry.connector === undefined) return undefined;
-  const { enabled, rate = null } = entry.common;
-  return { name, connector: entry.connector, enabled, rate, settings: entry.settings };
+  const { enabled, rate = null, giveUpAfter } = entry.common;
+  return { name, connector: entry.connector, enabled, rate, giveUpAfter, settings: entry.settings };
 }
 
 /** Limits with some of their numbers replaced. */

@@ -184,6 +184,14 @@ export const targetSchema = z.strictObject({
     .transform(({ requests, per }) => ({ requests, perMs: per }))
     .optional()
     .describe('how many requests may begin in what time; default: as many as the target takes'),
+  giveUpAfter: z
+    .number()
+    .int()
+    .positive()
+    .default(50)
+    .describe(
+      'an item that the target has put off so many times has failed; times when it took nothing at all do not count',
+    ),
 });
 
 /** Where the database is. One with a password in it comes by reference, like every secret. */

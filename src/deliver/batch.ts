@@ -1,14 +1,5 @@
-import { courseKey, type DeliveryItem, type ItemResult } from '../connector/target.ts';
-
-/** Whom an item is about: its place in the order. Items of one person never overtake each other. */
-export function personOf(item: DeliveryItem): string {
-  return item.account ? item.account.account : `course ${courseKey(item.course!)}`;
-}
-
-/** What an item writes at the target: two of one subject in one batch would be two truths in one file. */
-function subjectOf(item: DeliveryItem): string {
-  return item.account && item.course ? `${personOf(item)} ${courseKey(item.course)}` : personOf(item);
-}
+import type { DeliveryItem, ItemResult } from '../connector/target.ts';
+import { personOf, subjectOf } from '../outbox/items.ts';
 
 /**
  * Takes the next batch from queued items in their order: at most `size`, one a subject, nobody who has to wait, and of

@@ -1,25 +1,18 @@
 import pThrottle from 'p-throttle';
-import { delayOf, failureOf, mayPass, messageOf } from '../base/errors.ts';
+import { delayOf, failureOf, mayPass } from '../base/errors.ts';
 import { withRetry } from '../base/retry.ts';
 import { openSpoolDir } from '../base/spool-dir.ts';
 import type { Work } from '../base/work.ts';
 import type { Config, TargetConfig } from '../configure/config.ts';
 import { type Http, type HttpRequest, openHttp } from '../connector/http.ts';
 import type { DeliveryItem, ItemResult, RosterView, TargetContext, TargetSession } from '../connector/target.ts';
+import { type Discrepancy, holdingBack } from '../outbox/discrepancies.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
 import type { Lock, Store } from '../store/port.ts';
-import { completeResults, personOf, pickBatch } from './batch.ts';
 import { discreet } from './discreet.ts';
+import { type DeliveryEnd, type DeliveryPatience, drain, pausedOf } from './drain.ts';
+import { release } from './queue.ts';
 import { withRosterStill } from './roster.ts';
-
-/** How patiently delivery tries again; times in milliseconds. */
-export interface DeliveryPatience {
-  /** For a whole batch that the target could not take. */
-  batch: { retries: number; firstWaitMs: number; longestWaitMs: number };
-  /** For one person's items: attempts within one delivery, and the first wait, which doubles. */
-  itemAttempts: number;
-  itemFirstWaitMs: number;
-}
 
 /** About two minutes for a target that is away; items that it does not take then stay queued for the next run. */
 export const usualPatience: DeliveryPatience = {
@@ -27,14 +20,6 @@ export const usualPatience: DeliveryPatience = {
   itemAttempts: 6,
   itemFirstWaitMs: 500,
 };
-
-/** How the delivery to one target ended. `error`: why it stopped before the queue was empty; `delayMs` as in a run's. */
-export interface DeliveryEnd {
-  target: string;
-  sent: number;
-  failed: number;
-  error: { kind: string; message: string; delayMs?: number } | null;
-}
 
 /** Delivers to all enabled targets side by side until nothing is queued, or a target cannot go on. */
 export async function deliverAll(
@@ -63,7 +48,7 @@ export async function deliverAlone(
 ): Promise<DeliveryEnd> {
   let lock: Lock | null = null;
   const began = work.clock.monotonic();
-  const end: DeliveryEnd = { target: target.name, sent: 0, failed: 0, error: null };
+  const end: DeliveryEnd = { target: target.name, sent: 0, failed: 0, paused: false, error: null };
   let thrown: unknown = null;
   // Told, not thrown: the other targets go on, and need the store until they are done.
   const stopped = (error: unknown): void => {
@@ -74,8 +59,13 @@ export async function deliverAlone(
   try {
     lock = await waitForLock(store, `target:${target.name}`, work, target.name);
     await store.outbox.recover(target.name);
-    if ((await store.outbox.queued(target.name, 0, 1)).length)
-      await deliverTo(target, config, store, under(lock, work), patience, end).catch(stopped);
+    end.paused = await pausedOf(store, target.name);
+    if (!end.paused) {
+      const discrepancies = await holdingBack(store);
+      await release(store, target.name, discrepancies);
+      if ((await store.outbox.queued(target.name, 0, 1)).length)
+        await deliverTo(target, config, store, under(lock, work), patience, end, discrepancies).catch(stopped);
+    }
     await forgetSent(store, target.name, config.retention.sentItems);
   } catch (error) {
     stopped(error);
@@ -86,9 +76,16 @@ export async function deliverAlone(
 }
 
 /** The one log line of a delivery; none when there was nothing to do. */
-function tellEnd({ target, sent, failed, error }: DeliveryEnd, thrown: unknown, work: Work, began: number): void {
+function tellEnd(
+  { target, sent, failed, paused, error }: DeliveryEnd,
+  thrown: unknown,
+  work: Work,
+  began: number,
+): void {
   const facts = { target, sent, failed, durationMs: Math.round(work.clock.monotonic() - began) };
   if (!error) {
+    if (paused)
+      work.log.info({ event: 'delivery.paused', target }, `${target}: nothing is sent, a person has paused it`);
     if (!sent && !failed) return;
     const text = `${target}: ${sent} sent${failed ? `, ${failed} refused` : ''}`;
     work.log.at(failed ? 'warn' : 'info', { event: 'delivery.done', ...facts }, text);
@@ -107,6 +104,7 @@ async function deliverTo(
   work: Work,
   patience: DeliveryPatience,
   end: DeliveryEnd,
+  discrepancies: ReadonlyMap<string, Discrepancy>,
 ): Promise<void> {
   const { log, clock, observer } = work;
   const { connector, settings, name } = target;
@@ -136,101 +134,11 @@ async function deliverTo(
         observer?.batchAnswered(name, (clock.monotonic() - began) / 1000);
       }
     };
-    await drain(target, store, work, patience, end, (batch) => patiently(() => send(batch)));
+    await drain(target, store, work, patience, end, discrepancies, (batch) => patiently(() => send(batch)));
   } finally {
     await session?.close();
     await context.http.close();
     spool.drop();
-  }
-}
-
-/** Batch after batch in the order of the queue. Whoever has to be tried again waits; everybody else goes on. */
-async function drain(
-  target: TargetConfig,
-  store: Store,
-  work: Work,
-  patience: DeliveryPatience,
-  end: DeliveryEnd,
-  send: (batch: DeliveryItem[]) => Promise<ItemResult[]>,
-): Promise<void> {
-  const size = target.connector.batchSize(target.settings);
-  const waiting = new Map<string, { until: number; attempts: number }>();
-  const now = (): number => work.clock.monotonic();
-  const gaveUp = (person: string): boolean => (waiting.get(person)?.attempts ?? 0) >= patience.itemAttempts;
-  const waits = (person: string): boolean => gaveUp(person) || (waiting.get(person)?.until ?? 0) > now();
-  while (!work.signal.aborted) {
-    const batch = await nextBatch(store, target.name, size, waits);
-    if (!batch.length) {
-      const times = [...waiting].filter(([person]) => !gaveUp(person)).map(([, { until }]) => until);
-      const next = Math.min(...times.filter((until) => until > now()));
-      if (!Number.isFinite(next)) break;
-      await work.clock.wait(next - now(), work.signal);
-      continue;
-    }
-    const ids = batch.map((item) => item.item);
-    await store.outbox.processing(target.name, ids);
-    let results: ItemResult[];
-    try {
-      results = completeResults(batch, await send(batch));
-    } catch (error) {
-      await store.outbox.settle(
-        target.name,
-        ids.map((item) => ({ item, outcome: 'retry', answer: messageOf(error) })),
-      );
-      throw error;
-    }
-    await store.outbox.settle(target.name, results);
-    const counts = { sent: 0, failed: 0, retry: 0 };
-    for (const { outcome } of results) counts[outcome] += 1;
-    work.observer?.itemsSettled(target.name, counts);
-    end.sent += counts.sent;
-    end.failed += counts.failed;
-    /** The longest wait that the target asked for, by person; whoever is not in it got through. */
-    const again = new Map<string, number>();
-    results.forEach((result, at) => {
-      if (result.outcome !== 'retry') return;
-      const person = personOf(batch[at]!);
-      again.set(person, Math.max(again.get(person) ?? 0, result.delayMs ?? 0));
-    });
-    for (const person of new Set(batch.map(personOf))) {
-      const delayMs = again.get(person);
-      if (delayMs === undefined) {
-        waiting.delete(person);
-        continue;
-      }
-      const attempts = (waiting.get(person)?.attempts ?? 0) + 1;
-      const wait = Math.max(delayMs, patience.itemFirstWaitMs * 2 ** (attempts - 1));
-      // As with whole batches: the next delivery is the better place for a long wait.
-      const tooLong = wait > patience.batch.longestWaitMs;
-      waiting.set(person, { until: now() + wait, attempts: tooLong ? patience.itemAttempts : attempts });
-    }
-    work.progress(target.name, `${end.sent.toLocaleString('en')} sent, ${end.failed.toLocaleString('en')} failed`);
-  }
-  const stuck = [...waiting.keys()].filter(gaveUp).length;
-  if (stuck)
-    end.error = {
-      kind: 'Unavailable',
-      message: `${stuck} ${stuck === 1 ? 'person has' : 'people have'} items that ${target.name} did not take after up to ${patience.itemAttempts} attempts; they stay queued`,
-    };
-}
-
-async function nextBatch(
-  store: Store,
-  target: string,
-  size: number,
-  waits: (person: string) => boolean,
-): Promise<DeliveryItem[]> {
-  let after = 0;
-  for (;;) {
-    const page = await store.outbox.queued(target, after, Math.max(size * 2, 1000));
-    if (!page.length) return [];
-    const batch = pickBatch(
-      page.map((entry) => entry.item),
-      size,
-      waits,
-    );
-    if (batch.length) return batch;
-    after = page.at(-1)!.seq;
   }
 }
 

@@ -1,7 +1,8 @@
 import { Misconfigured, Rejected } from '../base/errors.ts';
 import { courseRules, directoriesOf } from '../configure/rules.ts';
 import { type AccountFacts, courseKey } from '../connector/target.ts';
-import { type DeliveryEnd, deliverAll } from '../deliver/deliver.ts';
+import { deliverAll } from '../deliver/deliver.ts';
+import type { DeliveryEnd } from '../deliver/drain.ts';
 import { typesOf } from '../outbox/apply.ts';
 import type { Evidence } from '../reconcile/evidence.ts';
 import { same } from '../reconcile/facts.ts';

@@ -1,6 +1,7 @@
 import { Misconfigured } from '../base/errors.ts';
 import type { Config, SourceConfig } from '../configure/config.ts';
-import { type DeliveryEnd, deliverAll } from '../deliver/deliver.ts';
+import { deliverAll } from '../deliver/deliver.ts';
+import type { DeliveryEnd } from '../deliver/drain.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import { selectSources } from '../schedule/select.ts';
 import { under } from '../store/exclusive.ts';

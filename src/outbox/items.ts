@@ -1,4 +1,4 @@
-import type { CourseName, DeliveryItem } from '../connector/target.ts';
+import { type CourseName, courseKey, type DeliveryItem } from '../connector/target.ts';
 import type { Change } from '../reconcile/model.ts';
 import { effectOf, type PlannedChange } from '../reconcile/plan.ts';
 
@@ -29,4 +29,14 @@ export function deliveryOf(
     emailConfirmed: change.emailConfirmed,
     ...(takesEnrolments(change) ? { enrolments: enrolments(change.account!.account) } : {}),
   };
+}
+
+/** Whom an item is about: its place in the order. Items of one person never overtake each other. */
+export function personOf(item: DeliveryItem): string {
+  return item.account ? item.account.account : `course ${courseKey(item.course!)}`;
+}
+
+/** What an item writes at the target: two of one subject in one batch would be two truths in one file. */
+export function subjectOf(item: DeliveryItem): string {
+  return item.account && item.course ? `${personOf(item)} ${courseKey(item.course)}` : personOf(item);
 }

@@ -1,6 +1,6 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Config, SourceConfig, TargetConfig } from '../configure/config.ts';
-import type { DeliveryEnd } from '../deliver/deliver.ts';
+import type { DeliveryEnd } from '../deliver/drain.ts';
 import type { RunOrder } from '../run/record.ts';
 import type { Run } from '../store/port.ts';
 import { failed, healthy } from './breaker.ts';

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { failureOf, Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../configure/config.ts';
-import type { DeliveryEnd } from '../deliver/deliver.ts';
+import type { DeliveryEnd } from '../deliver/drain.ts';
 import type { RunOrder } from '../run/record.ts';
 import type { Run } from '../store/port.ts';
 import { Bell, endsWithin } from './bell.ts';

@@ -55,6 +55,8 @@ export async function copyStore(from: Store, to: Store, work: Work): Promise<Cop
     await to.outbox.restore(items);
     count('items', items.length);
   }
+  for (const { target, ...pause } of await from.outbox.pauses()) await to.outbox.pause(target, pause);
+  for (const review of await from.outbox.reviews()) await to.outbox.review(review);
   await to.roster.putRules(await from.roster.rules());
   for (const state of states) await to.sources.put(state);
   return copied;
@@ -175,7 +177,8 @@ function valuesOf(of: object): unknown[] {
 }
 
 async function* outline(items: AsyncIterable<OutboxItem>): AsyncGenerator<unknown> {
-  for await (const { item, target, status, attempts, answer } of items) yield [item, target, status, attempts, answer];
+  for await (const { item, target, status, attempts, answer, because, trail } of items)
+    yield [item, target, status, attempts, answer, because, trail.map(valuesOf)];
 }
 
 async function* lots<T>(values: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {

@@ -158,7 +158,9 @@ export class Site {
           settings: { answer: 'nothing new' } satisfies MemorySettings,
         }),
       ),
-      targets: targets ?? [{ name: 'log', connector: everything, enabled: true, rate: null, settings: {} }],
+      targets: targets ?? [
+        { name: 'log', connector: everything, enabled: true, rate: null, giveUpAfter: 50, settings: {} },
+      ],
     };
   }
 

@@ -1,6 +1,6 @@
 import { openLog } from '../../src/base/log.ts';
 import type { Config, ServiceConfig, SourceConfig, TargetConfig } from '../../src/configure/config.ts';
-import type { DeliveryEnd } from '../../src/deliver/deliver.ts';
+import type { DeliveryEnd } from '../../src/deliver/drain.ts';
 import type { RunOrder } from '../../src/run/record.ts';
 import type { Hand } from '../../src/schedule/lanes.ts';
 import { type Hands, Scheduler } from '../../src/schedule/scheduler.ts';
@@ -40,7 +40,7 @@ export function sourceOf(name: string, schedule: string | null, more: Partial<So
 }
 
 export function targetOf(name: string, more: Partial<TargetConfig> = {}): TargetConfig {
-  return { name, connector: everything, enabled: true, rate: null, settings: {}, ...more };
+  return { name, connector: everything, enabled: true, rate: null, giveUpAfter: 50, settings: {}, ...more };
 }
 
 export function configOf(
@@ -134,7 +134,7 @@ export class Service implements Hands {
   async deliver(target: TargetConfig, hand: Hand): Promise<DeliveryEnd> {
     if (this.keepsPast) this.deliveries.push(`${target.name} ${this.clock.now().toISOString().slice(0, -5)}`);
     const { error = null } = await this.#live(target.name, hand);
-    return { target: target.name, sent: 0, failed: 0, error };
+    return { target: target.name, sent: 0, failed: 0, paused: false, error };
   }
 
   /** Time passes as the fate says, or until somebody asks to stop. */

@@ -172,6 +172,7 @@ const delivery = z.strictObject({
   target: z.string(),
   sent: count,
   failed: count,
+  paused: z.boolean().describe('a person has stopped it; what is queued waits'),
   error: failure.nullable().describe('why it stopped before the queue was empty'),
 });
 
@@ -205,15 +206,28 @@ const reload = z
   })
   .meta({ id: 'Reload', description: 'what a reload changed' });
 
+const itemStatus = z.enum(['queued', 'processing', 'sent', 'failed', 'superseded']);
+
 const item = z
   .looseObject({
     item: z.string(),
     target: z.string(),
     plan: z.string(),
     type: changeType,
-    status: z.enum(['queued', 'processing', 'sent', 'failed']),
+    seq: count.describe('place in the order of queueing'),
+    person: z.string().describe('an account number, or `course` and its names'),
+    status: itemStatus,
     attempts: count,
     answer: z.string().nullable().describe('the target’s own words'),
+    because: z
+      .string()
+      .nullable()
+      .describe(
+        '`superseded`: the item that carries its state; `failed`: `discrepancy`, or the item it stands behind; `processing`: `outside`',
+      ),
+    trail: z
+      .array(z.strictObject({ at: time, outcome: z.enum(['sent', 'failed', 'retry']), answer: z.string().nullable() }))
+      .describe('the last answers, oldest first'),
   })
   .meta({ id: 'QueueItem', description: 'a change on its way to one target' }) satisfies z.ZodType<
   Omit<OutboxItem, 'delivery'>
@@ -310,7 +324,7 @@ export const endpoints = {
     ...{ params: none, body: null },
     query: z.strictObject({
       target: name.optional(),
-      status: z.enum(['queued', 'processing', 'sent', 'failed']).optional(),
+      status: itemStatus.optional(),
       plan: name.optional(),
       limit: page(1000, 100),
     }),

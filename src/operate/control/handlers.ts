@@ -1,7 +1,7 @@
 import { systemClock } from '../../base/clock.ts';
 import { Misconfigured, messageOf, Unavailable } from '../../base/errors.ts';
 import type { SourceConfig } from '../../configure/config.ts';
-import type { DeliveryEnd } from '../../deliver/deliver.ts';
+import type { DeliveryEnd } from '../../deliver/drain.ts';
 import { changeOf } from '../../reconcile/plan.ts';
 import { selectSources } from '../../schedule/select.ts';
 import type { Plan, PlanPosition, Run } from '../../store/port.ts';

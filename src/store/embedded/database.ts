@@ -9,8 +9,8 @@ export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 /** Tables of long names that many rows carry. */
 type Names = 'source_names' | 'course_names' | 'file_names' | 'plan_names';
 
-/** The version of the layout below. One of layout 2 is brought up; any other is refused rather than guessed at. */
-const layout = 3;
+/** The version of the layout below. Ones from layout 2 on are brought up; any other is refused rather than guessed at. */
+const layout = 4;
 
 /**
  * One SQLite file. WAL, so that exports read beside a running sync; `synchronous = NORMAL`, because what a power cut
@@ -38,7 +38,7 @@ export class Database {
       });
     }
     const found = this.#layout();
-    if (found !== layout && found !== 0 && found !== 2) {
+    if (found > layout || found === 1) {
       this.close();
       const age = found > layout ? 'a newer' : 'an older';
       throw new Misconfigured(`the database ${file} was written by ${age} rosterd (layout ${found})`, {
@@ -49,7 +49,8 @@ export class Database {
       this.tx(() => {
         // Another process that opened the same new file may have been first.
         if (this.#layout() === layout) return;
-        this.#db.exec(found === 0 ? tables : fromLayout2);
+        if (found === 0) this.#db.exec(tables);
+        else for (const step of steps.slice(found - 2)) this.#db.exec(step);
         this.#db.exec(`PRAGMA user_version = ${layout}`);
       });
   }
@@ -156,12 +157,29 @@ export function parse<T>(value: unknown): T {
   return JSON.parse(value as string) as T;
 }
 
-/** What layout 3 has more: aliases. */
-const fromLayout2 = `
+/** Pauses of targets, and discrepancies that a person has looked at. */
+const queueTables = `
+CREATE TABLE pauses (target TEXT PRIMARY KEY, at TEXT NOT NULL, reason TEXT) WITHOUT ROWID;
+CREATE TABLE reviews (account TEXT, discrepancy TEXT, at TEXT NOT NULL, note TEXT,
+  PRIMARY KEY (account, discrepancy)) WITHOUT ROWID;
+`;
+
+/** What each layout has more than the one before, from 3 on: aliases; what an item of the outbox knows of itself. */
+const steps = [
+  `
 ALTER TABLE rows ADD COLUMN alias TEXT;
 ALTER TABLE accounts ADD COLUMN alias TEXT;
 CREATE INDEX accounts_alias ON accounts (alias) WHERE alias IS NOT NULL;
-`;
+`,
+  `
+ALTER TABLE outbox ADD COLUMN person TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN because TEXT;
+ALTER TABLE outbox ADD COLUMN trail TEXT NOT NULL DEFAULT '[]';
+UPDATE outbox SET person = coalesce(json_extract(body, '$.account.account'),
+  'course ' || json_extract(body, '$.course.faculty') || char(31) || json_extract(body, '$.course.department')
+  || char(31) || json_extract(body, '$.course.course'));
+${queueTables}`,
+];
 
 const tables = `
 CREATE TABLE source_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -211,6 +229,7 @@ CREATE TABLE courses (key TEXT PRIMARY KEY, faculty TEXT NOT NULL, department TE
   status TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL UNIQUE, target TEXT NOT NULL,
-  plan TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL, answer TEXT, body TEXT NOT NULL);
+  plan TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL, answer TEXT, body TEXT NOT NULL,
+  person TEXT NOT NULL, because TEXT, trail TEXT NOT NULL DEFAULT '[]');
 CREATE INDEX outbox_status ON outbox (target, status, seq);
-`;
+${queueTables}`;

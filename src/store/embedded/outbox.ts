@@ -1,12 +1,19 @@
 import type { ChangeType, DeliveryItem } from '../../connector/target.ts';
-import type { Outbox, OutboxCounts, OutboxItem, OutboxStatus } from '../port.ts';
+import { personOf } from '../../outbox/items.ts';
+import type { Outbox, OutboxCounts, OutboxItem, OutboxStatus, Pause, Review } from '../port.ts';
 import { type Database, parse, type Row } from './database.ts';
+
+/** Answers that an item keeps. */
+const mostAnswers = 20;
 
 /** The queue between roster and targets. An item's number in the table is its place in the order. */
 export function outbox(db: Database): Outbox {
   return {
     async recover(target) {
-      return db.run("UPDATE outbox SET status = 'queued' WHERE target = ? AND status = 'processing'", target);
+      return db.run(
+        "UPDATE outbox SET status = 'queued' WHERE target = ? AND status = 'processing' AND because IS NULL",
+        target,
+      );
     },
 
     async queued(target, after, limit) {
@@ -25,23 +32,92 @@ export function outbox(db: Database): Outbox {
     },
 
     async processing(target, items) {
-      db.tx(() => {
-        for (const item of items)
-          db.run("UPDATE outbox SET status = 'processing' WHERE item = ? AND target = ?", item, target);
-      });
+      return db.tx(() =>
+        items.filter(
+          (item) =>
+            !db.run(
+              "UPDATE outbox SET status = 'processing', because = NULL WHERE item = ? AND target = ? AND status = 'queued'",
+              item,
+              target,
+            ),
+        ),
+      );
     },
 
-    async settle(target, results) {
+    async settle(target, results, at) {
       db.tx(() => {
-        for (const result of results)
+        for (const { item, outcome, answer, because, attempted } of results)
           db.run(
-            'UPDATE outbox SET status = ?, answer = ?, attempts = attempts + 1 WHERE item = ? AND target = ?',
-            result.outcome === 'retry' ? 'queued' : result.outcome,
-            result.answer,
-            result.item,
+            `UPDATE outbox SET status = ?, answer = ?, because = ?, attempts = attempts + ?, trail = ${pushed}
+             WHERE item = ? AND target = ?`,
+            outcome === 'retry' ? 'queued' : outcome,
+            answer,
+            because ?? null,
+            attempted === false ? 0 : 1,
+            JSON.stringify({ at, outcome, answer }),
+            item,
             target,
           );
       });
+    },
+
+    async merge(target, merges) {
+      db.tx(() => {
+        for (const { into, delivery, gone } of merges) {
+          const taken = db.run(
+            `UPDATE outbox SET status = 'queued', because = NULL, attempts = 0, type = ?, body = ?
+             WHERE item = ? AND target = ? AND status IN ('queued', 'failed')`,
+            delivery.type,
+            JSON.stringify(delivery),
+            into,
+            target,
+          );
+          if (taken) for (const item of gone) supersede(db, target, item, into);
+        }
+      });
+    },
+
+    async supersede(target, items) {
+      db.tx(() => {
+        for (const { item, because } of items) supersede(db, target, item, because);
+      });
+    },
+
+    async replay(items) {
+      return db.tx(() =>
+        items.filter((item) =>
+          db.run(
+            `UPDATE outbox SET status = 'queued', because = NULL, attempts = 0
+             WHERE item = ? AND status IN ('failed', 'sent')`,
+            item,
+          ),
+        ),
+      );
+    },
+
+    async ack(item, status, answer, at) {
+      const taking = status === 'processing';
+      const from = taking ? "status = 'queued'" : `(status IN ('queued', 'failed') OR ${outside})`;
+      const values = [status, taking ? 'outside' : null, answer];
+      const trail = taking ? '' : `, trail = ${pushed}`;
+      const said = taking ? [] : [JSON.stringify({ at, outcome: status, answer })];
+      const sql = `UPDATE outbox SET status = ?, because = ?, answer = ?${trail} WHERE item = ? AND ${from}`;
+      return db.run(sql, ...values, ...said, item) > 0;
+    },
+
+    async get(item) {
+      const row = db.get('SELECT * FROM outbox WHERE item = ?', item);
+      return row ? itemOf(row) : null;
+    },
+
+    async troubled(target) {
+      return db
+        .all(
+          `SELECT DISTINCT person FROM outbox WHERE target = ?1 AND status = 'failed'
+           UNION SELECT person FROM outbox WHERE target = ?1 AND ${outside} ORDER BY person`,
+          target,
+        )
+        .map((row) => row['person'] as string);
     },
 
     async counts() {
@@ -49,18 +125,26 @@ export function outbox(db: Database): Outbox {
       for (const row of db.all('SELECT target, status, count(*) AS n FROM outbox GROUP BY target, status')) {
         const target = row['target'] as string;
         counts[target] ??= { queued: 0, processing: 0, sent: 0, failed: 0 };
-        counts[target][row['status'] as OutboxStatus] = Number(row['n']);
+        const status = row['status'] as OutboxStatus;
+        if (status !== 'superseded') counts[target][status] = Number(row['n']);
       }
       return counts;
     },
 
-    async list({ target, status, plan, limit }) {
+    async list({ target, status, plan, people, withReason, after, limit }) {
       // Written out, so that the index serves: the oldest failed item lies behind a hundred thousand sent ones.
       const given = Object.entries({ target, status, plan }).filter((entry) => entry[1] !== undefined);
-      const where = given.length ? `WHERE ${given.map(([column]) => `${column} = ?`).join(' AND ')}` : '';
-      return db
-        .all(`SELECT * FROM outbox ${where} ORDER BY seq LIMIT ?`, ...given.map(([, value]) => value!), limit)
-        .map(itemOf);
+      const terms = given.map(([column]) => `${column} = ?`);
+      if (people) terms.push('person IN (SELECT value FROM json_each(?))');
+      if (withReason) terms.push('because IS NOT NULL');
+      if (after !== undefined) terms.push('seq > ?');
+      const where = terms.length ? `WHERE ${terms.join(' AND ')}` : '';
+      const values = [
+        ...given.map(([, value]) => value!),
+        ...(people ? [JSON.stringify(people)] : []),
+        ...(after === undefined ? [] : [after]),
+      ];
+      return db.all(`SELECT * FROM outbox ${where} ORDER BY seq LIMIT ?`, ...values, limit).map(itemOf);
     },
 
     async *all() {
@@ -74,36 +158,100 @@ export function outbox(db: Database): Outbox {
 
     async restore(items) {
       db.tx(() => {
-        for (const { item, target, plan, type, status, attempts, answer, delivery } of items)
+        for (const { item, target, plan, type, person, status, attempts, answer, because, trail, delivery } of items)
           db.run(
-            `INSERT OR IGNORE INTO outbox (item, target, plan, type, status, attempts, answer, body)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-            ...[item, target, plan, type, status, attempts, answer, JSON.stringify(delivery)],
+            `INSERT OR IGNORE INTO outbox (item, target, plan, type, person, status, attempts, answer, because, trail, body)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+            ...[item, target, plan, type, person, status, attempts, answer, because],
+            ...[JSON.stringify(trail), JSON.stringify(delivery)],
           );
       });
     },
 
     async forget(target, keep, except) {
       return db.run(
-        `DELETE FROM outbox WHERE target = ?1 AND status = 'sent' AND plan NOT IN (SELECT value FROM json_each(?3))
+        `DELETE FROM outbox WHERE target = ?1 AND status IN ('sent', 'superseded')
+         AND plan NOT IN (SELECT value FROM json_each(?3))
          AND seq <= (SELECT seq FROM outbox WHERE target = ?1 AND status = 'sent' ORDER BY seq DESC LIMIT 1 OFFSET ?2)`,
         target,
         keep,
         JSON.stringify(except),
       );
     },
+
+    async pauses() {
+      return db.all('SELECT target, at, reason FROM pauses ORDER BY target') as unknown as Pause[];
+    },
+
+    async pause(target, pause) {
+      if (pause)
+        db.run('INSERT OR REPLACE INTO pauses (target, at, reason) VALUES (?, ?, ?)', target, pause.at, pause.reason);
+      else db.run('DELETE FROM pauses WHERE target = ?', target);
+    },
+
+    async reviews() {
+      return db.all(
+        'SELECT account, discrepancy, at, note FROM reviews ORDER BY account, discrepancy',
+      ) as unknown as Review[];
+    },
+
+    async review({ account, discrepancy, at, note }) {
+      db.run(
+        'INSERT OR REPLACE INTO reviews (account, discrepancy, at, note) VALUES (?, ?, ?, ?)',
+        account,
+        discrepancy,
+        at,
+        note,
+      );
+    },
+
+    async unreview(reviews) {
+      db.tx(() => {
+        for (const { account, discrepancy } of reviews)
+          db.run('DELETE FROM reviews WHERE account = ? AND discrepancy = ?', account, discrepancy);
+      });
+    },
   };
+}
+
+/** Items that another system has in hand. */
+const outside = "(status = 'processing' AND because IS NOT NULL)";
+
+/** The trail with one more answer, and without the oldest of too many. */
+const pushed = `(SELECT json_insert(CASE WHEN json_array_length(trail) >= ${mostAnswers}
+  THEN json_remove(trail, '$[0]') ELSE trail END, '$[#]', json(?)))`;
+
+function supersede(db: Database, target: string, item: string, because: string): void {
+  db.run(
+    `UPDATE outbox SET status = 'superseded', because = ? WHERE item = ? AND target = ? AND status IN ('queued', 'failed')`,
+    because,
+    item,
+    target,
+  );
+}
+
+/** What is queued of a change: the columns beside its number. */
+export function queueItem(db: Database, plan: string, target: string, delivery: DeliveryItem): void {
+  db.run(
+    `INSERT OR IGNORE INTO outbox (item, target, plan, type, person, status, attempts, answer, body)
+     VALUES (?, ?, ?, ?, ?, 'queued', 0, NULL, ?)`,
+    ...[delivery.item, target, plan, delivery.type, personOf(delivery), JSON.stringify(delivery)],
+  );
 }
 
 function itemOf(row: Row): OutboxItem {
   return {
     item: row['item'] as string,
+    seq: Number(row['seq']),
     target: row['target'] as string,
     plan: row['plan'] as string,
     type: row['type'] as ChangeType,
+    person: row['person'] as string,
     status: row['status'] as OutboxStatus,
     attempts: Number(row['attempts']),
     answer: row['answer'] as string | null,
+    because: row['because'] as string | null,
+    trail: parse<OutboxItem['trail']>(row['trail']),
     delivery: parse<DeliveryItem>(row['body']),
   };
 }

@@ -5,6 +5,7 @@ import type { Account, CourseEntry } from '../../reconcile/model.ts';
 import { effectOf, numberPrefix, type PlannedChange } from '../../reconcile/plan.ts';
 import type { Plan, PlanPart, Roster, TargetInterest } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
+import { queueItem } from './outbox.ts';
 
 /** The part of an account that no query asks for. */
 function docOf({ firstName, lastName, kind, year, attributes }: AccountFacts): string {
@@ -246,15 +247,8 @@ function applyOne(
   for (const { target, accepts } of targets) {
     if (!accepts.includes(type)) continue;
     const item = itemId(plan.plan, planned, target);
-    db.run(
-      `INSERT OR IGNORE INTO outbox (item, target, plan, type, status, attempts, answer, body)
-       VALUES (?, ?, ?, ?, 'queued', 0, NULL, ?)`,
-      item,
-      target,
-      plan.plan,
-      type,
-      JSON.stringify(deliveryOf(item, planned, (number) => enrolmentsOf(db, Number(number)))),
-    );
+    const delivery = deliveryOf(item, planned, (number) => enrolmentsOf(db, Number(number)));
+    queueItem(db, plan.plan, target, delivery);
   }
 }
 

@@ -3,7 +3,7 @@ import type { AccountFacts, ChangeType, CourseName, DeliveryItem } from '../../c
 import type { GuardResult } from '../../reconcile/guards.ts';
 import type { CourseEntry, Note, RowOrigin } from '../../reconcile/model.ts';
 import type { Hints } from '../../snapshot/record.ts';
-import type { OutboxStatus, PackKind, Plan, PlanPart, Run, Snapshot, SourceState } from '../port.ts';
+import type { OutboxAnswer, OutboxStatus, PackKind, Plan, PlanPart, Run, Snapshot, SourceState } from '../port.ts';
 
 /**
  * The documents of the database, one type for each collection. They are made to be read in a shell: fields have names,
@@ -200,13 +200,34 @@ export type OutboxDoc = {
   target: string;
   plan: string;
   type: ChangeType;
+  person: string;
   status: OutboxStatus;
   attempts: number;
   answer: string | null;
+  /** See `OutboxItem`; left out where there is no reason of ours. */
+  because?: string;
+  /** Answers, oldest first; left out before the first. */
+  trail?: { at: Date; outcome: OutboxAnswer['outcome']; answer: string | null }[];
   delivery: Omit<DeliveryItem, 'item'>;
   /** The last settlement, so that a repeated one counts no attempt twice. */
   settled?: ObjectId;
 } & Fenced;
+
+/** `pauses`: targets that nothing is sent to. */
+export interface PauseDoc {
+  _id: string;
+  at: Date;
+  reason: string | null;
+}
+
+/** `reviews`: discrepancies that a person lets pass; the `_id` is account and discrepancy. */
+export interface ReviewDoc {
+  _id: string;
+  account: string;
+  discrepancy: string;
+  at: Date;
+  note: string | null;
+}
 
 /** Counts by type as the port has them. */
 export function countsOf(counts: readonly TypeCount[]): Partial<Record<ChangeType, number>> {

@@ -16,15 +16,23 @@ import { Leases } from './lease.ts';
 import { checkServer, migrate } from './migrate.ts';
 import { attempts, collectionsOf, type Mongo } from './mongo.ts';
 import { move } from './move.ts';
+import { ackItem } from './outbox/ack.ts';
 import { allItems } from './outbox/all.ts';
 import { outboxCounts } from './outbox/counts.ts';
 import { forgetItems } from './outbox/forget.ts';
+import { getItem } from './outbox/get.ts';
 import { listItems } from './outbox/list.ts';
+import { mergeItems } from './outbox/merge.ts';
+import { pausesOf, pauseTarget } from './outbox/pauses.ts';
 import { markProcessing } from './outbox/processing.ts';
 import { queuedItems } from './outbox/queued.ts';
 import { recoverItems } from './outbox/recover.ts';
+import { replayItems } from './outbox/replay.ts';
 import { restoreItems } from './outbox/restore.ts';
+import { dropReviews, putReview, reviewsOf } from './outbox/reviews.ts';
 import { settleItems } from './outbox/settle.ts';
+import { supersedeItems } from './outbox/supersede.ts';
+import { troubledPeople } from './outbox/troubled.ts';
 import { Ahead } from './plans/ahead.ts';
 import { allPlans } from './plans/all.ts';
 import { discardPlan } from './plans/discard.ts';
@@ -196,12 +204,23 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'move' | 'clos
       recover: (target) => recoverItems(m, target),
       queued: (target, after, limit) => queuedItems(m, target, after, limit),
       processing: (target, items) => markProcessing(m, target, items),
-      settle: (target, results) => settleItems(m, target, results),
+      settle: (target, results, at) => settleItems(m, target, results, at),
+      merge: (target, merges) => mergeItems(m, target, merges),
+      supersede: (target, items) => supersedeItems(m, target, items),
+      replay: (items) => replayItems(m, items),
+      ack: (item, status, answer, at) => ackItem(m, item, status, answer, at),
+      get: (item) => getItem(m, item),
+      troubled: (target) => troubledPeople(m, target),
       counts: () => outboxCounts(m),
       list: (filter) => listItems(m, filter),
       all: () => allItems(m),
       restore: (items) => restoreItems(m, items),
       forget: (target, keep, except) => forgetItems(m, target, keep, except),
+      pauses: () => pausesOf(m),
+      pause: (target, pause) => pauseTarget(m, target, pause),
+      reviews: () => reviewsOf(m),
+      review: (review) => putReview(m, review),
+      unreview: (reviews) => dropReviews(m, reviews),
     },
   };
 }

@@ -1,7 +1,9 @@
-import type { CreateIndexesOptions, Db, Document, IndexSpecification } from 'mongodb';
+import type { CreateIndexesOptions, Db, Document, Filter, IndexSpecification } from 'mongodb';
 import { Misconfigured } from '../../base/errors.ts';
-import type { MetaDoc } from './documents.ts';
+import { personOf } from '../../outbox/items.ts';
+import type { MetaDoc, OutboxDoc } from './documents.ts';
 import type { Collections, Mongo } from './mongo.ts';
+import { itemOf } from './outbox/queued.ts';
 
 /** What the database looks like, step by step. A step may be made twice, by two daemons at once, and after a cut. */
 
@@ -11,6 +13,7 @@ interface Migration {
   /** From 1 on, without a gap. */
   layout: number;
   indexes: readonly Index[];
+  step?(m: Mongo): Promise<void>;
 }
 
 const migrations: readonly Migration[] = [
@@ -46,7 +49,21 @@ const migrations: readonly Migration[] = [
       ['accounts', { alias: 1 }, { sparse: true }],
     ],
   },
+  { layout: 3, indexes: [], step: namePeople },
 ];
+
+/** Items of older versions do not say whom they are about. */
+async function namePeople(m: Mongo): Promise<void> {
+  const unnamed = { person: { $exists: false } } as Filter<OutboxDoc>;
+  for (;;) {
+    const docs = await m.attempt(() => m.outbox.find(unnamed).limit(1000).toArray());
+    if (!docs.length) return;
+    const writes = docs.map((doc) => ({
+      updateOne: { filter: { _id: doc._id }, update: { $set: { person: personOf(itemOf(doc)) } } },
+    }));
+    await m.attempt(() => m.outbox.bulkWrite(writes, { ordered: false }));
+  }
+}
 
 /** The layout that this version writes. */
 export const layout = migrations.length;
@@ -66,6 +83,7 @@ export async function migrate(m: Mongo, institution: string): Promise<void> {
     if (found && migration.layout <= found.layout) continue;
     for (const [collection, keys, options] of migration.indexes)
       await m.attempt(() => m[collection].createIndex(keys, options));
+    await migration.step?.(m);
     const made = { $set: { layout: migration.layout }, $setOnInsert: { institution, made: m.clock.now() } };
     await m.attempt(() => m.meta.updateOne({ _id: 'rosterd' }, made, { upsert: true }));
   }

@@ -14,8 +14,10 @@ import type {
   NoteDoc,
   OutboxDoc,
   PackDoc,
+  PauseDoc,
   PendingDoc,
   PlanDoc,
+  ReviewDoc,
   RosterDoc,
   RowDoc,
   RunDoc,
@@ -43,6 +45,8 @@ export interface Collections {
   courses: Collection<CourseDoc>;
   roster: Collection<RosterDoc>;
   outbox: Collection<OutboxDoc>;
+  pauses: Collection<PauseDoc>;
+  reviews: Collection<ReviewDoc>;
 }
 
 /** Names of the collections. */
@@ -63,6 +67,8 @@ export const collectionNames = [
   'courses',
   'roster',
   'outbox',
+  'pauses',
+  'reviews',
 ] as const satisfies (keyof Collections)[];
 
 /** The collections of a database. */

@@ -3,6 +3,8 @@ import type { Store } from '../../../src/store/port.ts';
 import type { OpenStore } from '../store.ts';
 import { account, change, plan } from './samples.ts';
 
+const at = '2026-09-01T00:00:00.000Z';
+
 /** Queues the creation of accounts for targets, as one plan. Gives back the ids of the first target's items. */
 async function queue(store: Store, id: string, people: readonly number[], targets = ['canvas']): Promise<string[]> {
   await store.roster.apply(
@@ -48,11 +50,15 @@ export function outboxConformance(open: OpenStore): void {
     await store.outbox.processing('canvas', [one!, two!, three!]);
     expect((await store.outbox.queued('canvas', 0, 10)).map(({ item }) => item.item)).toEqual([four]);
     expect(await store.outbox.counts()).toEqual({ canvas: { ...none, queued: 1, processing: 3 } });
-    await store.outbox.settle('canvas', [
-      { item: one!, outcome: 'sent', answer: null },
-      { item: two!, outcome: 'failed', answer: 'no such term' },
-      { item: three!, outcome: 'retry', answer: 'too busy', delayMs: 5 },
-    ]);
+    await store.outbox.settle(
+      'canvas',
+      [
+        { item: one!, outcome: 'sent', answer: null },
+        { item: two!, outcome: 'failed', answer: 'no such term' },
+        { item: three!, outcome: 'retry', answer: 'too busy', delayMs: 5 },
+      ],
+      at,
+    );
     const items = await (await reopen()).outbox.list({ limit: 10 });
     expect(items.map(({ status, attempts, answer }) => [status, attempts, answer])).toEqual([
       ['sent', 1, null],
@@ -67,7 +73,7 @@ export function outboxConformance(open: OpenStore): void {
     const [one, two] = await queue(store, 'p1', [1, 2]);
     for (let attempt = 1; attempt <= 3; attempt += 1) {
       await store.outbox.processing('canvas', [one!]);
-      await store.outbox.settle('canvas', [{ item: one!, outcome: 'retry', answer: `attempt ${attempt}` }]);
+      await store.outbox.settle('canvas', [{ item: one!, outcome: 'retry', answer: `attempt ${attempt}` }], at);
     }
     const queued = await store.outbox.queued('canvas', 0, 10);
     expect(queued.map(({ item, attempts }) => [item.item, attempts])).toEqual([
@@ -82,7 +88,7 @@ export function outboxConformance(open: OpenStore): void {
     const other = await queue(store, 'p2', [4], ['salesforce']);
     await store.outbox.processing('canvas', [one!, three!]);
     await store.outbox.processing('salesforce', other);
-    await store.outbox.settle('canvas', [{ item: three!, outcome: 'sent', answer: 'ok' }]);
+    await store.outbox.settle('canvas', [{ item: three!, outcome: 'sent', answer: 'ok' }], at);
     const again = await reopen();
     expect(await again.outbox.recover('nobody')).toBe(0);
     expect(await again.outbox.recover('canvas')).toBe(1);
@@ -99,7 +105,7 @@ export function outboxConformance(open: OpenStore): void {
     const { store } = await open();
     const [item] = await queue(store, 'p1', [1]);
     await store.outbox.processing('salesforce', [item!]);
-    await store.outbox.settle('salesforce', [{ item: item!, outcome: 'failed', answer: 'x' }]);
+    await store.outbox.settle('salesforce', [{ item: item!, outcome: 'failed', answer: 'x' }], at);
     expect(await store.outbox.list({ limit: 10 })).toMatchObject([{ status: 'queued', attempts: 0 }]);
   });
 
@@ -110,6 +116,7 @@ export function outboxConformance(open: OpenStore): void {
     await store.outbox.settle(
       'canvas',
       items.map((item) => ({ item, outcome: 'sent', answer: null })),
+      at,
     );
     expect(await store.outbox.counts()).toEqual({
       canvas: { ...none, sent: 3 },
@@ -121,7 +128,7 @@ export function outboxConformance(open: OpenStore): void {
     const { store } = await open();
     const [first] = await queue(store, 'p1', [2, 1], ['canvas', 'salesforce']);
     await queue(store, 'p2', [3], ['canvas', 'salesforce']);
-    await store.outbox.settle('canvas', [{ item: first!, outcome: 'failed', answer: 'no' }]);
+    await store.outbox.settle('canvas', [{ item: first!, outcome: 'failed', answer: 'no' }], at);
     const who = async (filter: Omit<Parameters<typeof store.outbox.list>[0], 'limit'>, limit = 10) =>
       (await store.outbox.list({ ...filter, limit })).map((item) => `${item.target} ${item.delivery.account!.id}`);
     expect(await who({ target: 'canvas' })).toEqual(['canvas S2', 'canvas S1', 'canvas S3']);
@@ -133,5 +140,181 @@ export function outboxConformance(open: OpenStore): void {
     expect((await who({})).sort()).toEqual(
       ['canvas S1', 'canvas S2', 'canvas S3', 'salesforce S1', 'salesforce S2', 'salesforce S3'].sort(),
     );
+  });
+
+  const statusOf = async (store: Store, item: string) => {
+    const { status, because, attempts, answer } = (await store.outbox.get(item))!;
+    return [status, because, attempts, answer];
+  };
+  const personOf = (store: Store, item: string) => store.outbox.get(item).then((found) => found!.person);
+
+  test('only what is queued is marked: an answer from outside that came in between is not sent over', async () => {
+    const { store, reopen } = await open();
+    const [one, two, three] = await queue(store, 'p1', [1, 2, 3]);
+    expect(await store.outbox.ack(two!, 'sent', 'done by hand', at)).toBe(true);
+    expect(await store.outbox.processing('canvas', [one!, two!, three!])).toEqual([two]);
+    expect(await statusOf(await reopen(), two!)).toEqual(['sent', null, 0, 'done by hand']);
+  });
+
+  test('what another system has in hand is not queued again with what a dead process left', async () => {
+    const { store, reopen } = await open();
+    const [one, two] = await queue(store, 'p1', [1, 2]);
+    expect(await store.outbox.ack(one!, 'processing', null, at)).toBe(true);
+    await store.outbox.processing('canvas', [two!]);
+    const again = await reopen();
+    expect(await again.outbox.recover('canvas')).toBe(1);
+    expect(await statusOf(again, one!)).toEqual(['processing', 'outside', 0, null]);
+    expect(await again.outbox.troubled('canvas')).toEqual([await personOf(again, one!)]);
+    expect(await again.outbox.ack(one!, 'failed', 'Validation mismatch', at)).toBe(true);
+    expect(await statusOf(again, one!)).toEqual(['failed', null, 0, 'Validation mismatch']);
+  });
+
+  test('an answer from outside is refused for what we have in hand, for what is settled, and for what is not there', async () => {
+    const { store } = await open();
+    const [one, two] = await queue(store, 'p1', [1, 2]);
+    await store.outbox.processing('canvas', [one!]);
+    for (const status of ['processing', 'sent', 'failed'] as const)
+      expect(await store.outbox.ack(one!, status, null, at)).toBe(false);
+    await store.outbox.settle('canvas', [{ item: two!, outcome: 'sent', answer: 'ok' }], at);
+    expect(await store.outbox.ack(two!, 'failed', 'no', at)).toBe(false);
+    expect(await store.outbox.ack('nothing', 'sent', null, at)).toBe(false);
+    expect(await statusOf(store, two!)).toEqual(['sent', null, 1, 'ok']);
+  });
+
+  test('what is replayed is queued in its place, as if it had never been tried; what is queued or in hand is not', async () => {
+    const { store, reopen } = await open();
+    const [one, two, three, four] = await queue(store, 'p1', [1, 2, 3, 4]);
+    await store.outbox.settle(
+      'canvas',
+      [
+        { item: one!, outcome: 'failed', answer: 'no' },
+        { item: two!, outcome: 'sent', answer: 'ok' },
+      ],
+      at,
+    );
+    await store.outbox.processing('canvas', [three!]);
+    expect(await store.outbox.replay([one!, two!, three!, four!, 'nothing'])).toEqual([one, two]);
+    expect(await store.outbox.replay([one!])).toEqual([]);
+    const again = await reopen();
+    expect((await again.outbox.queued('canvas', 0, 10)).map(({ item, attempts }) => [item.item, attempts])).toEqual([
+      [one, 0],
+      [two, 0],
+      [four, 0],
+    ]);
+    expect((await again.outbox.get(one!))!.trail).toEqual([{ at, outcome: 'failed', answer: 'no' }]);
+  });
+
+  test('answers are kept, the last twenty, oldest first', async () => {
+    const { store, reopen } = await open();
+    const [one] = await queue(store, 'p1', [1]);
+    for (let n = 1; n <= 23; n += 1)
+      await store.outbox.settle('canvas', [{ item: one!, outcome: 'retry', answer: `it's "${n}"` }], at);
+    await store.outbox.settle('canvas', [{ item: one!, outcome: 'sent', answer: null }], at);
+    const { trail, attempts } = (await (await reopen()).outbox.get(one!))!;
+    expect([trail.length, attempts]).toEqual([20, 24]);
+    expect(trail[0]).toEqual({ at, outcome: 'retry', answer: 'it\'s "5"' });
+    expect(trail.at(-1)).toEqual({ at, outcome: 'sent', answer: null });
+  });
+
+  test('what was put away without a word of the target says why, and counts no attempt', async () => {
+    const { store, reopen } = await open();
+    const [one, two] = await queue(store, 'p1', [1, 2]);
+    await store.outbox.settle(
+      'canvas',
+      [{ item: one!, outcome: 'failed', answer: 'waits', because: 'discrepancy', attempted: false }],
+      at,
+    );
+    await store.outbox.settle('canvas', [{ item: two!, outcome: 'failed', answer: 'no' }], at);
+    const again = await reopen();
+    expect(await statusOf(again, one!)).toEqual(['failed', 'discrepancy', 0, 'waits']);
+    expect(
+      (await again.outbox.list({ status: 'failed', withReason: true, limit: 10 })).map(({ item }) => item),
+    ).toEqual([one]);
+    expect(await again.outbox.replay([one!])).toEqual([one]);
+    expect(await statusOf(again, one!)).toEqual(['queued', null, 0, 'waits']);
+  });
+
+  test('items become one: it stays in its place with another delivery, the others are superseded by it', async () => {
+    const { store, reopen } = await open();
+    const [one, two, three] = await queue(store, 'p1', [1, 2, 3]);
+    const { delivery } = (await store.outbox.get(one!))!;
+    const other = { ...delivery, changed: ['email'], account: { ...delivery.account!, email: 'new@example.edu' } };
+    await store.outbox.settle('canvas', [{ item: one!, outcome: 'failed', answer: 'no' }], at);
+    await store.outbox.processing('canvas', [three!]);
+    await store.outbox.merge('canvas', [{ into: one!, delivery: other, gone: [two!, three!] }]);
+    const again = await reopen();
+    expect(await statusOf(again, one!)).toEqual(['queued', null, 0, 'no']);
+    expect((await again.outbox.get(one!))!.delivery).toEqual(other);
+    expect(await statusOf(again, two!)).toEqual(['superseded', one, 0, null]);
+    expect((await again.outbox.get(three!))!.status).toBe('processing');
+    expect(await again.outbox.counts()).toEqual({ canvas: { ...none, queued: 1, processing: 1 } });
+    expect(await again.outbox.replay([two!])).toEqual([]);
+  });
+
+  test('items do not become one that is in hand or sent by now', async () => {
+    const { store } = await open();
+    const [one, two] = await queue(store, 'p1', [1, 2]);
+    const { delivery } = (await store.outbox.get(one!))!;
+    await store.outbox.processing('canvas', [one!]);
+    await store.outbox.merge('canvas', [{ into: one!, delivery: { ...delivery, changed: ['year'] }, gone: [two!] }]);
+    await store.outbox.supersede('canvas', [{ item: one!, because: two! }]);
+    expect((await store.outbox.get(one!))!).toMatchObject({ status: 'processing', delivery });
+    expect((await store.outbox.get(two!))!.status).toBe('queued');
+    await store.outbox.supersede('canvas', [{ item: two!, because: one! }]);
+    expect(await statusOf(store, two!)).toEqual(['superseded', one, 0, null]);
+  });
+
+  test('superseded items are forgotten with the sent ones before them', async () => {
+    const { store } = await open();
+    const [one, two, three] = await queue(store, 'p1', [1, 2, 3]);
+    await store.outbox.supersede('canvas', [{ item: one!, because: two! }]);
+    await store.outbox.settle('canvas', [{ item: two!, outcome: 'sent', answer: null }], at);
+    expect(await store.outbox.forget('canvas', 1, [])).toBe(0);
+    expect(await store.outbox.forget('canvas', 0, [])).toBe(2);
+    expect((await store.outbox.list({ limit: 10 })).map(({ item }) => item)).toEqual([three]);
+  });
+
+  test('items are listed by people, and page by page', async () => {
+    const { store } = await open();
+    const [one, two, three] = await queue(store, 'p1', [1, 2, 3]);
+    const people = [await personOf(store, one!), await personOf(store, three!)];
+    expect((await store.outbox.list({ people, limit: 10 })).map(({ item }) => item)).toEqual([one, three]);
+    expect(await store.outbox.list({ people: [], limit: 10 })).toEqual([]);
+    const [first] = await store.outbox.list({ limit: 1 });
+    expect((await store.outbox.list({ after: first!.seq, limit: 1 })).map(({ item }) => item)).toEqual([two]);
+    expect(await store.outbox.get('nothing')).toBeNull();
+  });
+
+  test('a target is paused until somebody says otherwise', async () => {
+    const { store, reopen } = await open();
+    expect(await store.outbox.pauses()).toEqual([]);
+    await store.outbox.pause('salesforce', { at, reason: null });
+    await store.outbox.pause('canvas', { at, reason: 'term rollover' });
+    const again = await reopen();
+    expect(await again.outbox.pauses()).toEqual([
+      { target: 'canvas', at, reason: 'term rollover' },
+      { target: 'salesforce', at, reason: null },
+    ]);
+    await again.outbox.pause('canvas', null);
+    await again.outbox.pause('canvas', null);
+    expect((await again.outbox.pauses()).map(({ target }) => target)).toEqual(['salesforce']);
+  });
+
+  test('what a person let pass is kept, by account and discrepancy', async () => {
+    const { store, reopen } = await open();
+    const review = { account: '9500000001', discrepancy: 'abc', at, note: 'called them' };
+    await store.outbox.review({ ...review, note: null });
+    await store.outbox.review(review);
+    await store.outbox.review({ ...review, discrepancy: 'abd' });
+    await store.outbox.review({ ...review, account: '9500000000' });
+    const again = await reopen();
+    expect((await again.outbox.reviews()).map(({ account, discrepancy }) => `${account} ${discrepancy}`)).toEqual([
+      '9500000000 abc',
+      '9500000001 abc',
+      '9500000001 abd',
+    ]);
+    expect((await again.outbox.reviews())[1]).toEqual(review);
+    await again.outbox.unreview([review, { account: 'nobody', discrepancy: 'abc' }]);
+    expect(await again.outbox.reviews()).toHaveLength(2);
   });
 }

@@ -4,6 +4,8 @@ import type { Store, TargetInterest } from '../../../src/store/port.ts';
 import type { OpenStore } from '../store.ts';
 import { account, all, change, course, plan } from './samples.ts';
 
+const at = '2026-09-01T00:00:00.000Z';
+
 const everything: TargetInterest = {
   target: 'canvas',
   accepts: ['course.create', 'account.create', 'account.update', 'account.enable', 'enrolment.add', 'enrolment.remove'],
@@ -96,7 +98,7 @@ export function rosterConformance(open: OpenStore): void {
     const batch = [change('account.create', account(1))];
     await store.roster.apply(plan('p1'), 'free', batch, [everything]);
     const { item } = (await store.outbox.list({ limit: 1 }))[0]!;
-    await store.outbox.settle('canvas', [{ item, outcome: 'sent', answer: null }]);
+    await store.outbox.settle('canvas', [{ item, outcome: 'sent', answer: null }], at);
     await store.roster.apply(plan('p1'), 'free', batch, [everything]);
     expect(await store.outbox.list({ limit: 10 })).toMatchObject([{ item, status: 'sent', attempts: 1 }]);
   });
@@ -174,13 +176,35 @@ export function rosterConformance(open: OpenStore): void {
     );
     const [item] = await store.outbox.list({ limit: 10 });
     expect(item).toEqual({
-      ...{ item: item!.item, target: 'canvas', plan: 'p1', type: 'account.update' },
-      ...{ status: 'queued', attempts: 0, answer: null },
+      ...{ item: item!.item, seq: item!.seq, target: 'canvas', plan: 'p1', type: 'account.update' },
+      ...{ person: who.account, status: 'queued', attempts: 0, answer: null, because: null, trail: [] },
       delivery: {
         ...{ item: item!.item, type: 'account.update', account: who, course: null },
         ...{ changed: ['email', 'year'], emailConfirmed: true },
+        before: { email: 'old@example.edu', year: 2 },
       },
     });
+  });
+
+  test('an item that changes the kind of a person takes along what they were enrolled in', async () => {
+    const { store } = await open();
+    const [welding, dance, law] = [course('Welding'), course('Dance'), course('Law')];
+    const before = account(1);
+    await applyEach(
+      store,
+      change('account.create', before),
+      change('enrolment.add', before, welding),
+      change('enrolment.add', before, dance),
+    );
+    const after = account(1, { kind: 'staff' });
+    const batch = [
+      change('account.update', after, null, { before: { kind: 'student' }, after: { kind: 'staff' } }),
+      change('enrolment.add', after, law),
+      change('enrolment.remove', after, dance),
+    ];
+    await store.roster.apply(plan('p9'), 'free', batch, [everything]);
+    const items = await store.outbox.list({ plan: 'p9', limit: 10 });
+    expect(items.map(({ delivery }) => delivery.enrolments)).toEqual([[dance, welding], undefined, undefined]);
   });
 
   test('an e-mail and an id belong to one account: a second one is refused', async () => {

@@ -2,7 +2,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Denied, Unavailable } from '../../../src/base/errors.ts';
 import type { TargetConfig } from '../../../src/configure/config.ts';
 import type { DeliveryItem, ItemResult, TargetSession } from '../../../src/connector/target.ts';
-import { type DeliveryPatience, deliverAll } from '../../../src/deliver/deliver.ts';
+import { deliverAll } from '../../../src/deliver/deliver.ts';
+import type { DeliveryPatience } from '../../../src/deliver/drain.ts';
 import { everything, noLimits, Site } from '../../support/history.ts';
 import type { MemoryRow } from '../../support/memory-source.ts';
 
@@ -47,7 +48,14 @@ class Target {
         return session;
       },
     };
-    return { name: this.name, connector, enabled: true, rate: null, settings: { url: 'http://127.0.0.1:9' } };
+    return {
+      name: this.name,
+      connector,
+      enabled: true,
+      rate: null,
+      giveUpAfter: 50,
+      settings: { url: 'http://127.0.0.1:9' },
+    };
   }
 
   /** Everything that was ever handed over. */
@@ -87,7 +95,7 @@ const sentAll = Object.fromEntries(all.map((text) => [text, 'sent']));
 test('the queue is sent in batches of at most the size of the target, in order, and then there is none', async () => {
   const target = new Target('canvas');
   const { deliver, statuses } = await queued(3, target);
-  expect(await deliver()).toEqual([{ target: 'canvas', sent: 4, failed: 0, error: null }]);
+  expect(await deliver()).toEqual([{ target: 'canvas', sent: 4, failed: 0, paused: false, error: null }]);
   expect(target.batches).toEqual([all.slice(0, 3), all.slice(3)]);
   expect(await statuses('canvas')).toEqual(sentAll);
   expect(target.closed).toBe(1);
@@ -112,7 +120,9 @@ test('a target that stays away is given up, and everything waits for the next de
   target.delivers = () => {
     throw new Unavailable('away');
   };
-  expect(await deliver()).toMatchObject([{ sent: 0, failed: 0, error: { kind: 'Unavailable', message: 'away' } }]);
+  expect(await deliver()).toMatchObject([
+    { sent: 0, failed: 0, paused: false, error: { kind: 'Unavailable', message: 'away' } },
+  ]);
   expect(target.batches.length).toBe(1 + patience.batch.retries);
   expect(new Set(Object.values(await statuses('canvas')))).toEqual(new Set(['queued']));
   expect(target.closed).toBe(1);
@@ -193,7 +203,7 @@ test('what a target refuses is not sent again, and the rest goes on', async () =
   const { deliver, statuses, site } = await queued(9, target);
   target.says = (_item, text) =>
     text === 'ann enrolment.add C1' ? { outcome: 'failed', answer: 'no such course' } : null;
-  expect(await deliver()).toMatchObject([{ sent: 3, failed: 1, error: null }]);
+  expect(await deliver()).toMatchObject([{ sent: 3, failed: 1, paused: false, error: null }]);
   expect(await statuses('canvas')).toEqual({ ...sentAll, 'ann enrolment.add C1': 'failed' });
   expect(await site.store.outbox.list({ status: 'failed', limit: 9 })).toMatchObject([
     { answer: 'no such course', attempts: 1 },

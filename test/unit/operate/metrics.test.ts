@@ -33,6 +33,7 @@ function target(name: string, answer: (item: DeliveryItem) => Partial<ItemResult
     connector: { ...everything, open: async () => session },
     enabled: true,
     rate: null,
+    giveUpAfter: 50,
     settings: { url: 'http://127.0.0.1:9' },
   };
 }

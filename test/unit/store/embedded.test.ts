@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { Misconfigured } from '../../../src/base/errors.ts';
-import { courseKey } from '../../../src/connector/target.ts';
+import { changeTypes, courseKey } from '../../../src/connector/target.ts';
 import { openEmbeddedStore } from '../../../src/store/embedded/index.ts';
 import type { StoredRow } from '../../../src/store/port.ts';
-import { course, goodRow, inForce } from '../../conformance/store/samples.ts';
+import { account, all, change, course, goodRow, inForce, plan } from '../../conformance/store/samples.ts';
 
 /** What the embedded store promises beyond the port: one file, and plain words when it cannot be used. */
 
@@ -63,6 +63,29 @@ test('an older layout is refused too, in plain words, and left as it is', async 
   expect(() => openEmbeddedStore(place)).toThrow(/an older rosterd \(layout 1\)/);
 });
 
+/** Takes away what layout 4 has more than 3. */
+const withoutQueue = `DROP TABLE pauses; DROP TABLE reviews; ALTER TABLE outbox DROP COLUMN person;
+  ALTER TABLE outbox DROP COLUMN because; ALTER TABLE outbox DROP COLUMN trail;`;
+
+test('layout 3 is brought up: items say whom they are about', async () => {
+  const place = directory();
+  const before = openEmbeddedStore(place);
+  const canvas = { target: 'canvas', accepts: changeTypes };
+  const [person, taught] = [account(1), course('Welding')];
+  const changes = [change('account.create', person), change('course.create', null, taught)];
+  await before.roster.apply(plan('p1'), 'free', changes, [canvas]);
+  const items = await all(before.outbox.all());
+  await before.close();
+  const db = new DatabaseSync(join(place, 'rosterd.db'));
+  db.exec(`${withoutQueue} PRAGMA user_version = 3`);
+  db.close();
+  const store = openEmbeddedStore(place);
+  onTestFinished(() => store.close());
+  expect(await all(store.outbox.all())).toEqual(items);
+  expect(items.map(({ person: whose }) => whose)).toEqual([person.account, `course ${courseKey(taught)}`]);
+  expect(await store.outbox.pauses()).toEqual([]);
+});
+
 test('layout 2 is brought up, with what it has', async () => {
   const place = directory();
   const before = openEmbeddedStore(place);
@@ -70,7 +93,7 @@ test('layout 2 is brought up, with what it has', async () => {
   await before.close();
   const db = new DatabaseSync(join(place, 'rosterd.db'));
   db.exec(`DROP INDEX accounts_alias; ALTER TABLE rows DROP COLUMN alias; ALTER TABLE accounts DROP COLUMN alias;
-    PRAGMA user_version = 2`);
+    ${withoutQueue} PRAGMA user_version = 2`);
   db.close();
   const store = openEmbeddedStore(place);
   onTestFinished(() => store.close());

@@ -13,7 +13,7 @@ export async function outboxCounts(m: Mongo): Promise<Record<string, OutboxCount
   const counts: Record<string, OutboxCounts> = {};
   for (const { _id, n } of groups) {
     counts[_id.target] ??= { queued: 0, processing: 0, sent: 0, failed: 0 };
-    counts[_id.target]![_id.status] = n;
+    if (_id.status !== 'superseded') counts[_id.target]![_id.status] = n;
   }
   return counts;
 }

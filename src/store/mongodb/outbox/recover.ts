@@ -5,7 +5,7 @@ export async function recoverItems(m: Mongo, target: string): Promise<number> {
   const fence = m.fence(`target:${target}`);
   const { modifiedCount } = await m.attempt(() =>
     m.outbox.updateMany(
-      { target, status: 'processing', fence: { $lte: fence } },
+      { target, status: 'processing', because: { $exists: false }, fence: { $lte: fence } },
       { $set: { status: 'queued', fence } },
     ),
   );

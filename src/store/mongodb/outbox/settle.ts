@@ -1,20 +1,33 @@
 import { type AnyBulkWriteOperation, ObjectId } from 'mongodb';
-import type { ItemResult } from '../../../connector/target.ts';
+import type { Settlement } from '../../port.ts';
 import type { OutboxDoc } from '../documents.ts';
 import { type Mongo, superseded } from '../mongo.ts';
 
+/** Answers that an item keeps. */
+const mostAnswers = 20;
+
+/** The last answers, with one more. */
+export function oneMore(at: string, outcome: Settlement['outcome'], answer: string | null): object {
+  return { trail: { $each: [{ at: new Date(at), outcome, answer }], $slice: -mostAnswers } };
+}
+
 /** Writes what the target said; a repeat after a lost answer counts no attempt twice. */
-export async function settleItems(m: Mongo, target: string, results: readonly ItemResult[]): Promise<void> {
+export async function settleItems(m: Mongo, target: string, results: readonly Settlement[], at: string): Promise<void> {
   if (!results.length) return;
   const fence = m.fence(`target:${target}`);
   const settled = new ObjectId();
   const writes = results.map(
-    ({ item, outcome, answer }): AnyBulkWriteOperation<OutboxDoc> => ({
+    ({ item, outcome, answer, because, attempted }): AnyBulkWriteOperation<OutboxDoc> => ({
       updateOne: {
         filter: { _id: item, target, fence: { $lte: fence }, settled: { $ne: settled } },
         update: {
-          $set: { status: outcome === 'retry' ? 'queued' : outcome, answer, fence, settled },
-          $inc: { attempts: 1 },
+          $set: {
+            ...{ status: outcome === 'retry' ? 'queued' : outcome, answer, fence, settled },
+            ...(because === undefined ? {} : { because }),
+          },
+          ...(because === undefined ? { $unset: { because: '' } } : {}),
+          $inc: { attempts: attempted === false ? 0 : 1 },
+          $push: oneMore(at, outcome, answer),
         },
       },
     }),

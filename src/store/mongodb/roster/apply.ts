@@ -1,6 +1,6 @@
 import type { AnyBulkWriteOperation, MongoBulkWriteError } from 'mongodb';
 import { type CourseName, courseKey } from '../../../connector/target.ts';
-import { deliveryOf, itemId } from '../../../outbox/items.ts';
+import { deliveryOf, itemId, personOf } from '../../../outbox/items.ts';
 import type { Change } from '../../../reconcile/model.ts';
 import { changeOf, type PlannedChange } from '../../../reconcile/plan.ts';
 import type { Plan, PlanPart, TargetInterest } from '../../port.ts';
@@ -122,11 +122,12 @@ async function queue(
     targets.forEach(({ target, accepts }, to) => {
       if (!accepts.includes(planned.type)) return;
       const _id = itemId(plan.plan, planned, target);
-      const { item: _, ...delivery } = deliveryOf(_id, planned, enrolments);
+      const sent = deliveryOf(_id, planned, enrolments);
+      const { item: _, ...delivery } = sent;
       const doc: Omit<OutboxDoc, '_id'> = {
         seq: seqOf(mark, at, to),
-        ...{ target, plan: plan.plan, type: planned.type, status: 'queued', attempts: 0, answer: null },
-        delivery,
+        ...{ target, plan: plan.plan, type: planned.type, person: personOf(sent), status: 'queued', attempts: 0 },
+        ...{ answer: null, delivery },
         fence: 0,
       };
       writes.push({ updateOne: { filter: { _id }, update: { $setOnInsert: doc }, upsert: true } });

@@ -26,7 +26,7 @@ test('a slow reader gets every outcome, and of progress the newest words', async
 test('no word of a target comes after its outcome', async () => {
   const stream = new Stream(new SteppedClock('2026-01-15T00:00:00Z'));
   stream.progress('crm', '3 of 4 sent');
-  stream.push({ type: 'delivery', delivery: { target: 'crm', sent: 4, failed: 0, error: null } });
+  stream.push({ type: 'delivery', delivery: { target: 'crm', sent: 4, failed: 0, paused: false, error: null } });
   stream.end();
   const types = [];
   for await (const line of stream.lines()) types.push(JSON.parse(line).type);

@@ -1,0 +1,166 @@
+import type { DeliveryItem } from '../connector/target.ts';
+import { unite } from '../outbox/coalesce.ts';
+import type { Discrepancy } from '../outbox/discrepancies.ts';
+import { personOf, subjectOf } from '../outbox/items.ts';
+import type { Merge, OutboxItem, Settlement, Store } from '../store/port.ts';
+import { pickBatch } from './batch.ts';
+
+/** A batch is picked among so many items more than it takes: some of them have to wait. */
+const pageSize = 1000;
+/** More failed items than a page of people has. */
+const many = 100_000;
+
+/** What keeps whom from being sent to, in one delivery. */
+export interface Obstacles {
+  /** Open discrepancies, by account. */
+  discrepancies: ReadonlyMap<string, Discrepancy>;
+  /** People with items that failed, or that another system has in hand. Grows as items fail. */
+  troubled: Set<string>;
+  /** True for somebody who has to wait: tried a moment ago. */
+  waits(person: string): boolean;
+}
+
+/**
+ * The next batch of a target; null when nothing is left that may be sent now. On the way, items become one that are one
+ * state, ones behind a failure of their person, or a discrepancy, are put away as failed, and who is in other hands waits.
+ */
+export async function nextBatch(
+  store: Store,
+  target: string,
+  size: number,
+  obstacles: Obstacles,
+  settle: (settlements: Settlement[]) => Promise<void>,
+): Promise<DeliveryItem[] | null> {
+  for (let after = 0; ; ) {
+    const page = await store.outbox.queued(target, after, size + pageSize);
+    if (!page.length) return null;
+    const queued = page.map(({ item }) => item);
+    const troubled = [...new Set(queued.map(personOf))].filter((person) => obstacles.troubled.has(person));
+    const { failed, elsewhere } = await standing(store, target, troubled);
+
+    const away = putAway(queued, failed, obstacles.discrepancies);
+    const { merges, voids } = unions(queued, failed, new Set(away.map(({ item }) => item)));
+    if (merges.length || voids.length) {
+      await store.outbox.merge(target, merges);
+      await store.outbox.supersede(target, voids);
+      // an item of before may be queued again
+      after = 0;
+      continue;
+    }
+    if (away.length) {
+      await settle(away);
+      const theirs = new Set(away.map(({ item }) => item));
+      for (const item of queued) if (theirs.has(item.item)) obstacles.troubled.add(personOf(item));
+      continue;
+    }
+    const batch = pickBatch(queued, size, (person) => obstacles.waits(person) || elsewhere.has(person));
+    if (batch.length) {
+      const lost = new Set(
+        await store.outbox.processing(
+          target,
+          batch.map(({ item }) => item),
+        ),
+      );
+      const mine = batch.filter(({ item }) => !lost.has(item));
+      if (mine.length) return mine;
+      continue;
+    }
+    after = page.at(-1)!.seq;
+  }
+}
+
+/** What is failed of these people, and who of them is in the hands of another system. */
+async function standing(
+  store: Store,
+  target: string,
+  people: readonly string[],
+): Promise<{ failed: OutboxItem[]; elsewhere: ReadonlySet<string> }> {
+  if (!people.length) return { failed: [], elsewhere: new Set() };
+  const [failed, others] = await Promise.all([
+    store.outbox.list({ target, status: 'failed', people, limit: many }),
+    store.outbox.list({ target, status: 'processing', withReason: true, people, limit: many }),
+  ]);
+  return { failed, elsewhere: new Set(others.map(({ person }) => person)) };
+}
+
+/**
+ * Items that are not sent: of somebody with an open discrepancy all, and what comes behind the failed creation of an
+ * account, for a target that never met the person would refuse it, and in words that hide what is really wrong.
+ */
+function putAway(
+  queued: readonly DeliveryItem[],
+  failed: readonly OutboxItem[],
+  discrepancies: ReadonlyMap<string, Discrepancy>,
+): Settlement[] {
+  const uncreated = new Map<string, string>();
+  for (const { item, person, delivery } of failed) if (delivery.type === 'account.create') uncreated.set(person, item);
+  return queued.flatMap((item): Settlement[] => {
+    const put = (because: string, answer: string): Settlement[] => [
+      { item: item.item, outcome: 'failed', answer, because, attempted: false },
+    ];
+    const discrepancy = item.account && discrepancies.get(item.account.account);
+    if (discrepancy)
+      return put(
+        'discrepancy',
+        `not sent: ${discrepancy.source} has an open discrepancy about this person (${discrepancy.reason}: ${discrepancy.text})`,
+      );
+    const before = uncreated.get(personOf(item));
+    // a new word on the account itself may be what the failed one lacked
+    if (before === undefined || (item.type === 'account.update' && !item.enrolments)) return [];
+    return put(before, `not sent: ${before} comes first, and failed`);
+  });
+}
+
+/** What can be made of items of one subject that nobody has sent: see `unite`. A failed one goes on as one with a newer. */
+function unions(
+  queued: readonly DeliveryItem[],
+  failed: readonly OutboxItem[],
+  away: ReadonlySet<string>,
+): { merges: Merge[]; voids: { item: string; because: string }[] } {
+  const merges = new Map<string, Merge & { gone: string[] }>();
+  const voids: { item: string; because: string }[] = [];
+  const open = new Map<string, DeliveryItem>();
+  // of a subject the failed ones are older: what is behind a failure in the order was queued behind it
+  for (const { delivery, because } of failed) if (because === null) open.set(subjectOf(delivery), delivery);
+  for (const item of queued) {
+    if (away.has(item.item)) continue;
+    const subject = subjectOf(item);
+    const earlier = open.get(subject);
+    const union = earlier ? unite(earlier, item) : null;
+    if (earlier && union === 'void') {
+      merges.delete(earlier.item);
+      voids.push({ item: earlier.item, because: item.item });
+    } else if (earlier && union !== null && union !== 'void') {
+      const gone = [...(merges.get(earlier.item)?.gone ?? []), item.item];
+      merges.set(earlier.item, { into: earlier.item, delivery: union.into, gone });
+      open.set(subject, union.into);
+      continue;
+    }
+    open.set(subject, item);
+  }
+  return { merges: [...merges.values()], voids };
+}
+
+/** Queues again what is failed for a reason that is gone: a discrepancy that is settled, an item before it that got through. */
+export async function release(
+  store: Store,
+  target: string,
+  discrepancies: ReadonlyMap<string, Discrepancy>,
+): Promise<number> {
+  const fates = new Map<string, boolean>();
+  const isGone = async ({ because, person }: OutboxItem): Promise<boolean> => {
+    if (because === 'discrepancy') return !discrepancies.has(person);
+    const known = fates.get(because!) ?? (await store.outbox.get(because!))?.status !== 'failed';
+    fates.set(because!, known);
+    return known;
+  };
+  let released = 0;
+  for (let after = 0; ; ) {
+    const page = await store.outbox.list({ target, status: 'failed', withReason: true, after, limit: pageSize });
+    if (!page.length) return released;
+    const free: string[] = [];
+    for (const item of page) if (await isGone(item)) free.push(item.item);
+    released += (await store.outbox.replay(free)).length;
+    after = page.at(-1)!.seq;
+  }
+}

@@ -1,0 +1,69 @@
+import type { DeliveryItem } from '../connector/target.ts';
+
+/**
+ * What becomes of two items of one subject that have both not been delivered. An item is a state to reach, so that the
+ * later one may stand for both; it may not where a target would then be told of somebody whom it never met, or be told
+ * less. Whatever takes something away is sent only where it was planned, and never earlier.
+ *
+ * `into`: one delivery, in the place of the earlier. `void`: the earlier is not worth sending any more. Null: both are sent.
+ */
+export type Union = { into: DeliveryItem } | 'void' | null;
+
+/** See `Union`. Both are of one subject, `later` behind `earlier` in the order of queueing. */
+export function unite(earlier: DeliveryItem, later: DeliveryItem): Union {
+  const [first, second] = [earlier.type, later.type];
+  if (first === second && first !== 'account.update') return 'void';
+  // removed and given back: nobody lost anything meanwhile
+  if (first === 'enrolment.remove' && second === 'enrolment.add') return 'void';
+  if (first === 'account.disable' && second === 'account.enable') return 'void';
+  if (first === 'account.enable' && second === 'account.disable') return 'void';
+  if (first === 'course.archive' && second === 'course.create') return 'void';
+  if (second !== 'account.update' || !takesLater(first)) return null;
+  // each says what the roles were at its own moment
+  if (earlier.enrolments || later.enrolments) return null;
+  return { into: withLater(earlier, later) };
+}
+
+function takesLater(type: DeliveryItem['type']): boolean {
+  return type === 'account.create' || type === 'account.enable' || type === 'account.update';
+}
+
+function withLater(earlier: DeliveryItem, later: DeliveryItem): DeliveryItem {
+  const before = { ...later.before, ...earlier.before };
+  return {
+    ...earlier,
+    account: later.account,
+    changed: [...new Set([...earlier.changed, ...later.changed])].sort(),
+    before: earlier.type === 'account.create' ? null : before,
+    // an address of before the later change is nobody's business any more
+    emailConfirmed: later.changed.includes('email') ? later.emailConfirmed : earlier.emailConfirmed,
+  };
+}
+
+/** A later item of the same subject, with where it stands. */
+export interface Later {
+  item: string;
+  delivery: DeliveryItem;
+}
+
+/**
+ * What is sent when an item is sent once more although later ones of its subject may have been sent since: never an older
+ * state than the target has. Either the delivery with the newest facts, or the item that made it void.
+ */
+export function renewed(
+  delivery: DeliveryItem,
+  later: readonly Later[],
+): { delivery: DeliveryItem } | { void: string } {
+  const newest = later.at(-1);
+  if (!newest) return { delivery };
+  if (delivery.course) return { void: newest.item };
+  const { type } = delivery;
+  // The facts of an account are whole in each of its items; what an item does beside, only its own kind does.
+  const does = (one: Later): boolean =>
+    type === 'account.enable' || type === 'account.disable'
+      ? one.delivery.type === 'account.enable' || one.delivery.type === 'account.disable'
+      : type === 'account.update' && one.delivery.type === 'account.update' && !delivery.enrolments;
+  const same = later.filter(does).at(-1);
+  if (same) return { void: same.item };
+  return { delivery: { ...delivery, account: newest.delivery.account } };
+}

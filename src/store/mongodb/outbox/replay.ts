@@ -1,0 +1,19 @@
+import type { Mongo } from '../mongo.ts';
+
+/**
+ * Queues items again, one by one: each is asked for what it is at that moment, so that one in hand, or replayed by somebody
+ * else, stays as it is. A deliverer never writes a failed or a sent item, so no lock is needed.
+ */
+export async function replayItems(m: Mongo, items: readonly string[]): Promise<string[]> {
+  const done: string[] = [];
+  for (const item of items) {
+    const { modifiedCount } = await m.attempt(() =>
+      m.outbox.updateOne(
+        { _id: item, status: { $in: ['failed', 'sent'] } },
+        { $set: { status: 'queued', attempts: 0 }, $unset: { because: '' } },
+      ),
+    );
+    if (modifiedCount) done.push(item);
+  }
+  return done;
+}
