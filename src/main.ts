@@ -7,12 +7,25 @@ import { demo } from './operate/demo.ts';
 import { type Exportable, exportable, exportRoster } from './operate/export.ts';
 import { migrateStore } from './operate/move.ts';
 import { printPushKey } from './operate/push-key.ts';
+import {
+  ackItem,
+  fillQueue,
+  listDiscrepancies,
+  listQueue,
+  pauseQueue,
+  previewQueue,
+  replayQueue,
+  reviewDiscrepancy,
+  showItem,
+} from './operate/queue-commands.ts';
 import { listRuns, showRun } from './operate/runs.ts';
 import { reloadDaemon, runDaemon, showStatus } from './operate/service-commands.ts';
 import { crash, exit } from './operate/session.ts';
 import { serveStubs } from './operate/stubs.ts';
 import { sync } from './operate/sync.ts';
 import { version } from './operate/version.ts';
+
+const statuses = ['queued', 'processing', 'sent', 'failed', 'superseded'];
 
 /** Arguments only: every command is one function of `operate/` that gives an exit status. */
 const program = new Command('rosterd')
@@ -29,8 +42,8 @@ const program = new Command('rosterd')
       '\nExit status: 0 done, 1 something failed, 2 usage or configuration, 3 something is held.',
   );
 
-const withConfig = (name: string, text: string): Command =>
-  program
+const withConfig = (name: string, text: string, under: Command = program): Command =>
+  under
     .command(name)
     .description(text)
     .requiredOption('-c, --config <file>', 'the configuration, YAML')
@@ -126,6 +139,67 @@ withConfig('approve', 'apply what a run holds back: exactly the plan with that d
 withConfig('reject', 'put away what a run holds back; the next run looks at it again')
   .argument('<run>')
   .action((run: string, options) => end(reject(run, options)));
+
+const queue = program
+  .command('queue')
+  .description('changes on their way to the targets: look, try again, answer, stop');
+
+withConfig('list', 'items in the order of queueing', queue)
+  .option('--target <name>', 'only for this target')
+  .addOption(new Option('--status <status>', 'only those that stand there').choices(statuses))
+  .option('--run <run>', 'only those of this run')
+  .option('--person <account>', 'only those about this account number')
+  .addOption(new Option('--limit <n>', 'how many').argParser(count).default(100))
+  .action(act(listQueue));
+
+withConfig('show', 'one item: what is delivered, and every answer', queue)
+  .argument('<item>')
+  .action((item: string, options) => end(showItem(item, options)));
+
+withConfig('preview', 'what would be sent, byte for byte; nothing is sent', queue)
+  .argument('[item...]', 'these items, as one batch')
+  .option('--target <name>', 'the next batch of this target')
+  .action((items: string[], options) => end(previewQueue(items, options)));
+
+withConfig('replay', 'queue failed items again, or sent ones that are named, and deliver', queue)
+  .argument('[item...]')
+  .option('--person <account>', 'failed items about this account number')
+  .option('--run <run>', 'failed items of this run')
+  .option('--target <name>', 'failed items for this target')
+  .option('--failed', 'every failed item', false)
+  .option('--no-deliver', 'queue them, and leave them to the next delivery')
+  .action((items: string[], options) => end(replayQueue(items, options)));
+
+withConfig('ack', 'an answer in place of the target’s: processing, sent or failed', queue)
+  .argument('<item>')
+  .argument('<status>', 'processing: another system has it in hand')
+  .option('--answer <text>', 'the words of the target; a failure needs them')
+  .option('--target <name>', 'refuse when the item is on its way elsewhere')
+  .action((item: string, status: string, options) => end(ackItem(item, status, options)));
+
+withConfig('pause', 'send nothing to a target after the batch in hand, until it is resumed', queue)
+  .argument('<target>')
+  .option('--reason <text>', 'why, for whoever looks')
+  .action((target: string, options) => end(pauseQueue(target, true, options)));
+
+withConfig('resume', 'go on sending to a target', queue)
+  .argument('<target>')
+  .action((target: string, options) => end(pauseQueue(target, false, options)));
+
+withConfig('fill', 'queue the whole roster for a target: one that is new, or has lost what it had', queue)
+  .argument('<target>')
+  .option('--no-deliver', 'queue it, and leave it to the next delivery')
+  .action((target: string, options) => end(fillQueue(target, options)));
+
+withConfig('discrepancies', 'people whose items are held back because the sources disagree about them', queue).action(
+  act(listDiscrepancies),
+);
+
+withConfig('review', 'let the items of a person pass although the sources disagree', queue)
+  .argument('<account>')
+  .option('--discrepancy <digest>', 'only this one')
+  .option('--note <text>', 'why, for whoever looks')
+  .action((account: string, options) => end(reviewDiscrepancy(account, options)));
 
 process.on('uncaughtException', crash);
 // Whoever reads may leave early (`| head`); the work goes on and ends with its own exit status.

@@ -158,8 +158,8 @@ export async function release(
   for (let after = 0; ; ) {
     const page = await store.outbox.list({ target, status: 'failed', withReason: true, after, limit: pageSize });
     if (!page.length) return released;
-    const free: string[] = [];
-    for (const item of page) if (await isGone(item)) free.push(item.item);
+    const free: { item: string }[] = [];
+    for (const item of page) if (await isGone(item)) free.push({ item: item.item });
     released += (await store.outbox.replay(free)).length;
     after = page.at(-1)!.seq;
   }

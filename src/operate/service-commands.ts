@@ -96,7 +96,7 @@ function printStatus(screen: Screen, { service, atWork, sources, targets }: Stat
           one.queue.queued + one.queue.processing,
           one.queue.failed,
           one.queue.sent,
-          stateOf(one),
+          stateOf(one) + (one.paused ? `, paused${one.paused.reason ? `: ${one.paused.reason}` : ''}` : ''),
         ]),
       )}`,
     );

@@ -134,7 +134,8 @@ export function exitOf({ runs, busy, deliveries }: SyncResult): number {
   const failedRun = busy.length > 0 || runs.some((run) => run.status === 'failed' || run.status === 'running');
   // What failed in an earlier sync is in the counts; only what fails now makes this one a failure.
   if (failedRun || deliveries.some((end) => end.error || end.failed > 0)) return exit.failed;
-  return runs.some((run) => run.status === 'held') ? exit.held : exit.done;
+  const held = runs.some((run) => run.status === 'held') || deliveries.some((end) => end.paused);
+  return held ? exit.held : exit.done;
 }
 
 function printSync(screen: Screen, { runs, busy, outbox, deliveries }: SyncResult, configFile: string): void {
@@ -148,5 +149,8 @@ function printSync(screen: Screen, { runs, busy, outbox, deliveries }: SyncResul
         targets.map(([target, { queued, processing, sent, failed }]) => [target, sent, queued + processing, failed]),
       )}`,
     );
-  for (const { target, error } of deliveries) if (error) screen.say(paint.red(`  ${target}: ${error.message}`));
+  for (const { target, error, paused } of deliveries) {
+    if (paused) screen.say(paint.yellow(`  ${target}: paused, nothing is sent; rosterd queue resume ${target}`));
+    if (error) screen.say(paint.red(`  ${target}: ${error.message}`));
+  }
 }

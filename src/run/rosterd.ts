@@ -9,9 +9,7 @@ export interface Rosterd {
   work: Work;
 }
 
-/** The targets as the outbox needs to know them. */
+/** The targets as the outbox needs to know them; also disabled ones, whose changes wait in the queue. */
 export function interests(config: Config): TargetInterest[] {
-  return config.targets
-    .filter((target) => target.enabled)
-    .map((target) => ({ target: target.name, accepts: target.connector.accepts(target.settings) }));
+  return config.targets.map((target) => ({ target: target.name, accepts: target.connector.accepts(target.settings) }));
 }

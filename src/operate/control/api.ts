@@ -1,18 +1,16 @@
 import { z } from 'zod';
-import { changeTypes } from '../../connector/target.ts';
-import type { OutboxItem, Run } from '../../store/port.ts';
+import type { Run } from '../../store/port.ts';
+import { queueEndpoints } from './queue-api.ts';
+import { changeType, count, type Endpoint, json, name, none, page, time } from './shapes.ts';
+
+export type { Endpoint } from './shapes.ts';
 
 /**
  * What the socket answers, endpoint by endpoint. Requests are checked by these schemas, the OpenAPI document is made of
  * them, and a test holds every answer against it.
  */
 
-const time = z.iso.datetime().describe('a time, ISO 8601 in UTC');
-const count = z.int().min(0);
-const name = z.string().min(1).max(200);
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'the 64 hexadecimal digits of a digest');
-const changeType = z.enum(changeTypes);
-
 /** Kinds of errors: the five of rosterd, and a fault of rosterd itself. */
 const errorKind = z.enum(['Misconfigured', 'Denied', 'Unavailable', 'Incomplete', 'Rejected', 'Unexpected']);
 
@@ -129,7 +127,16 @@ const status = z
         held: z.string().nullable().describe('the run that waits for a person'),
       }),
     ),
-    targets: z.array(z.strictObject({ ...lane, queue: outboxCounts })),
+    targets: z.array(
+      z.strictObject({
+        ...lane,
+        queue: outboxCounts,
+        paused: z
+          .strictObject({ at: time, reason: z.string().nullable() })
+          .nullable()
+          .describe('a person has stopped it'),
+      }),
+    ),
   })
   .meta({ id: 'Status', description: 'where everything stands' });
 
@@ -206,59 +213,12 @@ const reload = z
   })
   .meta({ id: 'Reload', description: 'what a reload changed' });
 
-const itemStatus = z.enum(['queued', 'processing', 'sent', 'failed', 'superseded']);
-
-const item = z
-  .looseObject({
-    item: z.string(),
-    target: z.string(),
-    plan: z.string(),
-    type: changeType,
-    seq: count.describe('place in the order of queueing'),
-    person: z.string().describe('an account number, or `course` and its names'),
-    status: itemStatus,
-    attempts: count,
-    answer: z.string().nullable().describe('the target’s own words'),
-    because: z
-      .string()
-      .nullable()
-      .describe(
-        '`superseded`: the item that carries its state; `failed`: `discrepancy`, or the item it stands behind; `processing`: `outside`',
-      ),
-    trail: z
-      .array(z.strictObject({ at: time, outcome: z.enum(['sent', 'failed', 'retry']), answer: z.string().nullable() }))
-      .describe('the last answers, oldest first'),
-  })
-  .meta({ id: 'QueueItem', description: 'a change on its way to one target' }) satisfies z.ZodType<
-  Omit<OutboxItem, 'delivery'>
->;
-
 /** Levels of the log that may be set, as `logLevels` names them. */
 const logLevel = z
   .strictObject({ level: z.enum(['error', 'warn', 'info', 'debug', 'silent']) })
   .meta({ id: 'LogLevel' });
 
 const runParams = z.strictObject({ run: name.describe('id of the run') });
-const page = (most: number, usual: number) =>
-  z.coerce.number().int().min(1).max(most).default(usual).describe(`how many, at most ${most}`);
-const none = z.strictObject({});
-
-/** One endpoint. Bodies are JSON; what is left out of a query or body has its default. */
-export interface Endpoint {
-  method: 'GET' | 'POST' | 'PUT';
-  /** As fastify writes it: `/v1/runs/:run`. */
-  path: string;
-  summary: string;
-  params: z.ZodObject;
-  query: z.ZodObject;
-  body: z.ZodType | null;
-  /** Status → what comes with it. A stream has one value of the schema a line. */
-  answers: Readonly<Record<number, { description: string; type: 'json' | 'ndjson' | 'text'; schema: z.ZodType }>>;
-}
-
-const json = <S extends z.ZodType>(description: string, schema: S) => ({
-  200: { description, type: 'json' as const, schema },
-});
 
 /** Every endpoint by its name, which is the operation's id. */
 export const endpoints = {
@@ -319,17 +279,7 @@ export const endpoints = {
     ...{ params: runParams, query: none, body: null },
     answers: json('the run, with the decision', z.strictObject({ run })),
   },
-  queue: {
-    ...{ method: 'GET', path: '/v1/queue', summary: 'Changes on their way, in the order of queueing' },
-    ...{ params: none, body: null },
-    query: z.strictObject({
-      target: name.optional(),
-      status: itemStatus.optional(),
-      plan: name.optional(),
-      limit: page(1000, 100),
-    }),
-    answers: json('items', z.strictObject({ items: z.array(item) })),
-  },
+  ...queueEndpoints,
   reload: {
     ...{ method: 'POST', path: '/v1/reload', summary: 'Reads the configuration again' },
     ...{ params: none, query: none, body: null, answers: json('what differs', reload) },

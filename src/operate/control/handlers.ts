@@ -6,7 +6,9 @@ import { changeOf } from '../../reconcile/plan.ts';
 import { selectSources } from '../../schedule/select.ts';
 import type { Plan, PlanPosition, Run } from '../../store/port.ts';
 import { approveHeld, rejectHeld } from '../approve.ts';
+import { fill } from '../fill.ts';
 import { mostNotes, typesIn } from '../history.ts';
+import { acknowledge, discrepancies, preview, replay, review, setPaused } from '../queue.ts';
 import type { Service } from '../service.ts';
 import { withSource } from '../session.ts';
 import { exitOf, outboxCounts } from '../sync.ts';
@@ -47,9 +49,50 @@ export function handlersOf(service: Service): Handlers {
       const { source } = await runOf(service, params.run);
       return { run: await withSource(service.rosterd, source, (mine) => rejectHeld(mine, params.run)) };
     },
-    async queue({ query: { target, status, plan, limit } }) {
-      const filter = { limit, ...(target && { target }), ...(status && { status }), ...(plan && { plan }) };
-      return { items: await service.rosterd.store.outbox.list(filter) };
+    async queue({ query: { target, status, plan, person, after, limit } }) {
+      const filter = {
+        ...{ limit, after, ...(target && { target }), ...(status && { status }), ...(plan && { plan }) },
+        ...(person && { people: [person] }),
+      };
+      const items = await service.rosterd.store.outbox.list(filter);
+      return { items, next: items.length === limit ? items.at(-1)!.seq : null };
+    },
+    async item({ params: { item } }) {
+      const found = await service.rosterd.store.outbox.get(item);
+      if (!found) throw new NotFound(`there is no item ${item}`, { remedy: 'rosterd queue list lists them' });
+      return found;
+    },
+    preview: async ({ body }) => ({ requests: await preview(service.rosterd, body) }),
+    async replay({ body }) {
+      const done = await replay(service.rosterd, body);
+      if (done.replayed.length) scheduler.deliverNow('replay');
+      return done;
+    },
+    async ack({ body: { item, status, answer, target } }) {
+      const acked = await acknowledge(service.rosterd, item, { status, answer, ...(target && { target }) });
+      // what stood behind it may go now
+      scheduler.deliverNow('ack');
+      return acked;
+    },
+    pause: async ({ params: { target }, body: { reason } }) => ({
+      target,
+      changed: await setPaused(service.rosterd, target, true, reason),
+    }),
+    async resume({ params: { target } }) {
+      const changed = await setPaused(service.rosterd, target, false, null);
+      scheduler.deliverNow('resume');
+      return { target, changed };
+    },
+    async fill({ params: { target } }) {
+      const queued = await fill(service.rosterd, target);
+      scheduler.deliverNow('fill');
+      return { target, queued };
+    },
+    discrepancies: async () => ({ discrepancies: await discrepancies(service.rosterd) }),
+    async review({ body: { account, discrepancy, note } }) {
+      const passed = await review(service.rosterd, account, { discrepancy, note });
+      scheduler.deliverNow('review');
+      return { discrepancies: passed };
     },
     async reload() {
       const result = await service.reload();
@@ -179,9 +222,13 @@ async function statusOf(service: Service): Promise<Omit<StatusBody, 'sources' | 
     }),
   );
   const counts = await outboxCounts(service.rosterd);
+  const pauses = new Map((await store.outbox.pauses()).map(({ target, ...pause }) => [target, pause]));
   return {
     service: about,
     atWork,
-    ...{ sources: known, targets: targets.map((one) => ({ ...one, queue: counts[one.name] })) },
+    ...{
+      sources: known,
+      targets: targets.map((one) => ({ ...one, queue: counts[one.name], paused: pauses.get(one.name) ?? null })),
+    },
   };
 }

@@ -157,8 +157,9 @@ export function parse<T>(value: unknown): T {
   return JSON.parse(value as string) as T;
 }
 
-/** Pauses of targets, and discrepancies that a person has looked at. */
+/** What is asked of one person; pauses of targets, and discrepancies that a person has looked at. */
 const queueTables = `
+CREATE INDEX outbox_person ON outbox (person, seq);
 CREATE TABLE pauses (target TEXT PRIMARY KEY, at TEXT NOT NULL, reason TEXT) WITHOUT ROWID;
 CREATE TABLE reviews (account TEXT, discrepancy TEXT, at TEXT NOT NULL, note TEXT,
   PRIMARY KEY (account, discrepancy)) WITHOUT ROWID;

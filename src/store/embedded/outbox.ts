@@ -85,13 +85,16 @@ export function outbox(db: Database): Outbox {
 
     async replay(items) {
       return db.tx(() =>
-        items.filter((item) =>
-          db.run(
-            `UPDATE outbox SET status = 'queued', because = NULL, attempts = 0
-             WHERE item = ? AND status IN ('failed', 'sent')`,
-            item,
-          ),
-        ),
+        items
+          .filter(({ item, delivery }) =>
+            db.run(
+              `UPDATE outbox SET status = 'queued', because = NULL, attempts = 0, body = coalesce(?, body)
+               WHERE item = ? AND status IN ('failed', 'sent')`,
+              delivery ? JSON.stringify(delivery) : null,
+              item,
+            ),
+          )
+          .map(({ item }) => item),
       );
     },
 

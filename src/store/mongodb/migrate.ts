@@ -49,7 +49,7 @@ const migrations: readonly Migration[] = [
       ['accounts', { alias: 1 }, { sparse: true }],
     ],
   },
-  { layout: 3, indexes: [], step: namePeople },
+  { layout: 3, indexes: [['outbox', { person: 1, seq: 1 }]], step: namePeople },
 ];
 
 /** Items of older versions do not say whom they are about. */

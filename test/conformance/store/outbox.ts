@@ -193,15 +193,23 @@ export function outboxConformance(open: OpenStore): void {
       at,
     );
     await store.outbox.processing('canvas', [three!]);
-    expect(await store.outbox.replay([one!, two!, three!, four!, 'nothing'])).toEqual([one, two]);
-    expect(await store.outbox.replay([one!])).toEqual([]);
+    expect(await store.outbox.replay([one!, two!, three!, four!, 'nothing'].map((item) => ({ item })))).toEqual([
+      one,
+      two,
+    ]);
+    expect(await store.outbox.replay([{ item: one! }])).toEqual([]);
     const again = await reopen();
     expect((await again.outbox.queued('canvas', 0, 10)).map(({ item, attempts }) => [item.item, attempts])).toEqual([
       [one, 0],
       [two, 0],
       [four, 0],
     ]);
-    expect((await again.outbox.get(one!))!.trail).toEqual([{ at, outcome: 'failed', answer: 'no' }]);
+    const { trail, delivery } = (await again.outbox.get(one!))!;
+    expect(trail).toEqual([{ at, outcome: 'failed', answer: 'no' }]);
+    await again.outbox.settle('canvas', [{ item: one!, outcome: 'sent', answer: 'ok' }], at);
+    const newer = { ...delivery, changed: ['year'] };
+    expect(await again.outbox.replay([{ item: one!, delivery: newer }])).toEqual([one]);
+    expect((await again.outbox.get(one!))!.delivery).toEqual(newer);
   });
 
   test('answers are kept, the last twenty, oldest first', async () => {
@@ -230,7 +238,7 @@ export function outboxConformance(open: OpenStore): void {
     expect(
       (await again.outbox.list({ status: 'failed', withReason: true, limit: 10 })).map(({ item }) => item),
     ).toEqual([one]);
-    expect(await again.outbox.replay([one!])).toEqual([one]);
+    expect(await again.outbox.replay([{ item: one! }])).toEqual([one]);
     expect(await statusOf(again, one!)).toEqual(['queued', null, 0, 'waits']);
   });
 
@@ -248,7 +256,7 @@ export function outboxConformance(open: OpenStore): void {
     expect(await statusOf(again, two!)).toEqual(['superseded', one, 0, null]);
     expect((await again.outbox.get(three!))!.status).toBe('processing');
     expect(await again.outbox.counts()).toEqual({ canvas: { ...none, queued: 1, processing: 1 } });
-    expect(await again.outbox.replay([two!])).toEqual([]);
+    expect(await again.outbox.replay([{ item: two! }])).toEqual([]);
   });
 
   test('items do not become one that is in hand or sent by now', async () => {

@@ -64,7 +64,7 @@ test('an older layout is refused too, in plain words, and left as it is', async 
 });
 
 /** Takes away what layout 4 has more than 3. */
-const withoutQueue = `DROP TABLE pauses; DROP TABLE reviews; ALTER TABLE outbox DROP COLUMN person;
+const withoutQueue = `DROP INDEX outbox_person; DROP TABLE pauses; DROP TABLE reviews; ALTER TABLE outbox DROP COLUMN person;
   ALTER TABLE outbox DROP COLUMN because; ALTER TABLE outbox DROP COLUMN trail;`;
 
 test('layout 3 is brought up: items say whom they are about', async () => {

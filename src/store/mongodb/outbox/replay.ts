@@ -1,16 +1,25 @@
+import type { DeliveryItem } from '../../../connector/target.ts';
+import type { OutboxDoc } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 
 /**
  * Queues items again, one by one: each is asked for what it is at that moment, so that one in hand, or replayed by somebody
  * else, stays as it is. A deliverer never writes a failed or a sent item, so no lock is needed.
  */
-export async function replayItems(m: Mongo, items: readonly string[]): Promise<string[]> {
+export async function replayItems(
+  m: Mongo,
+  items: readonly { item: string; delivery?: DeliveryItem }[],
+): Promise<string[]> {
   const done: string[] = [];
-  for (const item of items) {
+  for (const { item, delivery } of items) {
+    const { item: _, ...sent } = delivery ?? { item };
     const { modifiedCount } = await m.attempt(() =>
       m.outbox.updateOne(
         { _id: item, status: { $in: ['failed', 'sent'] } },
-        { $set: { status: 'queued', attempts: 0 }, $unset: { because: '' } },
+        {
+          $set: { status: 'queued', attempts: 0, ...(delivery ? { delivery: sent as OutboxDoc['delivery'] } : {}) },
+          $unset: { because: '' },
+        },
       ),
     );
     if (modifiedCount) done.push(item);

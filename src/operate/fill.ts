@@ -1,0 +1,82 @@
+import { type AccountFacts, type CourseName, courseKey, type DeliveryItem } from '../connector/target.ts';
+import { withRosterStill } from '../deliver/roster.ts';
+import { personOf } from '../outbox/items.ts';
+import { changeRank } from '../reconcile/model.ts';
+import { courseDigest } from '../reconcile/plan.ts';
+import { newRunId } from '../run/record.ts';
+import type { Rosterd } from '../run/rosterd.ts';
+import type { OutboxItem } from '../store/port.ts';
+import { findTarget } from './queue.ts';
+
+const lotSize = 500;
+
+/**
+ * Queues the whole roster for a target that was added later, or that has lost what it had: every course that people are
+ * enrolled in, everybody with an active account, and their enrolments. Disabled accounts are left out: of one that the
+ * target never had there is nothing to disable. Says how many items that is. Whatever is queued for it already goes first.
+ */
+export async function fill(rosterd: Rosterd, name: string): Promise<number> {
+  const { store, work } = rosterd;
+  const { connector, settings } = findTarget(rosterd, name);
+  const accepts = connector.accepts(settings);
+  const plan = newRunId('fill', work.clock);
+  const count = await withRosterStill(store, name, work, async (roster) => {
+    let queued = 0;
+    const put = async (lot: OutboxItem[]): Promise<void> => {
+      await store.outbox.restore(lot);
+      queued += lot.length;
+      work.progress(name, `${queued.toLocaleString('en')} items queued`);
+    };
+    const itemOf = (
+      type: DeliveryItem['type'],
+      account: AccountFacts | null,
+      course: CourseName | null,
+    ): OutboxItem => {
+      const key = [account?.account, course && courseDigest(course)].filter(Boolean).join('/');
+      const item = `${plan}:${changeRank[type]}:${key}:${name}`;
+      const facts = account && Object.keys(account).sort();
+      const delivery = { item, type, account, course, changed: facts ?? [], before: null, emailConfirmed: false };
+      return {
+        ...{ item, seq: 0, target: name, plan, type, person: personOf(delivery), status: 'queued', attempts: 0 },
+        ...{ answer: null, because: null, trail: [], delivery },
+      };
+    };
+    const used = new Set<string>();
+    for await (const { account, enrolments } of roster.people())
+      if (account.status === 'active') for (const course of enrolments) used.add(courseKey(course));
+    // courses, then people, then enrolments: as in a plan
+    const passes: (() => AsyncGenerator<OutboxItem>)[] = [
+      async function* () {
+        for (const key of [...used].sort()) {
+          const [faculty, department, course] = key.split('\u001f') as [string, string, string];
+          yield itemOf('course.create', null, { faculty, department, course });
+        }
+      },
+      async function* () {
+        for await (const { account } of roster.people())
+          if (account.status === 'active') yield itemOf('account.create', account, null);
+      },
+      async function* () {
+        for await (const { account, enrolments } of roster.people())
+          if (account.status === 'active')
+            for (const { faculty, department, course } of enrolments)
+              yield itemOf('enrolment.add', account, { faculty, department, course });
+      },
+    ];
+    for (const pass of passes) {
+      let lot: OutboxItem[] = [];
+      for await (const item of pass()) {
+        if (!accepts.includes(item.type)) continue;
+        lot.push(item);
+        if (lot.length === lotSize) {
+          await put(lot);
+          lot = [];
+        }
+      }
+      if (lot.length) await put(lot);
+    }
+    return queued;
+  });
+  work.log.info({ event: 'queue.filled', target: name, items: count }, `${name}: the whole roster is queued`);
+  return count;
+}
