@@ -83,7 +83,7 @@ export async function drain(
       await work.clock.wait(next - now(), work.signal);
       continue;
     }
-    let results: ItemResult[];
+    let results: Settlement[];
     try {
       results = completeResults(batch, await send(batch));
     } catch (error) {
@@ -134,7 +134,7 @@ export async function pausedOf(store: Store, target: string): Promise<boolean> {
  * would be tried for ever, and nobody would look.
  */
 async function givenUp(
-  results: ItemResult[],
+  results: Settlement[],
   batch: readonly DeliveryItem[],
   { giveUpAfter }: TargetConfig,
   store: Store,

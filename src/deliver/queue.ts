@@ -38,8 +38,7 @@ export async function nextBatch(
     const troubled = [...new Set(queued.map(personOf))].filter((person) => obstacles.troubled.has(person));
     const { failed, elsewhere } = await standing(store, target, troubled);
 
-    const away = putAway(queued, failed, obstacles.discrepancies);
-    const { merges, voids } = unions(queued, failed, new Set(away.map(({ item }) => item)));
+    const { merges, voids } = unions(page, failed, obstacles.discrepancies);
     if (merges.length || voids.length) {
       await store.outbox.merge(target, merges);
       await store.outbox.supersede(target, voids);
@@ -47,6 +46,7 @@ export async function nextBatch(
       after = 0;
       continue;
     }
+    const away = putAway(queued, failed, obstacles.discrepancies);
     if (away.length) {
       await settle(away);
       const theirs = new Set(away.map(({ item }) => item));
@@ -111,34 +111,43 @@ function putAway(
   });
 }
 
-/** What can be made of items of one subject that nobody has sent: see `unite`. A failed one goes on as one with a newer. */
+/**
+ * What can be made of items of one subject that nobody has sent: see `unite`. Failed ones go on as one with a newer; those
+ * between count as well, or a newer state would overtake an older one, which would then be sent over it.
+ */
 function unions(
-  queued: readonly DeliveryItem[],
+  queued: readonly { seq: number; item: DeliveryItem }[],
   failed: readonly OutboxItem[],
-  away: ReadonlySet<string>,
+  discrepancies: ReadonlyMap<string, Discrepancy>,
 ): { merges: Merge[]; voids: { item: string; because: string }[] } {
-  const merges = new Map<string, Merge & { gone: string[] }>();
+  const merges: Merge[] = [];
   const voids: { item: string; because: string }[] = [];
-  const open = new Map<string, DeliveryItem>();
-  // of a subject the failed ones are older: what is behind a failure in the order was queued behind it
-  for (const { delivery, because } of failed) if (because === null) open.set(subjectOf(delivery), delivery);
-  for (const item of queued) {
-    if (away.has(item.item)) continue;
-    const subject = subjectOf(item);
-    const earlier = open.get(subject);
-    const union = earlier ? unite(earlier, item) : null;
-    if (earlier && union === 'void') {
-      merges.delete(earlier.item);
-      voids.push({ item: earlier.item, because: item.item });
-    } else if (earlier && union !== null && union !== 'void') {
-      const gone = [...(merges.get(earlier.item)?.gone ?? []), item.item];
-      merges.set(earlier.item, { into: earlier.item, delivery: union.into, gone });
-      open.set(subject, union.into);
-      continue;
+  const fresh = new Set(queued.map(({ item }) => item.item));
+  const all = [...failed.map(({ seq, delivery }) => ({ seq, item: delivery })), ...queued];
+  const inOrder = all.sort((a, b) => a.seq - b.seq).map(({ item }) => item);
+  for (const chain of Map.groupBy(inOrder, subjectOf).values()) {
+    if (chain.length < 2 || !chain.some(({ item }) => fresh.has(item))) continue;
+    if (discrepancies.has(personOf(chain[0]!))) continue;
+    let [earlier] = chain as [DeliveryItem];
+    let gone: string[] = [];
+    const keep = (): void => {
+      if (gone.length) merges.push({ into: earlier.item, delivery: earlier, gone });
+    };
+    for (const item of chain.slice(1)) {
+      const union = unite(earlier, item);
+      if (union !== null && union !== 'void') {
+        earlier = union.into;
+        gone.push(item.item);
+        continue;
+      }
+      if (union === 'void') voids.push({ item: earlier.item, because: item.item });
+      else keep();
+      earlier = item;
+      gone = [];
     }
-    open.set(subject, item);
+    keep();
   }
-  return { merges: [...merges.values()], voids };
+  return { merges, voids };
 }
 
 /** Queues again what is failed for a reason that is gone: a discrepancy that is settled, an item before it that got through. */

@@ -110,7 +110,11 @@ async function replayPage({ store }: Rosterd, page: readonly OutboxItem[], done:
     }
     const later: Later[] = (theirs.get(subjectKey(item)) ?? [])
       .filter(({ seq, status }) => seq > item.seq && status !== 'superseded')
-      .map(({ item: id, delivery }) => ({ item: id, delivery }));
+      .map(({ item: id, delivery, status }) => ({
+        item: id,
+        delivery,
+        sent: status === 'sent' || status === 'processing',
+      }));
     const fate = renewed(item.delivery, later);
     if ('delivery' in fate) again.push({ item: item.item, delivery: fate.delivery });
     else if (item.status === 'failed') {

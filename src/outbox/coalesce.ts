@@ -18,7 +18,10 @@ export function unite(earlier: DeliveryItem, later: DeliveryItem): Union {
   if (first === 'account.disable' && second === 'account.enable') return 'void';
   if (first === 'account.enable' && second === 'account.disable') return 'void';
   if (first === 'course.archive' && second === 'course.create') return 'void';
-  if (second !== 'account.update' || !takesLater(first)) return null;
+  // of somebody whom the target never met, coming back is nothing new
+  const adds =
+    second === 'account.update' ? takesLater(first) : first === 'account.create' && second === 'account.enable';
+  if (!adds) return null;
   // each says what the roles were at its own moment
   if (earlier.enrolments || later.enrolments) return null;
   return { into: withLater(earlier, later) };
@@ -44,6 +47,8 @@ function withLater(earlier: DeliveryItem, later: DeliveryItem): DeliveryItem {
 export interface Later {
   item: string;
   delivery: DeliveryItem;
+  /** True: the target has it. */
+  sent: boolean;
 }
 
 /**
@@ -54,9 +59,9 @@ export function renewed(
   delivery: DeliveryItem,
   later: readonly Later[],
 ): { delivery: DeliveryItem } | { void: string } {
-  const newest = later.at(-1);
-  if (!newest) return { delivery };
-  if (delivery.course) return { void: newest.item };
+  const last = later.at(-1);
+  if (!last) return { delivery };
+  if (delivery.course) return { void: last.item };
   const { type } = delivery;
   // The facts of an account are whole in each of its items; what an item does beside, only its own kind does.
   const does = (one: Later): boolean =>
@@ -65,5 +70,7 @@ export function renewed(
       : type === 'account.update' && one.delivery.type === 'account.update' && !delivery.enrolments;
   const same = later.filter(does).at(-1);
   if (same) return { void: same.item };
-  return { delivery: { ...delivery, account: newest.delivery.account } };
+  // what is still to come brings its own facts
+  const newest = later.filter(({ sent }) => sent).at(-1);
+  return { delivery: newest ? { ...delivery, account: newest.delivery.account } : delivery };
 }

@@ -40,7 +40,7 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
   const pending = new Set<string>();
   for (const person of persons)
     if (person.conflict) {
-      notes.push(conflictNote(person));
+      notes.push(conflictNote(person, component.accounts));
       for (const key of personKeys(person)) pending.add(key);
     }
 
@@ -245,12 +245,22 @@ function doubtAbout(
   return null;
 }
 
-function conflictNote(person: Person): Note {
+/** Whoever is meant has it, also where the conflict is about who that is: the account of the id, else of the address. */
+function accountMeant(person: Person, accounts: readonly Account[]): Account | undefined {
+  if (person.account) return person.account;
+  const keys = new Set(personKeys(person));
+  for (const kind of ['n:', 'i:', 'a:', 'e:'])
+    for (const account of accounts)
+      if (keysOfAccount(account).some((key) => key.startsWith(kind) && keys.has(key))) return account;
+  return undefined;
+}
+
+function conflictNote(person: Person, accounts: readonly Account[]): Note {
   return {
     kind: 'conflict',
     reason: person.conflict!.reason,
     text: person.conflict!.text,
-    account: person.account?.account ?? null,
+    account: accountMeant(person, accounts)?.account ?? null,
     rows: origins(person.rows),
   };
 }

@@ -9,7 +9,10 @@ export interface CrashPoint {
   when: 'before' | 'after';
 }
 
-const writes = new Set(['put', 'putPack', 'add', 'end', 'discard', 'note', 'pending', 'apply', 'putCourses']);
+const writes = new Set([
+  ...['put', 'putPack', 'add', 'end', 'discard', 'note', 'pending', 'apply', 'putCourses'],
+  ...['recover', 'processing', 'settle', 'merge', 'supersede', 'replay', 'forget', 'unreview'],
+]);
 
 /** The store of a process that dies at one of its writes: from then on every call fails, reading ones too. */
 export function crashingStore(store: Store, point: CrashPoint): { store: Store; died(): boolean } {

@@ -1,0 +1,145 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { courseKey } from '../../src/connector/target.ts';
+import { deliverAll } from '../../src/deliver/deliver.ts';
+import { replay } from '../../src/operate/queue.ts';
+import { crashingStore } from '../support/crashing-store.ts';
+import { noLimits, Site } from '../support/history.ts';
+import type { MemoryRow } from '../support/memory-source.ts';
+import { type Fault, StrictTarget } from '../support/strict-target.ts';
+
+/**
+ * Whatever happens on the way, in the end every target has what the roster says: each item has its effect once, and the
+ * effects on one subject come in the order of the plans. The target is strict: it refuses changes of people whom it never
+ * met, and nothing but a fault may make it refuse.
+ */
+
+const numRuns = Number(process.env['ROSTERD_PROPERTY_RUNS'] ?? 150);
+const patience = {
+  batch: { retries: 1, firstWaitMs: 1_000, longestWaitMs: 60_000 },
+  itemAttempts: 2,
+  itemFirstWaitMs: 500,
+};
+
+/** A day: who is there, with which name and in which courses; what goes wrong at the target; where the process dies. */
+const days = fc.array(
+  fc.record({
+    people: fc.array(
+      fc.option(
+        fc.record({
+          name: fc.constantFrom('A', 'B', 'C'),
+          courses: fc.uniqueArray(fc.constantFrom('C1', 'C2', 'C3'), { minLength: 1 }),
+        }),
+        { nil: null },
+      ),
+      { minLength: 4, maxLength: 4 },
+    ),
+    faults: fc.array(
+      fc.oneof(
+        fc.record({ fault: fc.constant('away' as const), when: fc.constantFrom('before' as const, 'after' as const) }),
+        fc.record({
+          fault: fc.constantFrom('refuses' as const, 'puts off' as const),
+          nth: fc.integer({ min: 1, max: 3 }),
+        }),
+      ),
+      { maxLength: 5 },
+    ),
+    dies: fc.option(
+      fc.record({ write: fc.integer({ min: 1, max: 12 }), when: fc.constantFrom('before' as const, 'after' as const) }),
+      { nil: null },
+    ),
+    delivers: fc.boolean(),
+    replays: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 6 },
+);
+type Day = typeof days extends fc.Arbitrary<(infer D)[]> ? D : never;
+
+function rowsOf(people: Day['people']): MemoryRow[] {
+  return people.flatMap((person, n) =>
+    (person?.courses ?? []).map(
+      (course): MemoryRow => [
+        ...(['F', 'D', course, person!.name, 'L'] as const),
+        ...([`p${n}@x.edu`, '1', `id${n}`] as const),
+      ],
+    ),
+  );
+}
+
+/** One delivery, by a process that dies when it is told to. */
+async function deliver(site: Site, dies: Day['dies']): Promise<void> {
+  const { config, work } = site.rosterd;
+  if (!dies) {
+    await deliverAll(config, site.store, work, patience);
+    return;
+  }
+  const dying = crashingStore(site.store, dies);
+  const [end] = await deliverAll(config, dying.store, work, patience);
+  // told, not thrown: what a delivery ends with is its outcome
+  if (end?.error && dying.died()) expect(end.error.message).not.toContain('no such person');
+  await site.restart();
+}
+
+async function story(history: Day[], size: number): Promise<void> {
+  const target = new StrictTarget('crm');
+  await using site = new Site({ sources: ['sis'], limits: noLimits, targets: [target.config(size)] });
+  for (const { people, faults, dies, delivers, replays } of history) {
+    // an empty answer is held whatever the limits; that is another test's story
+    if (people.some((person) => person)) await site.run('sis', rowsOf(people));
+    target.faults = [...faults] satisfies Fault[];
+    if (replays) await replay(site.rosterd, {});
+    if (delivers) await deliver(site, dies);
+  }
+  target.faults = [];
+  for (let round = 0; round < 3; round += 1) {
+    await replay(site.rosterd, {});
+    await deliverAll(site.rosterd.config, site.store, site.rosterd.work, patience);
+  }
+
+  expect(target.refusals).toEqual([]);
+  const { members } = await site.look();
+  const facts = members.map(({ enrolments: _, ...account }) => account);
+  expect([...target.people.values()].sort((a, b) => (a.account < b.account ? -1 : 1))).toEqual(facts);
+  const enrolled = members.flatMap(({ account, enrolments }) => enrolments.map((key) => `${account} ${key}`));
+  expect([...target.enrolments].sort()).toEqual(enrolled.sort());
+
+  const items = await site.store.outbox.list({ limit: 100_000 });
+  expect(items.filter(({ status }) => status !== 'sent' && status !== 'superseded')).toEqual([]);
+  const places = new Map(items.map(({ item, seq }) => [item, seq]));
+  const last = new Map<string, number>();
+  const seen = new Set<string>();
+  for (const { item, subject, state } of target.effects) {
+    expect(seen.has(`${item} ${state}`), `${item} has its effect once`).toBe(false);
+    seen.add(`${item} ${state}`);
+    expect(places.get(item)!, `${item} comes in its order`).toBeGreaterThanOrEqual(last.get(subject) ?? 0);
+    last.set(subject, places.get(item)!);
+  }
+}
+
+test('whatever goes wrong on the way, the target ends as the roster is', async () => {
+  await fc.assert(
+    fc.asyncProperty(days, fc.constantFrom(1, 2, 5, 100), (history, size) => story(history, size)),
+    { numRuns },
+  );
+});
+
+test('a person who is away for a day before the delivery loses nothing', async () => {
+  const target = new StrictTarget('crm');
+  await using site = new Site({ sources: ['sis'], limits: noLimits, targets: [target.config(100)] });
+  const both = [
+    { name: 'A', courses: ['C1'] },
+    { name: 'B', courses: ['C1'] },
+  ] as Day['people'];
+  await site.run('sis', rowsOf(both));
+  await deliver(site, null);
+  const before = target.effects.length;
+  await site.run('sis', rowsOf([both[0]!, null]));
+  await site.run('sis', rowsOf(both));
+  await deliver(site, null);
+  expect(target.effects.slice(before)).toEqual([]);
+  expect(target.enrolments.has(`9500000002 ${courseKey({ faculty: 'F', department: 'D', course: 'C1' })}`)).toBe(true);
+  expect((await site.store.outbox.list({ status: 'superseded', limit: 99 })).map(({ type }) => type)).toEqual([
+    'enrolment.remove',
+    'account.disable',
+  ]);
+});

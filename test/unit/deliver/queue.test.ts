@@ -1,0 +1,243 @@
+import { expect, onTestFinished, test } from 'vitest';
+import type { DeliveryItem, ItemResult } from '../../../src/connector/target.ts';
+import { deliverAll } from '../../../src/deliver/deliver.ts';
+import { fill } from '../../../src/operate/fill.ts';
+import { acknowledge, discrepancies, replay, review, setPaused } from '../../../src/operate/queue.ts';
+import { everything, noLimits, Site } from '../../support/history.ts';
+import type { MemoryRow } from '../../support/memory-source.ts';
+
+/** What is kept back on the way to a target, why, and what lets it go. */
+
+const patience = { batch: { retries: 0, firstWaitMs: 1, longestWaitMs: 60_000 }, itemAttempts: 2, itemFirstWaitMs: 1 };
+const row = (who: string, changes: { course?: string; name?: string; email?: string } = {}): MemoryRow => [
+  ...(['F', 'D', changes.course ?? 'C1', changes.name ?? who, 'L'] as const),
+  ...([changes.email ?? `${who}@x.edu`, '1', who] as const),
+];
+
+/** A site with one target that answers as a test says; `told`: everything that it was ever sent. */
+async function siteWith({ sources = ['sis'], giveUpAfter = 50 } = {}) {
+  const told: string[] = [];
+  const answers = { of: (_item: DeliveryItem, _text: string): Partial<ItemResult> => ({}) };
+  const textOf = ({ account, type, course }: DeliveryItem): string =>
+    [account?.firstName, type, course?.course].filter(Boolean).join(' ');
+  const connector = {
+    ...everything,
+    open: async () => ({
+      deliver: async (items: readonly DeliveryItem[]) =>
+        items.map((item): ItemResult => {
+          told.push(textOf(item));
+          return { item: item.item, outcome: 'sent', answer: null, ...answers.of(item, textOf(item)) } as ItemResult;
+        }),
+      close: async () => {},
+    }),
+  };
+  const settings = { url: 'http://127.0.0.1:9' };
+  const target = { name: 'crm', connector, enabled: true, rate: null, giveUpAfter, settings };
+  const site = new Site({ sources, limits: noLimits, targets: [target] });
+  onTestFinished(() => site[Symbol.asyncDispose]());
+  return {
+    site,
+    told,
+    answers,
+    async deliver() {
+      told.length = 0;
+      const [end] = await deliverAll(site.rosterd.config, site.store, site.rosterd.work, patience);
+      return end!;
+    },
+    items: () => site.store.outbox.list({ limit: 999 }),
+    async stands() {
+      const items = await site.store.outbox.list({ limit: 999 });
+      return Object.fromEntries(items.map(({ delivery, status }) => [textOf(delivery), status]));
+    },
+  };
+}
+const refuse =
+  (...texts: string[]) =>
+  (_: DeliveryItem, text: string) =>
+    texts.includes(text) ? { outcome: 'failed' as const, answer: 'last name is missing' } : {};
+
+test('behind an account that the target refused nothing of the person is sent, and it comes by itself when it got through', async () => {
+  const { site, told, answers, deliver, stands, items } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob')]);
+  answers.of = refuse('ann account.create', 'ann enrolment.add C1');
+  await deliver();
+  await site.run('sis', [row('ann'), row('ann', { course: 'C2' }), row('bob')]);
+  expect(await deliver()).toMatchObject({ sent: 0, failed: 1 });
+  expect(told).toEqual([]);
+  const [create, ...behind] = (await items()).filter(({ status }) => status === 'failed');
+  expect([create!.because, behind.map(({ because }) => because)]).toEqual([null, [create!.item, create!.item]]);
+  answers.of = () => ({});
+  expect((await replay(site.rosterd, { items: [create!.item] })).replayed).toEqual([create!.item]);
+  expect(await deliver()).toMatchObject({ sent: 3, failed: 0 });
+  expect(told).toEqual(['ann account.create', 'ann enrolment.add C1', 'ann enrolment.add C2']);
+  expect(new Set(Object.values(await stands()))).toEqual(new Set(['sent']));
+});
+
+test('a correction in the source mends a refused account without anybody', async () => {
+  const { site, told, answers, deliver, items } = await siteWith();
+  await site.run('sis', [row('ann')]);
+  answers.of = refuse('ann account.create', 'ann enrolment.add C1');
+  await deliver();
+  answers.of = refuse('ann account.create');
+  await site.run('sis', [row('ann', { name: 'Ann' })]);
+  expect(await deliver()).toMatchObject({ sent: 2, failed: 0 });
+  expect(told).toEqual(['Ann account.create', 'ann enrolment.add C1']);
+  const [create, , update] = await items();
+  expect(update).toMatchObject({ type: 'account.update', status: 'superseded', because: create!.item });
+  expect(create!.trail.map(({ outcome, answer }) => [outcome, answer])).toEqual([
+    ['failed', 'last name is missing'],
+    ['sent', null],
+  ]);
+});
+
+test('many updates that wait are one request, and each says where it went', async () => {
+  const { site, told, deliver, stands } = await siteWith();
+  await site.run('sis', [row('ann')]);
+  await deliver();
+  for (const name of ['Ann', 'Anna', 'Annie']) await site.run('sis', [row('ann', { name })]);
+  await deliver();
+  expect(told).toEqual(['Annie account.update']);
+  expect(await stands()).toMatchObject({ 'Annie account.update': 'superseded', 'Anna account.update': 'superseded' });
+});
+
+test('a discrepancy holds back what was queued before, until a run settles it', async () => {
+  const { site, told, deliver, items } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { name: 'Bob' })]);
+  // somebody new comes with ann's address and an id of their own
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { name: 'Bob' }), row('eve', { email: 'ann@x.edu' })]);
+  expect(await deliver()).toMatchObject({ sent: 1, failed: 1 });
+  expect(told).toEqual(['Bob account.update']);
+  const held = (await items()).filter(({ status }) => status === 'failed');
+  expect(held.map(({ because, attempts }) => [because, attempts])).toEqual([['discrepancy', 0]]);
+  expect(held[0]!.answer).toContain('two-ids-one-email');
+  expect((await replay(site.rosterd, {})).left.map(({ why }) => why)).toEqual([
+    'an open discrepancy holds it back: rosterd queue discrepancies',
+  ]);
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { name: 'Bob' })]);
+  expect(await deliver()).toMatchObject({ sent: 1, failed: 0 });
+  expect(told).toEqual(['Ann account.update']);
+});
+
+test('a discrepancy that a person has looked at lets its items pass; another one of the same person does not', async () => {
+  const { site, told, deliver } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob')]);
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob'), row('eve', { email: 'ann@x.edu' })]);
+  await deliver();
+  const [open] = await discrepancies(site.rosterd);
+  await expect(review(site.rosterd, '9509999999', { note: null })).rejects.toThrow(/no such open discrepancy/);
+  await review(site.rosterd, open!.account, { note: 'called them' });
+  expect(await deliver()).toMatchObject({ sent: 1 });
+  expect(told).toEqual(['Ann account.update']);
+  expect((await discrepancies(site.rosterd))[0]!.reviewed?.note).toBe('called them');
+  // settled and come again, it is a matter of its own
+  await site.run('sis', [row('ann', { name: 'Anna' }), row('bob')]);
+  await deliver();
+  expect(await site.store.outbox.reviews()).toEqual([]);
+});
+
+test('nothing is sent to a paused target, and nothing is lost', async () => {
+  const { site, told, deliver } = await siteWith();
+  await site.run('sis', [row('ann')]);
+  expect(await setPaused(site.rosterd, 'crm', true, 'rollover')).toBe(true);
+  expect(await setPaused(site.rosterd, 'crm', true, 'rollover')).toBe(false);
+  await site.restart();
+  expect(await deliver()).toMatchObject({ sent: 0, paused: true, error: null });
+  await setPaused(site.rosterd, 'crm', false, null);
+  expect(await deliver()).toMatchObject({ sent: 2, paused: false });
+  expect(told.length).toBe(2);
+  await expect(setPaused(site.rosterd, 'canvas', true, null)).rejects.toThrow(/no target canvas/);
+});
+
+test('a pause in the middle ends with the batch in hand', async () => {
+  const { site, told, answers, deliver } = await siteWith();
+  await site.run('sis', [row('ann')]);
+  site.rosterd.config.targets[0]!.connector.batchSize = () => 1;
+  const pausing: Promise<unknown>[] = [];
+  answers.of = () => {
+    pausing.push(setPaused(site.rosterd, 'crm', true, null));
+    return {};
+  };
+  expect(await deliver()).toMatchObject({ sent: 1, paused: true });
+  await Promise.all(pausing);
+  expect(told).toEqual(['ann account.create']);
+});
+
+test('while another system has an item in hand the rest of that person waits', async () => {
+  const { site, told, deliver, items } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob')]);
+  const create = (await items())[0]!.item;
+  await acknowledge(site.rosterd, create, { status: 'processing', answer: null });
+  await deliver();
+  expect(told).toEqual(['bob account.create', 'bob enrolment.add C1']);
+  await expect(acknowledge(site.rosterd, create, { status: 'failed', answer: null })).rejects.toThrow(
+    /needs the words/,
+  );
+  await expect(acknowledge(site.rosterd, create, { status: 'sent', answer: null, target: 'canvas' })).rejects.toThrow(
+    /on its way to crm/,
+  );
+  await acknowledge(site.rosterd, create, { status: 'sent', answer: 'by hand' });
+  await deliver();
+  expect(told).toEqual(['ann enrolment.add C1']);
+});
+
+test('an item that is put off for ever is failed in the end; a target that is away counts as nobody’s attempt', async () => {
+  const { site, answers, deliver, items } = await siteWith({ giveUpAfter: 5 });
+  await site.run('sis', [row('ann')]);
+  answers.of = (_, text) => (text === 'ann account.create' ? { outcome: 'retry', answer: 'locked' } : {});
+  for (let n = 0; n < 3; n += 1) await deliver();
+  const [create] = await items();
+  expect(create).toMatchObject({ status: 'failed', attempts: 5, answer: 'given up after 5 attempts: locked' });
+});
+
+test('a replay of an old failure never brings an older state', async () => {
+  const { site, told, answers, deliver, items } = await siteWith();
+  await site.run('sis', [row('ann'), row('ann', { course: 'C2' })]);
+  answers.of = refuse('ann enrolment.add C2');
+  await deliver();
+  answers.of = () => ({});
+  await site.run('sis', [row('ann')]);
+  await deliver();
+  const old = (await items()).find(
+    ({ delivery }) => delivery.type === 'enrolment.add' && delivery.course?.course === 'C2',
+  )!;
+  const done = await replay(site.rosterd, { items: [old.item] });
+  expect(done).toMatchObject({ replayed: [], superseded: [{ item: old.item }] });
+  await deliver();
+  expect(told).toEqual([]);
+});
+
+test('what is queued or sent is not queued again, unless it is named and sent', async () => {
+  const { site, told, deliver, items } = await siteWith();
+  await site.run('sis', [row('ann')]);
+  const ids = (await items()).map(({ item }) => item);
+  expect((await replay(site.rosterd, { items: ids })).left.map(({ why }) => why)).toEqual([
+    'it is queued already',
+    'it is queued already',
+  ]);
+  await deliver();
+  expect(await replay(site.rosterd, {})).toEqual({ replayed: [], superseded: [], left: [] });
+  expect((await replay(site.rosterd, { items: [ids[1]!] })).replayed).toEqual([ids[1]]);
+  await deliver();
+  expect(told).toEqual(['ann enrolment.add C1']);
+  await expect(replay(site.rosterd, { items: ['nothing'] })).rejects.toThrow(/no item nothing/);
+});
+
+test('the whole roster can be queued for a target: courses, then people, then enrolments; nobody who is disabled', async () => {
+  const { site, told, deliver } = await siteWith();
+  await site.run('sis', [row('ann'), row('ann', { course: 'C2' }), row('bob')]);
+  await site.run('sis', [row('ann'), row('ann', { course: 'C2' })]);
+  await deliver();
+  expect(await fill(site.rosterd, 'crm')).toBe(5);
+  await deliver();
+  expect(told).toEqual([
+    'course.create C1',
+    'course.create C2',
+    'ann account.create',
+    'ann enrolment.add C1',
+    'ann enrolment.add C2',
+  ]);
+});

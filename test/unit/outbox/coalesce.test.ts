@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import type { AccountFacts, DeliveryItem } from '../../../src/connector/target.ts';
+import { renewed, unite } from '../../../src/outbox/coalesce.ts';
+
+const facts = (changes: Partial<AccountFacts> = {}): AccountFacts => ({
+  ...{ account: '9500000001', id: 'S1', email: 'a@example.edu', firstName: 'Ada', lastName: 'L', kind: 'student' },
+  ...{ year: 1, status: 'active', attributes: {} },
+  ...changes,
+});
+const course = { faculty: 'F', department: 'D', course: 'C' };
+
+function item(type: DeliveryItem['type'], changes: Partial<DeliveryItem> = {}): DeliveryItem {
+  const about = type.startsWith('enrolment') ? { account: facts(), course } : { account: facts(), course: null };
+  return { item: type, type, ...about, changed: [], before: null, emailConfirmed: false, ...changes };
+}
+const update = (changes: Partial<AccountFacts>, before: Partial<AccountFacts>, more: Partial<DeliveryItem> = {}) =>
+  item('account.update', { account: facts(changes), changed: Object.keys(changes).sort(), before, ...more });
+
+describe('two updates of one account', () => {
+  test('are one: the newest facts, every changed field, and what was before the first', () => {
+    const first = update({ email: 'b@example.edu' }, { email: 'a@example.edu', year: 1 }, { emailConfirmed: true });
+    const second = update({ email: 'c@example.edu', year: 2 }, { email: 'b@example.edu', year: 1 });
+    expect(unite({ ...first, item: 'one' }, second)).toEqual({
+      into: {
+        ...first,
+        item: 'one',
+        account: second.account,
+        changed: ['email', 'year'],
+        before: { email: 'a@example.edu', year: 1 },
+        emailConfirmed: false,
+      },
+    });
+  });
+
+  test('keep a confirmed address that the later one does not change', () => {
+    const first = update({ email: 'b@example.edu' }, { email: 'a@example.edu' }, { emailConfirmed: true });
+    const union = unite(first, update({ email: 'b@example.edu', year: 2 }, { year: 1 }, { changed: ['year'] }));
+    expect(union).toMatchObject({ into: { emailConfirmed: true } });
+  });
+
+  test('stay two when one of them says what somebody was enrolled in', () => {
+    const kind = update({ kind: 'staff' }, { kind: 'student' }, { enrolments: [course] });
+    const year = update({ year: 2 }, { year: 1 });
+    expect([unite(kind, year), unite(year, kind)]).toEqual([null, null]);
+  });
+});
+
+test('an account that nobody has been told of is created with its newest facts', () => {
+  const created = item('account.create', { changed: ['email'] });
+  expect(unite(created, update({ year: 3 }, { year: 1 }))).toMatchObject({
+    into: { type: 'account.create', account: { year: 3 }, before: null, changed: ['email', 'year'] },
+  });
+  expect(unite(created, item('account.enable'))).toMatchObject({ into: { type: 'account.create' } });
+});
+
+test('what was taken and given back is never taken', () => {
+  expect(unite(item('enrolment.remove'), item('enrolment.add'))).toBe('void');
+  expect(unite(item('account.disable'), item('account.enable'))).toBe('void');
+  expect(unite(item('account.enable'), item('account.disable'))).toBe('void');
+});
+
+test('nothing is taken before it was planned, nor from somebody whom the target never met', () => {
+  for (const [first, second] of [
+    ['account.create', 'account.disable'],
+    ['account.update', 'account.disable'],
+    ['account.disable', 'account.update'],
+    ['enrolment.add', 'enrolment.remove'],
+    ['account.update', 'account.enable'],
+  ] as const)
+    expect(unite(item(first), item(second)), `${first} ${second}`).toBeNull();
+});
+
+describe('an item that is sent once more', () => {
+  const later = (delivery: DeliveryItem, sent = true) => ({ item: `later ${delivery.type}`, delivery, sent });
+
+  test('is sent as it was when nothing came after it', () => {
+    const old = update({ year: 2 }, { year: 1 });
+    expect(renewed(old, [])).toEqual({ delivery: old });
+  });
+
+  test('is void when the target has had the same with newer facts', () => {
+    expect(renewed(update({ year: 2 }, {}), [later(update({ year: 3 }, {}))])).toEqual({
+      void: 'later account.update',
+    });
+    expect(renewed(item('enrolment.add'), [later(item('enrolment.remove'))])).toEqual({
+      void: 'later enrolment.remove',
+    });
+    expect(renewed(item('account.enable'), [later(item('account.disable'))])).toEqual({
+      void: 'later account.disable',
+    });
+  });
+
+  test('brings the newest facts that the target has, never older ones', () => {
+    const disabled = item('account.disable', { account: facts({ status: 'disabled', lastName: 'Lovelace' }) });
+    expect(renewed(update({ year: 2 }, {}), [later(disabled)])).toMatchObject({
+      delivery: { type: 'account.update', account: { status: 'disabled', lastName: 'Lovelace' } },
+    });
+  });
+
+  test('leaves to what is still to come what that brings', () => {
+    const created = item('account.create');
+    const disabled = later(item('account.disable', { account: facts({ status: 'disabled' }) }), false);
+    expect(renewed(created, [disabled])).toEqual({ delivery: created });
+  });
+});
