@@ -15,8 +15,6 @@ export interface Effect {
   item: string;
   person: string;
   subject: string;
-  /** What was brought: an item may carry the state of others later. */
-  state: string;
 }
 
 /**
@@ -73,7 +71,7 @@ export class StrictTarget {
     const number = account.account;
     const known = this.people.get(number);
     const effect = (subject: string): void => {
-      this.effects.push({ item, person: number, subject, state: course ? type : JSON.stringify(account) });
+      this.effects.push({ item, person: number, subject });
     };
     if (course) {
       if (!known) return 'there is no such person';
