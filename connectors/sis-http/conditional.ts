@@ -4,7 +4,7 @@ import { copyFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import { keepFile, keepNothing, keptFile } from '../../src/connector/keep.ts';
+import { copyKept, keepFile, keepNothing } from '../../src/connector/keep.ts';
 import type { SourceContext } from '../../src/connector/source.ts';
 import type { Spooled } from '../../src/connector/spool.ts';
 
@@ -35,10 +35,8 @@ export interface Kept {
 
 /** The kept answer to what is `asked` now (address, columns, key); null when it is none, or no longer the one in force. */
 export async function readKept(context: SourceContext, asked: string): Promise<Kept | null> {
-  const file = await keptFile(context, suffix);
-  if (file === null) return null;
   const copy = join(context.spoolDir, 'kept');
-  await copyFile(file, copy);
+  if (!(await copyKept(context, suffix, copy))) return null;
   const handle = await open(copy, 'r+');
   try {
     const { size } = await handle.stat();
