@@ -42,13 +42,21 @@ function minorOf(all: Record<string, unknown>): string[] {
   );
 }
 
-/** Secrets, addresses, long numbers, what stands in quotes, and the queries of URLs go. */
+/** Begins with a capital, and no sentence: nobody can tell a name from another word. */
+const named = /(?<!^|[.!?]\s+|[\p{L}\p{N}'’])\p{Lu}[\p{L}\p{N}'’]*/gu;
+
+/**
+ * Secrets, addresses, long numbers, what stands in quotes, and the queries of URLs go; so do words inside of a sentence
+ * that begin with a capital, for a server that stumbles over a person may say whose name it is.
+ */
 function tidied(text: string): string {
   // the secrets first: what goes with the rest may be the beginning of one
   const plain = scrub(text)
     .replace(/\?[^\s"']*/g, '?…')
     .replace(/\S*@\S*/g, '…')
     .replace(/"[^"]*"|(?<!\w)'[^']*'(?!\w)/g, '…')
-    .replace(/\S*\d{4,}\S*/g, '…');
+    .replace(/\S*\d{4,}\S*/g, '…')
+    .replace(named, '…')
+    .replace(/…(?:\s*…)+/g, '…');
   return excerpt(plain);
 }

@@ -9,6 +9,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Clock } from '../base/clock.ts';
 import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { scrub } from '../base/redact.ts';
 import type { Config, ListenConfig, SourceConfig } from '../configure/config.ts';
 import { type Inbox, type Push, Refused } from '../connector/inbox.ts';
 import { newRunId } from '../run/record.ts';
@@ -363,7 +364,8 @@ function answerTo(error: unknown): ErrorAnswer {
   if (error instanceof Refused) {
     const { status, message, remedy, records } = error;
     const more = { ...(remedy === undefined ? {} : { remedy }), ...(records.length ? { records } : {}) };
-    return { status, body: { error: message, ...more } };
+    // it may quote a header or a parameter, and whoever keeps answers keeps no people by it
+    return { status, body: { error: scrub(message), ...more } };
   }
   if (error instanceof Unavailable)
     return { status: 503, body: { error: error.message }, delayMs: error.delayMs ?? comeBack * 1000 };

@@ -70,6 +70,7 @@ test.each([
     'user [e-mail] (id … at https://x/y?… is …',
   ],
   [`{"message":"${'long '.repeat(100)}"}`, `${'long '.repeat(40)}…`],
+  ['{"message":"The user Ann O\'Hara (Mr Lee) is not known. Try again"}', 'The user … (…) is not known. Try again'],
   ['{"data":[]}', ''],
 ])('the words of %s', (body, words) => {
   expect(wordsOf(body)).toBe(words);
