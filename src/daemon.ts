@@ -11,7 +11,7 @@ import type { Rosterd } from './run/rosterd.ts';
 import { openEmbeddedStore } from './store/embedded/index.ts';
 import { openMongoStore } from './store/mongodb/index.ts';
 import { probeMongo } from './store/mongodb/probe.ts';
-import type { Store } from './store/port.ts';
+import type { Snapshot, Store, StoreLook } from './store/port.ts';
 
 /** Composition: the one place that knows all connectors and which store there is. */
 
@@ -43,14 +43,21 @@ export async function openStore({ store, stateDir, institution }: Config, abort:
 }
 
 /** Says what the store of a configuration is, and makes none that is not there. Throws as opening it would. */
-export async function probeStore({ store, stateDir, institution }: Config): Promise<string[]> {
+export async function probeStore({ store, stateDir, institution }: Config): Promise<StoreLook> {
   if (store.kind === 'mongodb') return probeMongo(store, institution, systemClock);
-  if (!existsSync(join(stateDir, 'rosterd.db'))) return [`nothing in ${stateDir} yet, the first sync begins it`];
+  if (!existsSync(join(stateDir, 'rosterd.db')))
+    return { found: [`nothing in ${stateDir} yet, the first sync begins it`], last: new Map() };
   const embedded = openEmbeddedStore(stateDir);
   try {
     const from = await embedded.move.from();
     if (from !== null) throw cutMove(embedded.place, from);
-    return [`${embedded.place}: ${(await embedded.sources.all()).length} sources, readable and writable`];
+    const states = await embedded.sources.all();
+    const last = new Map<string, Snapshot>();
+    for (const { source, current } of states) {
+      const snapshot = current === null ? null : await embedded.snapshots.get(source, current);
+      if (snapshot) last.set(source, snapshot);
+    }
+    return { found: [`${embedded.place}: ${states.length} sources, readable and writable`], last };
   } finally {
     await embedded.close();
   }

@@ -72,13 +72,14 @@ export async function settled(
   });
 }
 
-function nothing(folder: Folder, settings: CsvDropSettings, context: SourceContext, choice: Choice): null {
+/** Of a folder without a file to read: null when everything has been taken and archived; else it throws. */
+export function nothing(folder: Folder, settings: CsvDropSettings, context: SourceContext, choice: Choice): null {
   if (settings.archive !== undefined && context.last !== null) return null;
   throw noFile(folder, settings, choice);
 }
 
 /** What is said when there is no file to read. An empty folder is no empty roster. */
-export function noFile(folder: Folder, settings: CsvDropSettings, choice: Choice): Incomplete {
+function noFile(folder: Folder, settings: CsvDropSettings, choice: Choice): Incomplete {
   const where = folder.label || '/';
   if (choice.unmarked.length > 0)
     return new Incomplete(

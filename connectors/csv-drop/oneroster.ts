@@ -1,11 +1,11 @@
-import { copyFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Incomplete } from '../../src/base/errors.ts';
-import { keepFile, keptFile } from '../../src/connector/keep.ts';
 import { oneRosterColumns } from '../../src/connector/oneroster/columns.ts';
 import type { EntityName } from '../../src/connector/oneroster/entities.ts';
 import { joinRows, wantedColumns } from '../../src/connector/oneroster/join.ts';
+import { keepWhole, openKept } from '../../src/connector/oneroster/kept.ts';
 import { joinSettings } from '../../src/connector/oneroster/settings.ts';
 import { Whole } from '../../src/connector/oneroster/whole.ts';
 import type { Answer, SourceContext } from '../../src/connector/source.ts';
@@ -22,7 +22,6 @@ import type { CsvDropSettings } from './schema.ts';
  * so `pick` says nothing here.
  */
 
-const keptSuffix = '.oneroster';
 const mergedFact = z.array(z.object({ name: z.string(), bytes: z.number(), modified: z.string() }));
 /** A zip as it is known again. */
 type Merged = z.output<typeof mergedFact>[number];
@@ -51,19 +50,19 @@ export async function pullSets(
   if (choice === null) return null;
   const entries = inOrder(choice.entries);
   const file = join(context.spoolDir, 'oneroster.db');
-  const kept = await openKept(context, file);
+  const kept = await openKept(context, file, (set) => mergedFact.parse(JSON.parse(set.fact('merged') ?? '')));
   const opened: Opened[] = [];
   let whole: Whole | null = null;
   let writer: SpoolWriter | null = null;
   try {
-    const base = await toMerge(folder, entries, kept?.merged ?? null, settings, context, opened);
+    const base = await toMerge(folder, entries, kept?.known ?? null, settings, context, opened);
     if (base === 'kept') whole = kept!.whole;
     else {
       kept?.whole.abandon();
       await rm(file, { force: true });
       whole = new Whole(file);
     }
-    const merged = base === 'kept' ? [...kept!.merged] : [];
+    const merged = base === 'kept' ? [...kept!.known] : [];
     for (const one of opened) {
       await mergeSet(whole, one, settings, context);
       await one.held.check();
@@ -80,7 +79,7 @@ export async function pullSets(
     const answer: Answer = await spoolAnswer([{ spooled, name, modified: timeOf(newest), columns }], context.signal, {
       accepted: async () => {
         // first what later deltas need, then the files that it was made of
-        await keepFile(context, file, answer.content, keptSuffix);
+        await keepWhole(context, file, answer.content);
         await archive(choice);
       },
     });
@@ -92,22 +91,6 @@ export async function pullSets(
     throw error;
   } finally {
     for (const { held } of opened) await held.handle.close().catch(() => {});
-  }
-}
-
-/** What the snapshot in force was made of; null when that is not at hand. */
-async function openKept(context: SourceContext, file: string): Promise<{ whole: Whole; merged: Merged[] } | null> {
-  const kept = await keptFile(context, keptSuffix);
-  if (kept === null) return null;
-  await copyFile(kept, file);
-  let whole: Whole | null = null;
-  try {
-    whole = new Whole(file);
-    return { whole, merged: mergedFact.parse(JSON.parse(whole.fact('merged') ?? '')) };
-  } catch {
-    // a damaged file is as good as none
-    whole?.abandon();
-    return null;
   }
 }
 

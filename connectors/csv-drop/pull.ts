@@ -9,7 +9,7 @@ import { scanRows, type Verdict } from '../../src/connector/csv/scan.ts';
 import { digestOf, transcode } from '../../src/connector/csv/transcode.ts';
 import { keepNothing } from '../../src/connector/keep.ts';
 import type { Answer, Part, SourceContext } from '../../src/connector/source.ts';
-import { type Choice, choose, noFile, settled } from './choose.ts';
+import { type Choice, choose, nothing, settled } from './choose.ts';
 import { type Entry, type Folder, type Held, localFolder, timeOf } from './folder.ts';
 import { probeSets, pullSets } from './oneroster.ts';
 import type { CsvDropSettings } from './schema.ts';
@@ -73,7 +73,10 @@ export async function probe(settings: CsvDropSettings, context: SourceContext): 
   const folder = await openFolder(settings, context);
   try {
     const choice = await choose(folder, settings);
-    if (choice.entries.length === 0) throw noFile(folder, settings, choice);
+    if (choice.entries.length === 0) {
+      nothing(folder, settings, context, choice);
+      return [`nothing new in ${folder.label || '/'}: everything that was there has been taken and archived`];
+    }
     const count = choice.entries.length + choice.older.length;
     if (settings.contents === 'oneroster') return await probeSets(folder, choice, settings, context);
     const said = [

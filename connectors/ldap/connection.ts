@@ -16,6 +16,7 @@ import {
 import { Denied, Unavailable } from '../../src/base/errors.ts';
 import type { SourceContext } from '../../src/connector/source.ts';
 import { type Entry, Piece, readEntry } from './entry.ts';
+import { wordsOf } from './refusal.ts';
 import type { Place } from './schema.ts';
 
 /**
@@ -320,11 +321,7 @@ export class Connection {
     const operation = reader.readSequence();
     if (id === 0) {
       const notice = parsed(new ExtendedResponse({ messageId: 0 }), reader);
-      this.#fail(
-        new Unavailable(
-          `${this.#place.url} ended the connection (code ${notice.status}, ${notice.errorMessage.slice(0, 200)})`,
-        ),
-      );
+      this.#fail(new Unavailable(`${this.#place.url} ended the connection (${wordsOf(notice)})`));
       return;
     }
     if (!pending) throw new Error('an answer to a question that was not asked');

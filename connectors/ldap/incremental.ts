@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { AndFilter, type Filter, FilterParser } from 'ldapts';
+import { z } from 'zod';
 import type { SourceContext } from '../../src/connector/source.ts';
 import type { Connection } from './connection.ts';
 import { bytesOf, textsOf } from './entry.ts';
-import type { Kept, Mark } from './keep.ts';
 import type { LdapSettings } from './schema.ts';
 import { readOne, type Server } from './server.ts';
 
@@ -10,6 +11,25 @@ import { readOne, type Server } from './server.ts';
  * How far a pull reaches, told before it begins in the server's own count, and the filter for what has changed since.
  * A clock of this machine is never asked: a server whose clock is another one would lose changes.
  */
+
+const mark = z.discriminatedUnion('by', [
+  z.strictObject({ by: z.literal('usn'), server: z.string(), invocation: z.string(), usn: z.string().regex(/^\d+$/) }),
+  z.strictObject({ by: z.literal('time'), server: z.string(), time: z.string().regex(/^\d{14}Z$/) }),
+]);
+
+/** How far an answer reaches, in the server's own count. */
+export type Mark = z.output<typeof mark>;
+
+/** What is known of a kept answer. `query`: see `queryPrint`. `fullAt`: when everything was read last. */
+export const kept = z.strictObject({ query: z.string(), fullAt: z.iso.datetime(), mark });
+export type Kept = z.output<typeof kept>;
+
+/** Everything that decides what a pull reads and how, as one text: another one makes what is kept worthless. */
+export function queryPrint(settings: LdapSettings, columns: readonly string[], filters: readonly string[]): string {
+  const { url, bindDN, searches, each, binary, disabledAccounts, referrals } = settings;
+  const all = [url.url, bindDN ?? null, searches, filters, each ?? null, binary, disabledAccounts, referrals, columns];
+  return createHash('sha256').update(JSON.stringify(all)).digest('hex');
+}
 
 /** So much is read again where changes are told apart by time: writes that were under way, and clocks that were set. */
 const overlapMs = 15 * 60_000;

@@ -1,12 +1,22 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failureOf, Incomplete, messageOf } from '../../src/base/errors.ts';
+import { Incomplete } from '../../src/base/errors.ts';
+import { keepNothing } from '../../src/connector/keep.ts';
+import { keepRows, keptRows } from '../../src/connector/kept-rows.ts';
 import type { Answer, SourceContext } from '../../src/connector/source.ts';
 import { type Spooled, SpoolWriter, spoolAnswer, spoolLines } from '../../src/connector/spool.ts';
 import type { Connection } from './connection.ts';
 import { copyOf } from './entry.ts';
-import { changedSince, Latest, markOf, startOf, whyFull } from './incremental.ts';
-import { forget, forgetOne, type Kept, keep, queryPrint, readKept } from './keep.ts';
+import {
+  changedSince,
+  type Kept,
+  kept as keptFacts,
+  Latest,
+  markOf,
+  queryPrint,
+  startOf,
+  whyFull,
+} from './incremental.ts';
 import { logIn } from './login.ts';
 import { type Reading, readingOf } from './rows.ts';
 import type { LdapSettings, Search } from './schema.ts';
@@ -38,7 +48,8 @@ export async function pull(settings: LdapSettings, context: SourceContext): Prom
     const attributes = incremental ? [...reading.attributes, 'modifyTimestamp'] : reading.attributes;
     const queries = settings.searches.map((search) => queryOf(search, server, attributes));
     const work: Work = { connection, server, settings, context, reading, queries, latest: new Latest() };
-    return incremental ? await pullKept(work) : await answerOf(work, await readAll(work));
+    if (incremental) return await pullKept(work);
+    return await answerOf(work, await readAll(work), () => keepNothing(context));
   } finally {
     connection.close();
   }
@@ -153,9 +164,10 @@ function partName({ settings, server }: Work): string {
   return `${settings.url.url}/${names.join(' and ')}`;
 }
 
-function answerOf(work: Work, spooled: Spooled, ends: Parameters<typeof spoolAnswer>[2] = {}): Promise<Answer> {
+async function answerOf(work: Work, spooled: Spooled, accepted: (content: string) => Promise<void>): Promise<Answer> {
   const part = { spooled, name: partName(work), modified: null, columns: work.reading.columns };
-  return spoolAnswer([part], work.context.signal, ends);
+  const answer: Answer = await spoolAnswer([part], work.context.signal, { accepted: () => accepted(answer.content) });
+  return answer;
 }
 
 /** An answer that is kept, and made of what was kept where that will do. */
@@ -163,31 +175,33 @@ async function pullKept(work: Work): Promise<Answer> {
   const { connection, server, settings, context, reading, queries } = work;
   const filters = settings.searches.map((search) => filterText(search, server));
   const query = queryPrint(settings, reading.columns, filters);
-  const kept = await readKept(context);
+  const kept = await keptRows(context, keptFacts);
   const start = await startOf(connection, server, settings);
   const began = context.clock.monotonic();
-  let reason = whyFull(kept, start, query, context, settings.full);
+  let reason = whyFull(kept?.facts ?? null, start, query, context, settings.full);
   let spooled: Spooled | null = null;
   let fullAt = context.clock.now().toISOString();
   if (reason === null) {
-    const mark = kept!.mark;
+    const { mark } = kept!.facts;
     const changed = queries.map((one) => ({ ...one, filter: changedSince(one.filter, mark) }));
-    spooled = await readChanges({ ...work, queries: changed }, kept!);
-    if (spooled) fullAt = kept!.fullAt;
+    spooled = await readChanges({ ...work, queries: changed }, kept!.spooled);
+    if (spooled) fullAt = kept!.facts.fullAt;
     else reason = 'more has changed than is merged, or entries have no id that stays';
   }
   context.log.info(
     { event: 'ldap.reading', source: context.source, full: reason !== null, reason },
     reason === null ? 'only changes were read' : `everything is read: ${reason}`,
   );
-  const before = spooled ? kept!.mark : null;
-  spooled ??= await readAll(work);
+  const before = spooled ? kept!.facts.mark : null;
+  const rows = spooled ?? (await readAll(work));
   const mark = markOf(start, work.latest, before, context.clock.monotonic() - began);
-  return keptAnswer(work, spooled, mark && { query, fullAt, mark });
+  return answerOf(work, rows, (content) =>
+    mark ? keepRows(context, rows, content, { query, fullAt, mark } satisfies Kept) : keepNothing(context),
+  );
 }
 
 /** Changes merged into what is kept; null when everything has to be read after all. */
-async function readChanges(work: Work, kept: Kept): Promise<Spooled | null> {
+async function readChanges(work: Work, kept: Spooled): Promise<Spooled | null> {
   const { context } = work;
   const file = join(context.spoolDir, 'changes');
   const changes = new Map<string, string[]>();
@@ -219,30 +233,4 @@ async function readChanges(work: Work, kept: Kept): Promise<Spooled | null> {
     await merged.abandon();
     throw error;
   }
-}
-
-/** An answer whose rows outlast it, once it is the snapshot. */
-async function keptAnswer(work: Work, spooled: Spooled, kept: Omit<Kept, 'version' | 'file'> | null): Promise<Answer> {
-  const { context } = work;
-  let accepted = false;
-  const answer: Answer = await answerOf(work, spooled, {
-    async accepted() {
-      accepted = true;
-      await forget(context, kept ? answer.content : null);
-    },
-    async close() {
-      // not taken: it must not lie about. The snapshot in force keeps what it has
-      if (!accepted && answer.content !== context.lastContent) await forgetOne(context, answer.content);
-    },
-  });
-  try {
-    if (kept) await keep(context, answer.content, spooled.file, kept);
-  } catch (error) {
-    // then the next pull reads everything
-    context.log.warn(
-      { event: 'ldap.not-kept', source: context.source, error: failureOf(error) },
-      `the answer cannot be kept in ${context.keepDir}: ${messageOf(error)}`,
-    );
-  }
-  return answer;
 }

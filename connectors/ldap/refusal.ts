@@ -1,5 +1,6 @@
 import type { MessageResponse } from 'ldapts';
 import { Denied, Incomplete, Misconfigured, type RosterdError, Unavailable } from '../../src/base/errors.ts';
+import { excerpt } from '../../src/base/redact.ts';
 
 /** What a result code means for what happens next (RFC 4511, A.2). */
 
@@ -22,14 +23,14 @@ const limitRemedy =
   'have the directory lift the limit for this account (OpenLDAP: limits … size.prtotal=unlimited size.soft=unlimited time=unlimited)';
 
 /** The server's own words, short. */
-function words(result: MessageResponse): string {
-  const said = result.errorMessage.replace(/[\p{C}\s]+/gu, ' ').trim();
-  return `code ${result.status}${said ? `, ${said.slice(0, 200)}` : ''}`;
+export function wordsOf({ status, errorMessage }: MessageResponse): string {
+  const said = excerpt(errorMessage);
+  return `code ${status}${said ? `, ${said}` : ''}`;
 }
 
 /** Why a login was refused. `who` is its DN. */
 export function loginRefusal(result: MessageResponse, where: string, who: string): RosterdError {
-  const said = `${where} does not let ${who} in (${words(result)})`;
+  const said = `${where} does not let ${who} in (${wordsOf(result)})`;
   switch (result.status) {
     case 8:
     case 13:
@@ -50,7 +51,7 @@ export function loginRefusal(result: MessageResponse, where: string, who: string
 
 /** Why the answer to a search is not the whole truth. `what` names the search. */
 export function searchRefusal(result: MessageResponse, what: string): RosterdError {
-  const said = (why: string): string => `${what}: ${why} (${words(result)})`;
+  const said = (why: string): string => `${what}: ${why} (${wordsOf(result)})`;
   switch (result.status) {
     case 1:
       // Active Directory says so to who is not logged in

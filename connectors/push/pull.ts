@@ -10,6 +10,7 @@ import { keepWhole, wholeInForce } from './whole.ts';
 
 /** Answers with the push that has waited longest: itself when it is a whole list, merged into the one in force if not. */
 export async function pull(_: PushSettings, context: SourceContext): Promise<Answer | null> {
+  context.signal.throwIfAborted();
   const entry = await oldest(context.keepDir);
   if (entry === null) return null;
   const size = (await stat(entry.rows).catch(missing(null)))?.size;

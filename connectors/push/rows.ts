@@ -60,7 +60,9 @@ export function rowsOfJson({ settings, expected, answer }: Reading, taker: RowTa
         if (typeof its !== 'boolean') refuse(key, 'is not true or false');
         else if (its && answer === 'snapshot') refuse(key, onlyInDelta);
         else deleted = its;
-      } else if (expected.exact) refuse(key, 'is no field of this format');
+      } else if (expected.exact)
+        if (isPlain(key)) refuse(key, 'is no field of this format');
+        else refuse(null, 'has a key that is no field of this format, and does not look like one');
     }
     const cells = readers.map(({ column, cell, path }) => {
       const its = valueAt(value, column, path);
@@ -92,6 +94,9 @@ export function rowsOfJson({ settings, expected, answer }: Reading, taker: RowTa
     },
   };
 }
+
+/** True for a key that may be shown: one of the sender's making may be an address or a number of somebody. */
+const isPlain = (key: string): boolean => /^[\p{L}_][\p{L}\p{N}_ .-]{0,39}$/u.test(key) && !/\d{4}/.test(key);
 
 /** What is said of a record that takes somebody out of a whole list. */
 export const onlyInDelta = 'belongs into a delta; from a whole list somebody is left out';

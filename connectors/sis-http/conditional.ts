@@ -1,31 +1,17 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { copyFile, open } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import { keepFile, keepNothing, keptFile } from '../../src/connector/keep.ts';
+import { keepNothing } from '../../src/connector/keep.ts';
+import { keepRows, keptRows } from '../../src/connector/kept-rows.ts';
 import type { SourceContext } from '../../src/connector/source.ts';
 import type { Spooled } from '../../src/connector/spool.ts';
 
 /**
- * Conditional requests: what the server calls its answer is kept with the rows of it, so that 304 means these rows. Both
- * are in one file (rows, then one line about them), and it counts only while its answer is the snapshot in force.
+ * Conditional requests: what the server calls its answer is kept with the rows of it, so that 304 means these rows. It
+ * counts only while that answer is the snapshot in force.
  */
 
-const suffix = '.answer';
-const lastLine = z.object({
-  asked: z.string(),
-  etag: z.string().optional(),
-  modified: z.string().optional(),
-  rows: z.number(),
-  bytes: z.number(),
-  sha256: z.string(),
-});
-/** The last line has a fixed length, so that it is found from the end. */
-const lineBytes = 4096;
+const known = z.object({ asked: z.string(), etag: z.string().optional(), modified: z.string().optional() });
 
-/** A kept answer, proved to be whole. */
+/** A kept answer. */
 export interface Kept {
   spooled: Spooled;
   modified: string | undefined;
@@ -35,30 +21,13 @@ export interface Kept {
 
 /** The kept answer to what is `asked` now (address, columns, key); null when it is none, or no longer the one in force. */
 export async function readKept(context: SourceContext, asked: string): Promise<Kept | null> {
-  const file = await keptFile(context, suffix);
-  if (file === null) return null;
-  const copy = join(context.spoolDir, 'kept');
-  await copyFile(file, copy);
-  const handle = await open(copy, 'r+');
-  try {
-    const { size } = await handle.stat();
-    if (size < lineBytes) return null;
-    const end = Buffer.alloc(lineBytes);
-    await handle.read(end, 0, lineBytes, size - lineBytes);
-    const line = lastLine.safeParse(jsonOf(end.toString('utf8')));
-    if (!line.success || line.data.asked !== asked || line.data.bytes !== size - lineBytes) return null;
-    await handle.truncate(size - lineBytes);
-    const { etag, modified, rows, bytes, sha256 } = line.data;
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(copy), hash);
-    if (hash.digest('hex') !== sha256) return null;
-    const headers: Record<string, string> = {};
-    if (etag !== undefined) headers['if-none-match'] = etag;
-    if (modified !== undefined) headers['if-modified-since'] = modified;
-    return { spooled: { file: copy, rows, bytes, sha256 }, modified, headers };
-  } finally {
-    await handle.close();
-  }
+  const kept = await keptRows(context, known);
+  if (kept?.facts.asked !== asked) return null;
+  const { etag, modified } = kept.facts;
+  const headers: Record<string, string> = {};
+  if (etag !== undefined) headers['if-none-match'] = etag;
+  if (modified !== undefined) headers['if-modified-since'] = modified;
+  return { spooled: kept.spooled, modified, headers };
 }
 
 /** Keeps an answer that the server gave a name to; called once its snapshot is committed. */
@@ -71,19 +40,7 @@ export async function keepAnswer(
 ): Promise<void> {
   const named = { etag: headers['etag'], modified: isCertain(headers) ? headers['last-modified'] : undefined };
   if (named.etag === undefined && named.modified === undefined) return keepNothing(context);
-  const { file, rows, bytes, sha256 } = spooled;
-  const text = JSON.stringify({ asked, ...named, rows, bytes, sha256 });
-  if (Buffer.byteLength(text) >= lineBytes) return keepNothing(context);
-  const copy = join(context.spoolDir, 'keep');
-  await copyFile(file, copy);
-  const handle = await open(copy, 'a');
-  try {
-    await handle.appendFile(Buffer.concat([Buffer.from(text)], lineBytes).map((byte) => byte || 32));
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await keepFile(context, copy, content, suffix);
+  await keepRows(context, spooled, content, { asked, ...named });
 }
 
 /**
@@ -93,12 +50,4 @@ export async function keepAnswer(
 function isCertain(headers: Record<string, string>): boolean {
   const age = Date.parse(headers['date'] ?? '') - Date.parse(headers['last-modified'] ?? '');
   return age >= 60_000;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { copyFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Incomplete } from '../../src/base/errors.ts';
-import { keepFile, keepNothing, keptFile } from '../../src/connector/keep.ts';
+import { keepNothing } from '../../src/connector/keep.ts';
 import { oneRosterColumns } from '../../src/connector/oneroster/columns.ts';
 import { joinRows, wantedColumns } from '../../src/connector/oneroster/join.ts';
+import { keepWhole, openKept } from '../../src/connector/oneroster/kept.ts';
 import { joinSettings } from '../../src/connector/oneroster/settings.ts';
 import { Whole } from '../../src/connector/oneroster/whole.ts';
 import type { Answer, SourceContext } from '../../src/connector/source.ts';
@@ -19,7 +20,6 @@ import type { SisHttpSettings } from './schema.ts';
 /** OneRoster REST: six collections, read whole and joined; between whole pulls only what changed, where the site wants it. */
 
 type Preset = NonNullable<SisHttpSettings['preset']>;
-const keptSuffix = '.oneroster';
 
 /**
  * A delta asks for what changed since the latest change that was seen, and this much before: a server stamps a record
@@ -42,8 +42,9 @@ export async function pullOneRoster(
     .digest('hex');
   // an attempt before this one may have left its file
   await rm(file, { force: true });
-  const base = settings.delta === 'on' ? await openKept(settings, context, asked, file) : null;
-  const whole = base ?? new Whole(file);
+  const isKept = (set: Whole): true | null => (isBase(set, settings, context, asked) ? true : null);
+  const base = settings.delta === 'on' ? await openKept(context, file, isKept) : null;
+  const whole = base?.whole ?? new Whole(file);
   const client = openClient(settings, context);
   const name = nameOf(new URL(settings.url));
   const writer = await SpoolWriter.create(join(context.spoolDir, 'rows'));
@@ -60,7 +61,7 @@ export async function pullOneRoster(
     const spooled = await writer.finish();
     const answer: Answer = await spoolAnswer([{ spooled, name, modified: null, columns }], context.signal, {
       accepted: async () => {
-        if (settings.delta === 'on') await keepFile(context, file, answer.content, keptSuffix);
+        if (settings.delta === 'on') await keepWhole(context, file, answer.content);
         else await keepNothing(context);
       },
     });
@@ -74,28 +75,11 @@ export async function pullOneRoster(
   }
 }
 
-/** The kept whole as the base of a delta; null when only a whole pull will do. */
-async function openKept(
-  settings: SisHttpSettings,
-  context: SourceContext,
-  asked: string,
-  file: string,
-): Promise<Whole | null> {
-  const kept = await keptFile(context, keptSuffix);
-  if (kept === null) return null;
-  await copyFile(kept, file);
-  let whole: Whole | null = null;
-  try {
-    whole = new Whole(file);
-    const age = context.clock.now().getTime() - Date.parse(whole.fact('fullAt') ?? '');
-    // a clock that was set back makes the age negative: not known
-    if (whole.fact('asked') === asked && age >= 0 && age < (settings.full ?? fullMs)) return whole;
-  } catch {
-    // a damaged file is worth a whole pull, and no more
-  }
-  whole?.abandon();
-  await rm(file, { force: true });
-  return null;
+/** True for a kept set that answers what is asked now, and is not older than a whole pull may be. */
+function isBase(whole: Whole, settings: SisHttpSettings, context: SourceContext, asked: string): boolean {
+  const age = context.clock.now().getTime() - Date.parse(whole.fact('fullAt') ?? '');
+  // a clock that was set back makes the age negative: not known
+  return whole.fact('asked') === asked && age >= 0 && age < (settings.full ?? fullMs);
 }
 
 async function readCollection(

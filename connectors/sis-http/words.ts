@@ -1,8 +1,9 @@
+import { excerpt, scrub } from '../../src/base/redact.ts';
+
 /** What a server says in an error body, fit for a message: short, and without anything that may be about a person. */
 
 /** In the order in which they tell most. */
 const names = ['imsx_description', 'error_description', 'message', 'detail', 'error', 'title', 'description', 'code'];
-const longest = 200;
 
 /**
  * Known shapes: OneRoster (`imsx_description`, also inside `imsx_StatusInfo`), OAuth 2, RFC 9457, a flat string, an
@@ -41,14 +42,21 @@ function minorOf(all: Record<string, unknown>): string[] {
   );
 }
 
-/** Addresses, long numbers, what stands in quotes, and the queries of URLs go. */
+/** Begins with a capital, and no sentence: nobody can tell a name from another word. */
+const named = /(?<!^|[.!?]\s+|[\p{L}\p{N}'’])\p{Lu}[\p{L}\p{N}'’]*/gu;
+
+/**
+ * Secrets, addresses, long numbers, what stands in quotes, and the queries of URLs go; so do words inside of a sentence
+ * that begin with a capital, for a server that stumbles over a person may say whose name it is.
+ */
 function tidied(text: string): string {
-  const plain = text
-    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
+  // the secrets first: what goes with the rest may be the beginning of one
+  const plain = scrub(text)
     .replace(/\?[^\s"']*/g, '?…')
     .replace(/\S*@\S*/g, '…')
     .replace(/"[^"]*"|(?<!\w)'[^']*'(?!\w)/g, '…')
     .replace(/\S*\d{4,}\S*/g, '…')
-    .trim();
-  return plain.length > longest ? `${plain.slice(0, longest)}…` : plain;
+    .replace(named, '…')
+    .replace(/…(?:\s*…)+/g, '…');
+  return excerpt(plain);
 }

@@ -184,8 +184,8 @@ export const events = {
   },
   'pull.archive': {
     levels: ['warn'],
-    meaning: 'the snapshot counts, but the file could not be archived',
-    remedy: 'check the archive folder and its rights',
+    meaning: 'the snapshot counts, but its file could not be archived, or what the next pull builds on not be kept',
+    remedy: 'check the archive folder and `stateDir`: room, rights',
     fields: ['source', 'run', 'error'],
   },
   'drop.older': {
@@ -217,12 +217,6 @@ export const events = {
     meaning: 'whether a directory is read in full or only its changes, and why',
     remedy: null,
     fields: ['source', 'full', 'reason'],
-  },
-  'ldap.not-kept': {
-    levels: ['warn'],
-    meaning: 'what a later pull of changes needs could not be written; it will read everything',
-    remedy: 'look after `stateDir`: room, rights',
-    fields: ['source', 'error'],
   },
   'delivery.done': {
     levels: ['info', 'warn'],

@@ -58,6 +58,17 @@ export function scrub(text: string): string {
 }
 
 /**
+ * What another side said, for a message: on one line, without secrets, and not longer than so many characters. Secrets go
+ * before it is cut: half of one would be known by nobody.
+ */
+export function excerpt(text: string, longest = 200): string {
+  const line = scrub(text)
+    .replace(/[\p{C}\s]+/gu, ' ')
+    .trim();
+  return line.length > longest ? `${line.slice(0, longest)}…` : line;
+}
+
+/**
  * The words of an error that nobody here wrote: the runtime and packages quote what they stumbled over, which may be
  * somebody's row. Whatever is quoted goes, and long numbers go with it.
  */

@@ -70,6 +70,8 @@ export interface ListenConfig {
   tls: { certificate: string; key: string } | null;
   /** A proxy in front of us says who is behind it. */
   behindProxy: boolean;
+  /** How long a whole request may take. */
+  timeoutMs: number;
 }
 
 /** Which departments and courses are in scope; the patterns match whole names, without case. */

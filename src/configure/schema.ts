@@ -275,6 +275,9 @@ const listen = z
       .optional()
       .describe('serve by TLS'),
     behindProxy: flag(false, 'true: a proxy in front of us does the TLS, and says who is behind it'),
+    timeout: between('1s', '1d')
+      .prefault('15m')
+      .describe('a push that takes longer is ended, and leaves nothing: its sender may have gone'),
   })
   .superRefine(({ address, tls, behindProxy }, context) => {
     if (!isLoopback(address) && !tls && !behindProxy)
@@ -284,7 +287,7 @@ const listen = z
         message: 'keys and people would cross the network in the clear: add tls, or behindProxy: true, or 127.0.0.1',
       });
   })
-  .transform(({ tls, ...rest }): ListenConfig => ({ ...rest, tls: tls ?? null }))
+  .transform(({ tls, timeout, ...rest }): ListenConfig => ({ ...rest, tls: tls ?? null, timeoutMs: timeout }))
   .describe('where the daemon listens for pushes; left out: nowhere');
 
 /** Names of sources and targets: they occur in commands, log fields and file names. */

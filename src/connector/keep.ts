@@ -1,4 +1,4 @@
-import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SourceContext } from './source.ts';
 
@@ -7,11 +7,16 @@ import type { SourceContext } from './source.ts';
  * when that is the answer of the snapshot in force, so that a file of a run that came to nothing is never believed.
  */
 
-/** Name of the file that was kept with the snapshot in force; null when there is none. */
-export async function keptFile(context: SourceContext, suffix: string): Promise<string | null> {
-  if (context.lastContent === null) return null;
-  const file = join(context.keepDir, context.lastContent + suffix);
-  return (await stat(file).catch(() => null)) === null ? null : file;
+/** Copies the file that was kept with the snapshot in force to `file`; false when there is none. */
+export async function copyKept(context: SourceContext, suffix: string, file: string): Promise<boolean> {
+  if (context.lastContent === null) return false;
+  try {
+    await copyFile(join(context.keepDir, context.lastContent + suffix), file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 /** Keeps a file of the spool directory under the answer's content, whole or not at all, and drops what was kept before. */

@@ -7,6 +7,7 @@ import type { Config } from '../configure/config.ts';
 import { ConfigErrors } from '../configure/problems.ts';
 import { probeStore, readConfig } from '../daemon.ts';
 import { targetContext } from '../deliver/deliver.ts';
+import type { StoreLook } from '../store/port.ts';
 import { type Preview, previewLines, previewSource } from './preview.ts';
 import { openProgress, openScreen, paint, type Screen } from './screen.ts';
 import { exit, guarded, stopSignals } from './session.ts';
@@ -64,14 +65,19 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
   };
   try {
     const { kind } = config.store;
-    const store = probe({ name: 'store', enabled: true }, { kind, direction: 'store' }, async () => ({
-      found: await probeStore(config),
-    }));
-    const sources = config.sources.map((source) =>
-      probe({ name: source.name, enabled: source.enabled }, source.connector, () =>
-        previewSource(source, config, work),
-      ),
-    );
+    let last: StoreLook['last'] = new Map();
+    const store = probe({ name: 'store', enabled: true }, { kind, direction: 'store' }, async () => {
+      const look = await probeStore(config);
+      last = look.last;
+      return { found: look.found };
+    });
+    // after the store, for what they would build on; where that is away they are looked at as on the first day
+    const sources = config.sources.map(async (source) => {
+      await store;
+      return probe({ name: source.name, enabled: source.enabled }, source.connector, () =>
+        previewSource(source, last.get(source.name) ?? null, config, work),
+      );
+    });
     const targets = config.targets.map((target) =>
       probe({ name: target.name, enabled: target.enabled }, target.connector, async () => {
         mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });

@@ -8,6 +8,7 @@ import { sourceContext } from '../pull/pull.ts';
 import { formatOf } from '../snapshot/formats/index.ts';
 import { withoutShown } from '../snapshot/formats/text.ts';
 import { hasCourse, type PersonRecord } from '../snapshot/record.ts';
+import type { Snapshot } from '../store/port.ts';
 
 /** What a pull of a source would read, found out by pulling; nothing of it is kept. */
 export interface Preview {
@@ -33,15 +34,21 @@ const shownRecords = 3;
 
 /**
  * Logs in, pulls and counts. Throws what a run would fail with: a preview is complete, or there is none. The answer is
- * closed without having been accepted, so that the next run finds everything as it was.
+ * closed without having been accepted, so that the next run finds everything as it was. `last` is the snapshot in force,
+ * which a run would build on: a delta, a 304 or an archive says nothing by itself.
  */
-export async function previewSource(source: SourceConfig, config: Config, work: Work): Promise<Preview> {
+export async function previewSource(
+  source: SourceConfig,
+  last: Snapshot | null,
+  config: Config,
+  work: Work,
+): Promise<Preview> {
   mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });
   const spool = mkdtempSync(join(config.stateDir, 'probe-'));
   let answer: Answer | null = null;
   try {
     const format = formatOf(source.format, source.role);
-    const context = sourceContext(source, format, null, config.stateDir, spool, work);
+    const context = sourceContext(source, format, last, config.stateDir, spool, work);
     const found = await source.connector.probe(source.settings, context);
     if (source.connector.inbox) return { found };
     answer = await source.connector.pull(source.settings, context);

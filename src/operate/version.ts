@@ -1,2 +1,4 @@
-/** The version of this rosterd. */
-export const version = '0.1.0';
+import manifest from '../../package.json' with { type: 'json' };
+
+/** The version of this rosterd: the one of package.json, which the compiler and the package put beside the code. */
+export const version: string = manifest.version;

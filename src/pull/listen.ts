@@ -9,6 +9,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Clock } from '../base/clock.ts';
 import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { scrub } from '../base/redact.ts';
 import type { Config, ListenConfig, SourceConfig } from '../configure/config.ts';
 import { type Inbox, type Push, Refused } from '../connector/inbox.ts';
 import { newRunId } from '../run/record.ts';
@@ -63,9 +64,8 @@ function doorsOf({ sources, stateDir }: Config): Door[] {
   });
 }
 
-/** How long the head of a request, and a whole request, may take. */
+/** How long a handshake, and the head of a request, may take at most; also how often it is looked who is late. */
 const headMs = 30_000;
-const requestMs = 15 * 60_000;
 const stopping = 'rosterd is stopping';
 /** When to come back, in seconds, where nothing better is known. */
 const comeBack = 30;
@@ -75,10 +75,10 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
   const doors: Doors = { now: doorsOf(config) };
   // the library's types are one for each kind of server, its options are not
   const server = Fastify({
-    https: tlsOf(listen),
-    http: { headersTimeout: headMs },
+    https: listen.tls && { ...tlsOf(listen.tls), ...patienceOf(listen) },
+    http: patienceOf(listen),
     trustProxy: listen.behindProxy,
-    requestTimeout: requestMs,
+    requestTimeout: listen.timeoutMs,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     exposeHeadRoutes: false,
@@ -147,8 +147,13 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
   };
 }
 
-function tlsOf({ tls }: ListenConfig): ServerOptions | null {
-  if (!tls) return null;
+/** For Node: it looks who is late from time to time, and thinks of what is late only then. */
+function patienceOf({ timeoutMs }: ListenConfig): ServerOptions {
+  const shortest = Math.min(headMs, timeoutMs);
+  return { headersTimeout: shortest, connectionsCheckingInterval: shortest, handshakeTimeout: shortest };
+}
+
+function tlsOf(tls: NonNullable<ListenConfig['tls']>): ServerOptions {
   const read = (file: string, what: string): Buffer => {
     try {
       return readFileSync(file);
@@ -160,7 +165,6 @@ function tlsOf({ tls }: ListenConfig): ServerOptions | null {
     cert: read(tls.certificate, 'certificate'),
     key: read(tls.key, 'key'),
     minVersion: 'TLSv1.2',
-    headersTimeout: headMs,
   };
 }
 
@@ -304,19 +308,37 @@ async function* bytesOf(stream: Readable): AsyncGenerator<Buffer> {
   try {
     yield* stream.iterator({ destroyOnReturn: false });
   } catch {
-    throw new Refused(400, 'the body ended before its end');
+    throw cutBody();
   }
 }
 
-/** The one file of a form. */
+const cutBody = (): Refused => new Refused(400, 'the body ended before its end');
+
+/** The one file of a form. Its reader does not notice a sender that goes away, so that is looked after here. */
 async function* fileOf(request: FastifyRequest): AsyncGenerator<Buffer> {
   let files = 0;
+  let reading: Readable | null = null;
+  const { raw } = request;
+  const gone = new Promise<never>((_, reject) => {
+    const end = (): void => {
+      if (raw.complete) return;
+      reject(cutBody());
+      reading?.destroy(cutBody());
+    };
+    if (raw.destroyed) end();
+    else raw.once('close', end);
+  });
+  gone.catch(() => {});
   try {
-    for await (const part of request.parts()) {
+    const parts = request.parts();
+    for (;;) {
+      const { done, value: part } = await Promise.race([parts.next(), gone]);
+      if (done) break;
       if (part.type !== 'file')
         throw new Refused(400, 'the form has a field that is no file', 'answer is a parameter of the URL');
       files += 1;
       if (files > 1) throw new Refused(400, 'the form has more than one file', 'send each file as a push of its own');
+      reading = part.file;
       yield* bytesOf(part.file);
     }
   } catch (error) {
@@ -342,7 +364,8 @@ function answerTo(error: unknown): ErrorAnswer {
   if (error instanceof Refused) {
     const { status, message, remedy, records } = error;
     const more = { ...(remedy === undefined ? {} : { remedy }), ...(records.length ? { records } : {}) };
-    return { status, body: { error: message, ...more } };
+    // it may quote a header or a parameter, and whoever keeps answers keeps no people by it
+    return { status, body: { error: scrub(message), ...more } };
   }
   if (error instanceof Unavailable)
     return { status: 503, body: { error: error.message }, delayMs: error.delayMs ?? comeBack * 1000 };

@@ -163,6 +163,12 @@ export function snapshotId(source: string, number: number): string {
   return `${source}-${number}`;
 }
 
+/** What a look at a store finds: sentences for a person, and of each source the snapshot in force. Nothing is written. */
+export interface StoreLook {
+  found: string[];
+  last: ReadonlyMap<string, Snapshot>;
+}
+
 /** Sorted row digests (16 bytes each): a full set, or what comes and goes against the full set of `base`. */
 export type PackKind = 'full' | 'added' | 'gone';
 

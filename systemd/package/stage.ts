@@ -21,6 +21,7 @@ export interface Parts {
 
 const lib = 'usr/lib/rosterd';
 const doc = 'usr/share/doc/rosterd';
+const manifest = `${lib}/dist/package.json`;
 
 /** Native parts of ssh2 that npm is told not to build (`allowScripts`); it does without. */
 const native = new Set(['cpu-features', 'buildcheck', 'nan']);
@@ -49,8 +50,9 @@ export function stage(parts: Parts): Entry[] {
   const files = [
     own('usr/bin/rosterd', 'systemd/package/rosterd.sh', 0o755),
     { kind: 'file', path: `${lib}/bin/node`, mode: 0o755, from: parts.node } satisfies Entry,
-    made(`${lib}/package.json`, `${JSON.stringify({ name, version: parts.version, private: true, type })}\n`),
-    ...below(parts.compiled, `${lib}/dist`),
+    // beside the code, where it is asked for its version; the compiler's copy knows none of --package-version
+    made(manifest, `${JSON.stringify({ name, version: parts.version, private: true, type })}\n`),
+    ...below(parts.compiled, `${lib}/dist`).filter(({ path }) => path !== manifest),
     ...dependencies(root).flatMap((place) => below(join(root, place), `${lib}/${place}`)),
     own('usr/lib/systemd/system/rosterd.service', 'systemd/rosterd.service'),
     own('usr/lib/sysusers.d/rosterd.conf', 'systemd/rosterd.sysusers'),

@@ -1,12 +1,24 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { canvasStub } from '../../connectors/canvas/stub.ts';
 import { peoplesoftStub } from '../../connectors/peoplesoft/stub.ts';
 import { salesforceStub } from '../../connectors/salesforce/stub.ts';
 import { type Stub, startStub } from '../../src/connector/stub.ts';
-import { Aviary, type Canary, canary, objects, rowOf, type Said, secrets, singing } from '../support/canaries.ts';
+import {
+  type Aviary,
+  aviaryForEach,
+  type Canary,
+  canary,
+  login,
+  objects,
+  quoting,
+  rowOf,
+  type Said,
+  secrets,
+  singing,
+} from '../support/canaries.ts';
 import { requireServer } from '../support/requirements.ts';
 import { sshdMissing, startSshd } from '../support/sshd.ts';
 
@@ -16,14 +28,8 @@ import { sshdMissing, startSshd } from '../support/sshd.ts';
  */
 
 let at: Aviary;
-beforeEach(() => {
-  at = new Aviary();
-  at.configure();
-});
-afterEach(() => {
-  const escaped = at.escaped();
-  at.close();
-  expect(escaped).toEqual([]);
+aviaryForEach((one) => {
+  at = one;
 });
 
 const people = (count: number): Canary[] => Array.from({ length: count }, (_, n) => canary(n));
@@ -120,22 +126,6 @@ async function withTargets(): Promise<Record<keyof typeof stubs, Stub>> {
   peoplesoft: { kind: peoplesoft, url: '${found.peoplesoft.url}', auth: { username: ROSTERD, password: { env: CANARY_PASSWORD } } }`,
   });
   return found;
-}
-
-/** A page that quotes a person and what it was logged in with, in the ways that servers quote. */
-function quoting(one: Canary): string {
-  return [
-    `The user ${one.firstName} ${one.lastName} <${one.email}> (${one.id}, ${one.phone}) is not known.`,
-    `${login()} ${encodeURIComponent(one.email)} ${JSON.stringify(one)} ${one.lastName.replace("'", '&#39;')}`,
-  ].join(' ');
-}
-
-/** What a server was logged in with, as it echoes that. */
-function login(): string {
-  const { CANARY_TOKEN, CANARY_CLIENT, CANARY_PASSWORD } = secrets;
-  const basic = Buffer.from(`ROSTERD:${CANARY_PASSWORD}`).toString('base64');
-  const form = new URLSearchParams({ client_secret: CANARY_CLIENT });
-  return `Authorization: Bearer ${CANARY_TOKEN}, Basic ${basic}; ${form} ${CANARY_CLIENT} {"token":"${CANARY_TOKEN}"}`;
 }
 
 test.each([400, 401, 404, 429, 500])('targets that answer %i and quote the person and the login', async (status) => {

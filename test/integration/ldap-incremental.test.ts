@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { KeptSource } from '../support/ldap/kept.ts';
@@ -38,7 +38,7 @@ describe.each([
       expect(first).toMatchObject({ full: noKept, rows: { length: 5 } });
       const second = await source.pull(settings());
       expect(second).toMatchObject({ full: null, content: first.content });
-      expect(source.files()).toEqual([`${first.content}.json`, `${first.content}.rows`]);
+      expect(source.files()).toEqual([`${first.content}.rows`]);
     });
 
     test('what changed is merged, nobody goes before the next full pull', async () => {
@@ -98,9 +98,32 @@ describe.each([
       );
       source.lastContent = 'f'.repeat(64);
       expect((await source.pull(settings())).full).toBe(noKept);
-      writeFileSync(join(source.keepDir, `${source.lastContent}.json`), '{"version":1,');
-      expect((await source.pull(settings())).full).toBe(noKept);
+      const { content } = await source.pull(settings());
+      const file = join(source.keepDir, `${content}.rows`);
+      const whole = readFileSync(file);
+      const damaged = Buffer.from(whole);
+      damaged[10]! ^= 1;
+      const lineless = Buffer.concat([whole.subarray(0, whole.indexOf('\n') + 1), whole.subarray(-4096)]);
+      for (const bytes of [
+        Buffer.from('{"version":1,'),
+        damaged,
+        lineless,
+        whole.subarray(0, -1),
+        Buffer.alloc(9000),
+      ]) {
+        writeFileSync(file, bytes);
+        const again = await source.pull(settings());
+        expect([again.full, again.rows.length]).toEqual([noKept, 5]);
+      }
       expect((await source.pull(settings())).full).toBeNull();
+    });
+
+    test('turned off, nothing is kept of anybody', async () => {
+      const source = new KeptSource(['cn']);
+      await source.pull(settings());
+      expect(source.files()).toHaveLength(1);
+      await source.pull(settings({ incremental: 'off' }));
+      expect(source.files()).toEqual([]);
     });
 
     test('an answer that was not accepted leaves what is kept as it was', async () => {
@@ -109,7 +132,7 @@ describe.each([
       server.modify(changed(1, 'sn', 'Changed'));
       const refused = await source.pull(settings(), false);
       expect(refused.content).not.toBe(content);
-      expect(source.files()).toEqual([`${content}.json`, `${content}.rows`]);
+      expect(source.files()).toEqual([`${content}.rows`]);
       expect((await source.cells(settings())).cells).toContainEqual(['p000001', 'Changed']);
     });
   });

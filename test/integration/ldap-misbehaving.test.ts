@@ -1,3 +1,4 @@
+import { BerWriter } from 'ldapts';
 import { describe, expect, test, vi } from 'vitest';
 import { ldap } from '../../connectors/ldap/connector.ts';
 import { failure } from '../support/drop.ts';
@@ -123,6 +124,30 @@ describe('what ends early is no answer, and is never asked for again as nobody',
     expect(await failure(pull(stub, { timeout: '2s', ...logins }))).toMatchObject({ kind });
     expect(stub.asked.filter((one) => one.kind === 'bind')).toHaveLength(1);
     await vi.waitUntil(() => stub.connections() === 0);
+  });
+
+  // longer than what is shown of it, which ends in the middle of the password
+  const password = 'kanarie password 88';
+  const quoting = `${'refused '.repeat(24)}${password} is the password that was given`;
+  const notice = new BerWriter();
+  notice.startSequence();
+  notice.writeInt(0);
+  notice.startSequence(0x78);
+  notice.writeEnumeration(52);
+  notice.writeString('');
+  notice.writeString(quoting);
+  notice.endSequence();
+  notice.endSequence();
+
+  test.each<[string, (reply: Reply) => void, (reply: Reply) => void]>([
+    ['a login', () => {}, (reply) => reply.end(49, null, quoting)],
+    ['a search', (reply) => reply.end(53, null, quoting), (reply) => reply.end(0, null)],
+    ['a notice of disconnection', (reply) => reply.raw(notice.buffer), (reply) => reply.end(0, null)],
+  ])('the password that %s quotes is not shown, and no part of it', async (_name, search, login) => {
+    const stub = await startStub((_asked, reply) => search(reply), rootEntry, login);
+    const { line } = await failure(pull(stub, { bindDN: 'cn=x', password: secretFile(password) }));
+    expect(line).toContain('refused refused');
+    expect(line).not.toContain(password.slice(0, 5));
   });
 
   test('a server that falls silent', async () => {

@@ -205,7 +205,7 @@ describe('a server that fails', () => {
       'No such sort field, invalid_sort_field',
     ],
     [{ imsx_StatusInfo: { imsx_description: 'Wrapped' } }, 'Wrapped'],
-    ['flat words about ann@example.edu and 9500000001', 'flat words about … and …'],
+    ['flat words about ann@example.edu and 9500000001', 'flat words about [e-mail] and …'],
   ])('says why: %j', async (body, words) => {
     const sis = await sisServer(() => ({ status: 400, body }));
     const { kind, line } = await failure(sisHttp.pull(settingsFor(sis), sisContext(short)));

@@ -47,7 +47,7 @@ describe('an answer that has not changed', () => {
     await again({ keepDir: join(keepDir, 'gone') });
     expect(conditional()).toBe(false);
     mkdirSync(keepDir, { recursive: true });
-    writeFileSync(join(keepDir, `${first.content}.answer`), 'x'.repeat(10_000));
+    writeFileSync(join(keepDir, `${first.content}.rows`), 'x'.repeat(10_000));
     await again();
     expect(conditional()).toBe(false);
   });

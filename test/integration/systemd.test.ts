@@ -92,6 +92,7 @@ ${more}`;
 
   test('installed it is enabled, and quiet without a configuration', () => {
     expect(machine.run('dpkg', '-i', packages.old)).toContain('copy /etc/rosterd/rosterd.yaml.example');
+    expect(machine.run('rosterd', '--version').trim()).toBe('0.0.9');
     expect(machine.run('systemctl', 'is-enabled', unit).trim()).toBe('enabled');
     machine.run('systemctl', 'start', unit);
     expect(state().ActiveState).toBe('inactive');

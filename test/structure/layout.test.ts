@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { sourceConnectors, targetConnectors, targetStubs } from '../../connectors/index.ts';
+import { version } from '../../src/operate/version.ts';
 import { connectorFolders, files, importsOf, read, root, sources } from './project.ts';
 
 interface Manifest {
+  version: string;
   dependencies: Record<string, string>;
   devDependencies: Record<string, string>;
 }
@@ -156,6 +158,20 @@ describe('packages', () => {
       resolved.filter((url) => !url.startsWith('https://registry.npmjs.org/')),
       'npm install with --registry=https://registry.npmjs.org, or with omit-lockfile-registry-resolved',
     ).toEqual([]);
+  });
+});
+
+describe('the version', () => {
+  test('stands in package.json only; the lock file repeats it, as npm does', () => {
+    expect(version).toBe(manifest.version);
+    const lock = JSON.parse(read('package-lock.json')) as { version: string; packages: Record<string, Manifest> };
+    expect([lock.version, lock.packages['']!.version], 'npm install writes it').toEqual([version, version]);
+    const ours = files.filter((file) => /^(src|connectors|systemd)\//.test(file));
+    expect(
+      ours.filter((file) => new RegExp(`(?<![\\w.])${RegExp.escape(version)}(?![\\w.])`).test(read(file))),
+      'import it from src/operate/version.ts',
+    ).toEqual([]);
+    expect(importsOf('src/operate/version.ts').map(({ to }) => to)).toEqual(['package.json']);
   });
 });
 

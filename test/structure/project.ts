@@ -35,7 +35,7 @@ export interface Import {
 export function importsOf(file: string): Import[] {
   const text = withoutComments(read(file));
   const statements = text.matchAll(
-    /^(?:import|export(?= (?:type )?[{*]))(?<type> type)?\b(?:[^;'`=()]*?\bfrom)? '(?<what>[^']+)';/gm,
+    /^(?:import|export(?= (?:type )?[{*]))(?<type> type)?\b(?:[^;'`=()]*?\bfrom)? '(?<what>[^']+)'(?: with \{[^}]*\})?;/gm,
   );
   const calls = text.matchAll(/(?<type>(?!))?\b(?:import|require)\(\s*'(?<what>[^']+)'/g);
   return [...statements, ...calls].map(({ groups }) => {

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach, beforeEach, expect } from 'vitest';
+import { Process } from './daemon-site.ts';
 
 /**
  * People and secrets that nobody else is called like, and the command line among them. What it says is looked through for
@@ -79,6 +81,7 @@ export class Aviary {
   /** More of the environment. */
   environment: Readonly<Record<string, string>> = {};
   #time = 1_768_000_000;
+  readonly #daemons: Process[] = [];
 
   constructor() {
     mkdirSync(this.drops);
@@ -140,6 +143,24 @@ ${more}`,
     return said;
   }
 
+  /** A daemon that says everything; what it said counts when it is stopped. Its socket is `var/control.sock`. */
+  async daemon(): Promise<Process> {
+    const daemon = new Process(['daemon', '-c', this.config], this.directory, {
+      ...{ ROSTERD_LOG_LEVEL: 'debug', ...secrets, ...this.environment },
+    });
+    this.#daemons.push(daemon);
+    await daemon.says('daemon.started');
+    return daemon;
+  }
+
+  /** Stops the daemons, and listens to all that they said. */
+  async settle(): Promise<void> {
+    for (const daemon of this.#daemons.splice(0)) {
+      await daemon.stop();
+      this.heard.push({ command: 'daemon 2>', text: daemon.stderr }, { command: 'daemon', text: await daemon.stdout });
+    }
+  }
+
   /** `rosterd COMMAND … -c FILE`. */
   on(command: string, ...args: string[]): Promise<Said> {
     return this.rosterd(command, ...args, '-c', this.config);
@@ -158,6 +179,38 @@ ${more}`,
   close(): void {
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Gives each test of a file an aviary of its own; what has got out by its end fails it. */
+export function aviaryForEach(take: (at: Aviary) => void): void {
+  let at: Aviary;
+  beforeEach(() => {
+    at = new Aviary();
+    at.configure();
+    take(at);
+  });
+  afterEach(async () => {
+    await at.settle();
+    const escaped = at.escaped();
+    at.close();
+    expect(escaped).toEqual([]);
+  });
+}
+
+/** A page that quotes a person and what it was logged in with, in the ways that servers quote. */
+export function quoting(one: Canary, known = login()): string {
+  return [
+    `The user ${one.firstName} ${one.lastName} <${one.email}> (${one.id}, ${one.phone}) is not known.`,
+    `${known} ${encodeURIComponent(one.email)} ${JSON.stringify(one)} ${one.lastName.replace("'", '&#39;')}`,
+  ].join(' ');
+}
+
+/** What a server was logged in with, as it echoes that. */
+export function login(): string {
+  const { CANARY_TOKEN, CANARY_CLIENT, CANARY_PASSWORD } = secrets;
+  const basic = Buffer.from(`ROSTERD:${CANARY_PASSWORD}`).toString('base64');
+  const form = new URLSearchParams({ client_secret: CANARY_CLIENT });
+  return `Authorization: Bearer ${CANARY_TOKEN}, Basic ${basic}; ${form} ${CANARY_CLIENT} {"token":"${CANARY_TOKEN}"}`;
 }
 
 /** Objects of a log or of a result, one a line; other lines are passed over. */

@@ -38,9 +38,9 @@ export class Process {
   stderr = '';
   #heard: () => void = () => {};
 
-  constructor(args: readonly string[], cwd: string) {
+  constructor(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
     this.child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
-      ...{ cwd, env: { ...process.env, NODE_COMPILE_CACHE: compiled }, stdio: ['ignore', 'pipe', 'pipe'] },
+      ...{ cwd, env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
     });
     this.stdout = text(this.child.stdout!);
     this.ended = new Promise((resolve) => this.child.on('close', (code) => resolve(code)));

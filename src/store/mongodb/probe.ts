@@ -1,10 +1,13 @@
 import type { Db, Document } from 'mongodb';
 import type { Clock } from '../../base/clock.ts';
 import { Denied, Misconfigured, messageOf } from '../../base/errors.ts';
+import type { Snapshot, StoreLook } from '../port.ts';
 import { connect, type MongoSettings } from './connect.ts';
 import { translated } from './errors.ts';
 import { refuseForeign, refuseOld } from './migrate.ts';
-import { collectionNames, collectionsOf } from './mongo.ts';
+import { type Collections, collectionNames, collectionsOf } from './mongo.ts';
+import { snapshotOf } from './snapshots/get.ts';
+import { snapshotKey } from './snapshots/put.ts';
 
 /** What a user of the database must be allowed to do in it. */
 export const neededActions = ['find', 'insert', 'update', 'remove', 'createIndex'] as const;
@@ -13,30 +16,43 @@ export const neededActions = ['find', 'insert', 'update', 'remove', 'createIndex
  * Looks at a database without changing anything: what server, whose database, and whether this user may write. Throws
  * the errors of the house, at once: whoever looks is there and can look again.
  */
-export async function probeMongo(settings: MongoSettings, institution: string, clock: Clock): Promise<string[]> {
+export async function probeMongo(settings: MongoSettings, institution: string, clock: Clock): Promise<StoreLook> {
   const { client, place } = await connect(settings);
   const db = client.db(settings.database);
+  const collections = collectionsOf(db);
   try {
     const hello = await db.command({ isMaster: 1 });
     refuseOld(hello, place);
-    const meta = await collectionsOf(db).meta.findOne({ _id: 'rosterd' });
+    const meta = await collections.meta.findOne({ _id: 'rosterd' });
     if (meta) refuseForeign(meta, institution, place);
     if (meta?.moving)
       throw new Misconfigured(`the store ${place} holds a part of ${meta.moving}: its move was cut`, {
         remedy: 'repeat rosterd migrate-store',
       });
-    return [
+    const found = [
       `${await versionOf(db)}${formOf(hello)}${skewOf(hello, clock)}`,
       meta
         ? `database ${settings.database}: layout ${meta.layout}, since ${meta.made.toISOString().slice(0, 10)}`
         : `database ${settings.database}: empty, the first sync prepares it`,
       await rightsIn(db, settings.database, place),
     ];
+    return { found, last: await lastIn(collections) };
   } catch (error) {
     throw translated(error, place);
   } finally {
     await client.close();
   }
+}
+
+/** The snapshots in force, by source. */
+async function lastIn({ sources, snapshots }: Collections): Promise<Map<string, Snapshot>> {
+  const last = new Map<string, Snapshot>();
+  for (const { _id: source, current } of await sources.find().toArray()) {
+    const doc = typeof current === 'number' ? await snapshots.findOne({ _id: snapshotKey(source, current) }) : null;
+    const snapshot = doc && snapshotOf(doc);
+    if (snapshot) last.set(source, snapshot);
+  }
+  return last;
 }
 
 async function versionOf(db: Db): Promise<string> {

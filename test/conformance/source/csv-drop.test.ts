@@ -5,7 +5,7 @@ import { csvDrop } from '../../../connectors/csv-drop/connector.ts';
 import { drop, dropSettings, temporaryFolder } from '../../support/drop.ts';
 import { requireServer } from '../../support/requirements.ts';
 import { sshdMissing, startSshd } from '../../support/sshd.ts';
-import { type SourceRig, sourceConformance } from '../source.ts';
+import { asking, type SourceRig, sourceConformance } from '../source.ts';
 
 /** Larger than what can be under way at once, so that a transfer can be cut in the middle. */
 const large = 64 * 2 ** 20;
@@ -44,7 +44,7 @@ async function open(): Promise<SourceRig> {
     holding(header + people);
     return { settings: settings() };
   };
-  return {
+  return asking({
     connector: csvDrop,
     columns: ['id', 'email', 'name'],
     rows: 2000,
@@ -53,8 +53,8 @@ async function open(): Promise<SourceRig> {
     cases: {
       'wrong credentials': () => ({ settings: settings({ privateKey: undefined, password: file('wrong-password') }) }),
       'wrong trust': () => ({ settings: settings({ hostKey: `SHA256:${'A'.repeat(43)}` }) }),
-      'a server that never answers': ({ port }) => ({ settings: settings({}, port) }),
-      'nobody listens': (port) => ({ settings: settings({}, port) }),
+      silence: ({ port }) => ({ settings: settings({}, port) }),
+      'nobody there': (port) => ({ settings: settings({}, port) }),
       'half an answer': () => {
         holding(header, large);
         return { settings: settings(), meanwhile: () => server.dropSessions() };
@@ -71,5 +71,5 @@ async function open(): Promise<SourceRig> {
       },
     },
     stop: () => server.stop(),
-  };
+  });
 }

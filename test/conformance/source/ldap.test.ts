@@ -3,7 +3,7 @@ import { ldap } from '../../../connectors/ldap/connector.ts';
 import { as, ldapSettings } from '../../support/ldap/pull.ts';
 import { person, slapdMissing, startSlapd } from '../../support/ldap/slapd.ts';
 import { requireServer } from '../../support/requirements.ts';
-import { type SourceRig, sourceConformance } from '../source.ts';
+import { asking, type SourceRig, sourceConformance } from '../source.ts';
 
 requireServer('ldap', slapdMissing)('source contract: ldap on OpenLDAP', () => {
   let rig: SourceRig;
@@ -24,7 +24,7 @@ async function open(): Promise<SourceRig> {
       ...more,
     }),
   });
-  return {
+  return asking({
     connector: ldap,
     columns: ['cn', 'mail', 'sn', 'givenName', '@stableId'],
     rows: 2000,
@@ -33,13 +33,13 @@ async function open(): Promise<SourceRig> {
     cases: {
       'wrong credentials': () => settings(as({ dn: server.reader.dn, password: 'wrong-password' })),
       'wrong trust': () => settings({ ca: server.strangeCa }),
-      'a server that never answers': ({ port }) => settings({ url: `ldaps://127.0.0.1:${port}` }),
-      'nobody listens': (port) => settings({ url: `ldaps://127.0.0.1:${port}` }),
+      silence: ({ port }) => settings({ url: `ldaps://127.0.0.1:${port}` }),
+      'nobody there': (port) => settings({ url: `ldaps://127.0.0.1:${port}` }),
       // the server gives 500 entries and says that there are more
       'half an answer': () => settings({ ...as(server.limited), pageSize: 1000 }),
       'an answer that is larger than the settings allow': () => settings({ maxEntries: 1999 }),
       'an empty answer': { refused: () => settings(as(server.blind)) },
     },
     stop: () => server.stop(),
-  };
+  });
 }

@@ -8,7 +8,7 @@ import { sisHttp } from '../../../connectors/sis-http/connector.ts';
 import { authority } from '../../support/certificate.ts';
 import { drop, temporaryFolder } from '../../support/drop.ts';
 import { sisSettings } from '../../support/sis.ts';
-import { type SourceRig, sourceConformance } from '../source.ts';
+import { asking, type SourceRig, sourceConformance } from '../source.ts';
 
 describe('source contract: sis-http over TLS', () => {
   let rig: SourceRig;
@@ -56,7 +56,7 @@ async function open(): Promise<SourceRig> {
       ...more,
     }),
   });
-  return {
+  return asking({
     connector: sisHttp,
     columns: ['id', 'mail', 'name.family'],
     rows: people.length,
@@ -65,8 +65,8 @@ async function open(): Promise<SourceRig> {
     cases: {
       'wrong credentials': () => settings({ auth: { kind: 'header', name: 'X-API-Key', value: secret('wrong-key') } }),
       'wrong trust': () => settings({ ca: trust(strange.cert) }),
-      'a server that never answers': ({ port }) => settings({}, '/people', port),
-      'nobody listens': (port) => settings({}, '/people', port),
+      silence: ({ port }) => settings({}, '/people', port),
+      'nobody there': (port) => settings({}, '/people', port),
       'half an answer': () => settings({}, '/cut'),
       'an answer that is larger than the settings allow': () => settings({ maxRecords: 1999 }),
       'an empty answer': { declared: () => settings({}, '/nobody') },
@@ -75,5 +75,5 @@ async function open(): Promise<SourceRig> {
       server.closeAllConnections();
       server.close();
     },
-  };
+  });
 }

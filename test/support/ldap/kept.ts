@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { ldap } from '../../../connectors/ldap/connector.ts';
 import type { LdapSettings } from '../../../connectors/ldap/schema.ts';
 import { systemClock } from '../../../src/base/clock.ts';
@@ -22,15 +22,13 @@ export class KeptSource {
   async pull(
     settings: LdapSettings,
     accept = true,
-  ): Promise<{ rows: LdapRow[]; content: string; full: string | null; warnings: string[] }> {
+  ): Promise<{ rows: LdapRow[]; content: string; full: string | null }> {
     let full: string | null = 'nothing was said';
-    const warnings: string[] = [];
     const log = {
       ...silentLog,
       info: (fields: { event: string; reason?: string | null }) => {
         if (fields.event === 'ldap.reading') full = fields.reason ?? null;
       },
-      warn: (_fields: unknown, text: string) => warnings.push(text),
     } as unknown as Log;
     const clock = { ...systemClock, now: () => new Date(Date.now() + this.aheadMs) };
     const { keepDir, lastContent } = this;
@@ -41,7 +39,7 @@ export class KeptSource {
       this.lastContent = answer.content;
     }
     await answer.close();
-    return { rows, content: answer.content, full, warnings };
+    return { rows, content: answer.content, full };
   }
 
   /** Cells by the first one of each row, in its order. */
@@ -52,6 +50,6 @@ export class KeptSource {
   }
 
   files(): string[] {
-    return readdirSync(this.keepDir).sort();
+    return existsSync(this.keepDir) ? readdirSync(this.keepDir).sort() : [];
   }
 }

@@ -45,10 +45,11 @@ export const rootEntry = {
   supportedControl: [PagedResultsControl.type],
 };
 
-/** Starts one. `script` answers searches; logins succeed. It is gone when the test is. */
+/** Starts one. `script` answers searches, `login` logins, which succeed without it. It is gone when the test is. */
 export async function startStub(
   script: (asked: Asked, reply: Reply) => void,
   root: Record<string, string[]> = rootEntry,
+  login: (reply: Reply) => void = (reply) => reply.end(0, null),
 ): Promise<Stub> {
   const asked: Asked[] = [];
   const sockets = new Set<Socket>();
@@ -74,7 +75,7 @@ export async function startStub(
         one.number = searches;
         asked.push(one);
         if (one.kind === 'unbind') socket.end();
-        else if (one.kind === 'bind') reply.end(0, null);
+        else if (one.kind === 'bind') login(reply);
         else if (forRoot) reply.entry('', root).end(0, null);
         else script(one, reply);
       }

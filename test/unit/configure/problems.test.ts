@@ -290,7 +290,10 @@ describe('listen', () => {
 
   it('is nowhere unless it is said, and then on this machine alone', () => {
     expect(load(least).listen).toBeNull();
-    expect(listenOf('{}')).toEqual({ address: '127.0.0.1', port: 8480, tls: null, behindProxy: false });
+    const usual = { address: '127.0.0.1', port: 8480, tls: null, behindProxy: false, timeoutMs: 900_000 };
+    expect(listenOf('{}')).toEqual(usual);
+    expect(listenOf('{ timeout: 1h }')).toEqual({ ...usual, timeoutMs: 3_600_000 });
+    expect(appended('listen: { timeout: 0s }\n')).toEqual([expect.stringContaining('1s to 1d')]);
   });
 
   it.each(['0.0.0.0', '::', '192.0.2.1', 'rosterd.example.edu', '127.0.0.1.example.edu'])(

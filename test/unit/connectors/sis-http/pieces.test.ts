@@ -4,6 +4,7 @@ import { linkTo, withQuery } from '../../../../connectors/sis-http/pages.ts';
 import { parsePath, pathText, valueAt, type WrongShape } from '../../../../connectors/sis-http/path.ts';
 import { Seen } from '../../../../connectors/sis-http/seen.ts';
 import { wordsOf } from '../../../../connectors/sis-http/words.ts';
+import { hideSecret } from '../../../../src/base/redact.ts';
 
 describe('a way', () => {
   test('is written and read back', () => {
@@ -66,10 +67,20 @@ test.each([
   ['<html><body>Error</body></html>', ''],
   [
     '{"message":"user ann@example.edu (id 9500000001) at https://x/y?key=secret is \'Ann\'"}',
-    'user … (id … at https://x/y?… is …',
+    'user [e-mail] (id … at https://x/y?… is …',
   ],
   [`{"message":"${'long '.repeat(100)}"}`, `${'long '.repeat(40)}…`],
+  ['{"message":"The user Ann O\'Hara (Mr Lee) is not known. Try again"}', 'The user … (…) is not known. Try again'],
   ['{"data":[]}', ''],
 ])('the words of %s', (body, words) => {
   expect(wordsOf(body)).toBe(words);
+});
+
+test('a secret among the words is not shown, and no part of it where they are cut', () => {
+  hideSecret('kanarie client & secret');
+  for (const before of [0, 185, 190, 195]) {
+    const said = wordsOf(`${'x '.repeat(before / 2)}kanarie client & secret is wrong`);
+    expect(said).not.toMatch(/kan|client|secret(?!\])/);
+    expect(said.length).toBeLessThanOrEqual(201);
+  }
 });

@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { Installation } from '../support/installation.ts';
+import { type MongoServer, mongodbMissing, startMongo } from '../support/mongodb/server.ts';
+import { changed, set, small } from '../support/oneroster-zip.ts';
+import { requireServer } from '../support/requirements.ts';
+
+/** `check --connect` says what the next run would say: it knows the snapshot in force, and changes nothing. */
+
+/** Every file of an installation with its content; what SQLite shares between processes is no content. */
+function filesIn(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const named = files.map(({ parentPath, name }) => join(parentPath, name)).filter((name) => !/-(shm|wal)$/.test(name));
+  return Object.fromEntries(
+    named.sort().map((file) => [file, createHash('sha256').update(readFileSync(file)).digest('hex')]),
+  );
+}
+
+async function deltasIn(store: string): Promise<void> {
+  const site = new Installation();
+  onTestFinished(() => site.close());
+  writeFileSync(
+    site.config,
+    `version: 1
+institution: example-university
+stateDir: ${join(site.directory, 'var')}
+store: ${store}
+sources:
+  sis:
+    kind: csv-drop
+    from: 'file://${site.drops}'
+    files: '*.zip'
+    settle: 0s
+    contents: oneroster
+    format: oneroster
+    archive: done
+`,
+  );
+  const check = async () => {
+    const before = filesIn(site.directory);
+    const { stdout, stderr } = await site.rosterd('check', '--connect', '--json');
+    expect(filesIn(site.directory), stderr).toEqual(before);
+    type Finding = { name: string; error: unknown; answer?: { rows: number } | null };
+    const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+    const { error, answer } = findings.find(({ name }) => name === 'sis')!;
+    return error ?? (answer ? answer.rows : answer);
+  };
+  const delta = set({ users: [changed(small.users[2]!, 'tobedeleted')] }, { kind: 'delta' });
+  // nothing to build on yet, and nothing is made
+  site.drop(delta, 'a.zip');
+  expect(await check()).toMatchObject({ kind: 'Incomplete', message: expect.stringContaining('no whole set') });
+  expect(existsSync(join(site.directory, 'var/rosterd.db'))).toBe(false);
+  site.drop(set(small), 'a.zip');
+  expect(await check()).toBe(3);
+  expect(await site.sync()).toMatchObject({ status: 'applied', snapshot: { records: 3 } });
+  // all is archived: rightly nothing new
+  expect(await check()).toBeNull();
+  site.drop(delta, 'b.zip');
+  expect(await check()).toBe(2);
+  // and the run finds it all as it was
+  expect(await site.sync()).toMatchObject({ snapshot: { records: 2 } });
+  expect(await check()).toBeNull();
+}
+
+test('a delta alone is whole with what is kept, in the embedded store', () => deltasIn('{ kind: embedded }'));
+
+const missing = await mongodbMissing();
+
+requireServer('mongodb', () => missing)('in MongoDB', () => {
+  let server: MongoServer;
+  beforeAll(async () => {
+    server = await startMongo();
+  }, 240_000);
+  afterAll(() => server?.stop());
+
+  test('a delta alone is whole with what is kept', { timeout: 60_000 }, () =>
+    deltasIn(`{ kind: mongodb, uri: '${server.uri}', database: check_last }`),
+  );
+});
