@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { nextPage } from '../../../../connectors/canvas/api.ts';
-import { judge } from '../../../../connectors/canvas/outcome.ts';
+import { courseId } from '../../../../connectors/canvas/layout.ts';
+import { judge, numberedIn, RowIndex } from '../../../../connectors/canvas/outcome.ts';
 import { canvasSettings, type SisImportError } from '../../../../connectors/canvas/schema.ts';
-import { buildSheets, courseId } from '../../../../connectors/canvas/sheets.ts';
+import { buildSheets } from '../../../../connectors/canvas/sheets.ts';
 import { course, item, person } from './items.ts';
 
 const settings = canvasSettings.parse({ url: 'https://canvas.example.edu', token: { env: 'CANVAS_TOKEN' } });
@@ -18,7 +19,8 @@ const [user1, user2, car1, car2, bicycles2] = items.map((one) => one.item);
 
 const ended = (workflow_state: string, errors: SisImportError[] = [], error_message?: string) => {
   const answer = { id: 42, workflow_state, data: { error_message } };
-  const outcome = judge(items, buildSheets(items, settings), answer, errors);
+  const sheets = buildSheets(items, settings);
+  const outcome = judge(items, new RowIndex(sheets, numberedIn(sheets)), answer, errors);
   const of = (wanted: string): (string | undefined)[] =>
     outcome.results.filter((result) => result.outcome === wanted).map((result) => result.item);
   return { ...outcome, sent: of('sent'), failed: of('failed'), retry: of('retry') };
