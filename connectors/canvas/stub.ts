@@ -35,7 +35,10 @@ export const canvasStub: StubDeclaration = {
     });
     return () => ({
       ...rosterView(queue.roster),
-      imports: queue.imports.map(({ id, state, counts }) => ({ id, workflow_state: state, counts })),
+      imports: queue.imports.map(({ id, state, counts, options, comparedWith }) => ({
+        ...{ id, workflow_state: state, counts },
+        ...{ remaster: options.remaster, compared_with: comparedWith },
+      })),
       requests,
     });
   },
