@@ -31,7 +31,7 @@ const refillPerSecond = 10;
 export function openApi({ http, token, clock, signal }: ApiParts): CanvasApi {
   let left = Number.POSITIVE_INFINITY;
   const send = async (request: HttpRequest): Promise<HttpAnswer> => {
-    if (left < spare) await clock.wait(((spare - left) / refillPerSecond) * 1000, signal);
+    if (left < spare) await clock.wait(Math.ceil(((spare - left) / refillPerSecond) * 1000), signal);
     // The token is read for each request: a rotated secret file needs no restart.
     const headers = { accept: 'application/json', authorization: `Bearer ${token.reveal()}`, ...request.headers };
     const answer = await http.send({ ...request, headers });
