@@ -18,7 +18,7 @@ export interface History {
 /** Canvas keeps errors for 30 days; after that nobody knows any more what was refused. */
 const errorsKnownMs = 29 * 86_400_000;
 /** So many imports of the account are looked through, others' too. */
-const mostImports = 500;
+const mostImports = 2000;
 
 /** A text that names a person or something of ours: an account number, or the digest at the end of an id. */
 const nameOfOurs = /\b95[01]\d{7}\b|[0-9a-f]{12}\b/;
