@@ -112,7 +112,7 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
     for (let running = await imports.turn(dataSet); running; running = await imports.turn(dataSet))
       await imports.watch(running.id);
     const sheets = buildSheets(items, settings);
-    const quoted = new RowIndex(sheets, () => undefined);
+    const quoted = new RowIndex(sheets, null);
     const concerns = (error: SisImportError): boolean => quoted.rowsOf(error, false).length > 0;
     const history = await readHistory(imports, dataSet, clock, concerns, knownErrors);
     const whole = await still((roster) => writeWhole(roster, context.spoolDir, sheets, settings));

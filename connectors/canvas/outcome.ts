@@ -70,43 +70,44 @@ function place(index: RowIndex, errors: readonly SisImportError[], wholeFile: bo
   return { refused, unplaced };
 }
 
+/** The row of a number. */
+type Numbered = (file: FileName, row: number) => Row | undefined;
+
 /** Finds the rows that errors are about. */
 export class RowIndex {
   readonly #sheets: Sheets;
-  readonly #numbered: (file: FileName, row: number) => Row | undefined;
+  readonly #numbered: Numbered | null;
   #byPerson: Map<string, Row[]> | null = null;
 
-  /** `numbered`: the row of a number, where Canvas numbers rows as they were sent. */
-  constructor(sheets: Sheets, numbered: (file: FileName, row: number) => Row | undefined) {
+  /** `numbered`: null where Canvas counts rows of something else than what was sent. */
+  constructor(sheets: Sheets, numbered: Numbered | null) {
     this.#sheets = sheets;
     this.#numbered = numbered;
   }
 
   /**
    * By its number; else by the row as Canvas quotes it, because of a compared import Canvas counts the rows of the
-   * difference; else by the ids in the message: an item must not count as sent when Canvas said otherwise.
+   * difference; else by the ids that are named: an item must not count as sent when Canvas said otherwise.
    */
   rowsOf(error: SisImportError, wholeFile: boolean): readonly Row[] {
     const file = fileNames.find((name) => name === (error.file ?? '').split('/').at(-1)!.toLowerCase());
     if (!file) return [];
-    if (error.row != null) {
+    if (this.#numbered && error.row != null) {
       const row = this.#numbered(file, error.row);
-      if (row) return [row];
+      return row ? [row] : [];
     }
     const sheet = this.#sheets[file];
     const quoted = sheet.get(quotedKey(file, error.row_info));
     if (quoted) return [quoted];
-    // A quoted row, or a number, that is none of these is somebody else's.
-    if (error.row_info || error.row != null) return [];
-    const named = this.#named(file, sheet, error.message);
+    const named = this.#named(file, sheet, error);
     return named.length === 0 && wholeFile ? [...sheet.values()] : named;
   }
 
   /** Rows all of whose ids are words of the message; of enrolments that is course and person. */
-  #named(file: FileName, sheet: Sheet, message: string): Row[] {
+  #named(file: FileName, sheet: Sheet, { message, row_info }: SisImportError): Row[] {
     // This one names two people: the one whose row it is, and the one who was there first.
     const claimed = /already claimed (\S+)'s /.exec(message)?.[1];
-    const words = new Set(claimed === undefined ? message.split(/[^\w-]+/) : [claimed]);
+    const words = new Set(claimed === undefined ? `${row_info ?? ''} ${message}`.split(/[^\w-]+/) : [claimed]);
     if (file !== 'enrollments.csv') return [...words].flatMap((word) => sheet.get(word) ?? []);
     if (!this.#byPerson) {
       this.#byPerson = new Map();
@@ -122,7 +123,7 @@ export class RowIndex {
 }
 
 /** The row of a number in an import that was made of the sheets themselves: the header is row 1. */
-export function numberedIn(sheets: Sheets): (file: FileName, row: number) => Row | undefined {
+export function numberedIn(sheets: Sheets): Numbered {
   const lists = new Map<FileName, Row[]>();
   return (file, row) => {
     if (!lists.has(file)) lists.set(file, [...sheets[file].values()]);

@@ -62,16 +62,24 @@ export async function writeWhole(
   };
   try {
     const enrolled = new Map<string, CourseName>();
+    const news = new Map<string, Cells>();
     let people = 0;
     const user = await out('users.csv');
     const enrolment = await out('enrollments.csv');
     for await (const { account, enrolments } of roster.people()) {
       people += 1;
-      await user(userRow(account, settings));
+      const cells = userRow(account, settings);
+      if (sheets['users.csv'].has(account.account)) news.set(account.account, cells);
+      else await user(cells);
       for (const name of enrolments) {
         enrolled.set(courseKey(name), name);
         await enrolment(enrolmentRow(name, account.account, account.kind, 'active', settings));
       }
+    }
+    // In the order of the changes: one may take the address that another has given up.
+    for (const account of sheets['users.csv'].keys()) {
+      const cells = news.get(account);
+      if (cells) await user(cells);
     }
     for (const [key, { cells }] of sheets['enrollments.csv'])
       if (cells.at(-1) !== 'active' && !met['enrollments.csv'].has(key)) await enrolment(cells);

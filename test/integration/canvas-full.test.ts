@@ -98,6 +98,16 @@ describe('a roster', () => {
     expect([enrolment(1)!.status, enrolment(1, 'teacher')!.status]).toEqual(['inactive', 'active']);
   });
 
+  test('hands on an e-mail address in the order of the changes', async () => {
+    const open = await canvasSession(stub, full);
+    await deliverFull(open, roster, [create(1)]);
+    const gives = person(2, { email: 'new@example.edu' });
+    const takes = person(1, { email: 'p2@example.edu' });
+    roster.put(gives, bicycles).put(takes, car);
+    const updates = [gives, takes].map((account) => item('account.update', { account }));
+    expect(outcomes(await deliverFull(open, roster, updates))).toEqual(['sent', 'sent']);
+  });
+
   test('archives, and reopens', async () => {
     const open = await canvasSession(stub, full);
     await deliverFull(open, roster, [create(1)]);

@@ -94,6 +94,31 @@ describe('an import that ended', () => {
   });
 });
 
+describe('errors of a compared import, whose rows nobody here can count', () => {
+  const sheets = buildSheets(items, settings);
+  const index = new RowIndex(sheets, null);
+  const about = (error: Partial<SisImportError>): (string | undefined)[] =>
+    index
+      .rowsOf({ file: 'users.csv', message: 'no', row: 3, ...error }, false)
+      .flatMap((row) => row.items.map((at) => items[at]!.item));
+
+  test('are found by the quoted row', () => {
+    expect(about({ row_info: '9500000001,S1,p1@example.edu,Pat,"Number, 1",p1@example.edu,active,3\n' })).toEqual([
+      user1,
+    ]);
+    const quote = `${courseId(car)},,9500000002,student,active`;
+    expect(about({ file: 'enrollments.csv', row_info: quote })).toEqual([car2]);
+  });
+
+  test('else by what is named, in the quote or in the message; of two people by whose row it is', () => {
+    expect(about({ row_info: '{"user_id"=>"9500000001"}' })).toEqual([user1]);
+    const claimed =
+      "user with the SIS ID 9500000001 has already claimed 9500000002's user_id requested login information";
+    expect(about({ message: claimed })).toEqual([user2]);
+    expect(about({ row_info: '9500000077,S77,x,y,z,w,active' })).toEqual([]);
+  });
+});
+
 describe('nextPage', () => {
   test.each([
     ['<https://c/x?page=1>; rel="current",<https://c/x?page=b:2>; rel="next",<https://c/x?page=1>; rel="first"', 'b:2'],
