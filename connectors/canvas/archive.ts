@@ -40,8 +40,7 @@ class Writer {
 
   push(chunk: Uint8Array): void {
     this.plain += chunk.length;
-    // a copy: deflating may go on in the array that it was handed
-    this.#entry!.push(Uint8Array.from(chunk));
+    this.#entry!.push(chunk);
   }
 
   end(): void {

@@ -12,7 +12,7 @@ import type {
 import { filePieces, pieces, zipBytes, zipToFile } from './archive.ts';
 import { type History, isOfDiffing, readHistory } from './history.ts';
 import { Gone, type ImportOptions, openImports, stickinessOf, uploadOf } from './imports.ts';
-import type { FileName } from './layout.ts';
+import { type FileName, removedStatus } from './layout.ts';
 import { judge, numberedIn, RowIndex } from './outcome.ts';
 import type { CanvasSettings, SisImport, SisImportError } from './schema.ts';
 import { buildSheets, filesOf, linesOf, type Sheets, toFiles } from './sheets.ts';
@@ -204,7 +204,7 @@ function fullOptions(settings: CanvasSettings, dataSet: string, remaster: boolea
   return {
     diffing_data_set_identifier: dataSet,
     ...(remaster && { diffing_remaster_data_set: 'true' }),
-    diffing_drop_status: settings.removedEnrolments ?? 'inactive',
+    diffing_drop_status: removedStatus(settings),
     diffing_user_remove_status: 'suspended',
     skip_deletes: 'true',
     change_threshold: String(settings.full?.changeThreshold ?? 10),

@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { canvas } from '../../connectors/canvas/connector.ts';
 import { courseId } from '../../connectors/canvas/layout.ts';
 import { Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import type { Stub } from '../../src/connector/stub.ts';
 import type { DeliveryItem, ItemResult } from '../../src/connector/target.ts';
-import { canvasSession, canvasStubOfTest, deliverFull, stateOf, TestRoster } from '../support/canvas.ts';
+import { canvasParts, canvasSession, canvasStubOfTest, deliverFull, stateOf, TestRoster } from '../support/canvas.ts';
 import { course, item, person } from '../unit/connectors/canvas/items.ts';
 
 /** `mode: full` against the stub: the whole roster as one import, which Canvas compares with the last one. */
@@ -208,6 +209,39 @@ describe('a row that Canvas refused', () => {
       4,
       'remaster',
     ]);
+  });
+});
+
+describe('what is not known of earlier imports', () => {
+  /** Ends the first import clean, and the second one with a refused row. */
+  const refuse = async (): Promise<void> => {
+    const open = await canvasSession(stub, full);
+    await deliverFull(open, roster, [create(1)]);
+    roster.put(person(40, { email: 'p1@example.edu' }));
+    await deliverFull(open, roster, [create(1)]);
+  };
+
+  test('errors that Canvas has forgotten make the next import a remaster', async () => {
+    await refuse();
+    const { settings, context } = canvasParts(stub, full);
+    const later = { ...context.clock, now: () => new Date(Date.now() + 30 * 86_400_000) };
+    await deliverFull(await canvas.open(settings, { ...context, clock: later }), roster, [create(2)]);
+    expect(imports()[2]).toEqual(['imported_with_messages', true, null]);
+  });
+
+  test('and so does one that names nobody', async () => {
+    await refuse();
+    const error = { file: null, message: 'Something went wrong', row: null };
+    const body = JSON.stringify({ sis_import_errors: [error] });
+    stub.setFaults([{ path: '/sis_imports/2/errors', kind: 'body', body }]);
+    await deliverFull(await canvasSession(stub, full), roster, [create(2)]);
+    expect(imports()[2]).toEqual(['imported_with_messages', true, null]);
+  });
+
+  test('but not an error about somebody else', async () => {
+    await refuse();
+    await deliverFull(await canvasSession(stub, full), roster, [create(2)]);
+    expect(imports()[2]).toEqual(['imported', false, 2]);
   });
 });
 
