@@ -29,6 +29,8 @@ const refillPerSecond = 10;
 
 /** The calls of one account, with its token on each; a refusal becomes the error that says what happens next. */
 export function openApi({ http, token, clock, signal }: ApiParts): CanvasApi {
+  // Read once beforehand: from now on no text of anybody shows it.
+  token.reveal();
   let left = Number.POSITIVE_INFINITY;
   const send = async (request: HttpRequest): Promise<HttpAnswer> => {
     if (left < spare) await clock.wait(Math.ceil(((spare - left) / refillPerSecond) * 1000), signal);

@@ -45,17 +45,16 @@ export async function writeWhole(
   settings: CanvasSettings,
 ): Promise<Whole> {
   const at = new Map<string, Row>();
-  const met = Object.fromEntries(fileNames.map((name) => [name, new Set<string>()])) as Record<FileName, Set<string>>;
+  const met = new Set<Row>();
   const outs: Out[] = [];
   const out = async (name: FileName): Promise<(cells: Cells) => void | Promise<void>> => {
     const file = await Out.create(name, join(dir, name), settings);
     outs.push(file);
     return (cells) => {
-      const key = keyOf(name, cells);
-      const row = sheets[name].get(key);
+      const row = sheets[name].get(keyOf(name, cells));
       if (row) {
         at.set(placeOf(name, file.next), row);
-        met[name].add(key);
+        met.add(row);
       }
       return file.add(cells);
     };
@@ -81,8 +80,8 @@ export async function writeWhole(
       const cells = news.get(account);
       if (cells) await user(cells);
     }
-    for (const [key, { cells }] of sheets['enrollments.csv'])
-      if (cells.at(-1) !== 'active' && !met['enrollments.csv'].has(key)) await enrolment(cells);
+    for (const row of sheets['enrollments.csv'].values())
+      if (row.cells.at(-1) !== 'active' && !met.has(row)) await enrolment(row.cells);
 
     const courses = await coursesOf(roster, enrolled, sheets, settings);
     await structure(courses, enrolled, sheets, settings, out);
@@ -93,7 +92,7 @@ export async function writeWhole(
   }
 }
 
-/** The rows of courses.csv: all that people are in or may be in, and the archived ones, by id. */
+/** The rows of courses.csv: all that people are in or may be in, and the archived ones, by `courseKey`. */
 async function coursesOf(
   roster: RosterView,
   enrolled: ReadonlyMap<string, CourseName>,
