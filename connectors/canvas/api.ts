@@ -17,14 +17,27 @@ export interface ApiParts {
   http: Http;
   token: Secret;
   clock: Clock;
+  signal: AbortSignal;
 }
 
+/**
+ * A request is charged 50 units beforehand, of a bucket that 10 units a second flow back into (canvas-lms
+ * request_throttle.rb): with less than that left, waiting is better than being refused.
+ */
+const spare = 60;
+const refillPerSecond = 10;
+
 /** The calls of one account, with its token on each; a refusal becomes the error that says what happens next. */
-export function openApi({ http, token, clock }: ApiParts): CanvasApi {
+export function openApi({ http, token, clock, signal }: ApiParts): CanvasApi {
+  // Read once beforehand: from now on no text of anybody shows it.
+  token.reveal();
+  let left = Number.POSITIVE_INFINITY;
   const send = async (request: HttpRequest): Promise<HttpAnswer> => {
+    if (left < spare) await clock.wait(Math.ceil(((spare - left) / refillPerSecond) * 1000), signal);
     // The token is read for each request: a rotated secret file needs no restart.
     const headers = { accept: 'application/json', authorization: `Bearer ${token.reveal()}`, ...request.headers };
     const answer = await http.send({ ...request, headers });
+    left = Number.parseFloat(answer.headers['x-rate-limit-remaining'] ?? 'Infinity');
     refuse(answer, request, clock.now());
     return answer;
   };

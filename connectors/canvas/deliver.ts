@@ -1,128 +1,242 @@
 import { createHash } from 'node:crypto';
-import { zipSync } from 'fflate';
-import { Misconfigured, Unavailable } from '../../src/base/errors.ts';
-import type { DeliveryItem, PreviewedRequest, TargetContext, TargetSession } from '../../src/connector/target.ts';
-import { openApi } from './api.ts';
-import { judge } from './outcome.ts';
-import { type CanvasSettings, errorPage, type SisImport, type SisImportError, sisImport } from './schema.ts';
-import { buildSheets, toFiles } from './sheets.ts';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Misconfigured } from '../../src/base/errors.ts';
+import type {
+  DeliveryItem,
+  ItemResult,
+  PreviewedRequest,
+  TargetContext,
+  TargetSession,
+} from '../../src/connector/target.ts';
+import { filePieces, pieces, zipBytes, zipToFile } from './archive.ts';
+import { type History, isOfDiffing, readHistory } from './history.ts';
+import { Gone, type ImportOptions, openImports, stickinessOf, uploadOf } from './imports.ts';
+import { type FileName, removedStatus } from './layout.ts';
+import { judge, numberedIn, RowIndex } from './outcome.ts';
+import type { CanvasSettings, SisImport, SisImportError } from './schema.ts';
+import { buildSheets, filesOf, linesOf, type Sheets, toFiles } from './sheets.ts';
+import { placeOf, type Whole, writeWhole } from './whole.ts';
 
-/** States in which nothing more happens (canvas-lms `sis_batch.rb`). Any other state is looked at again. */
-const terminal = new Set([
-  'imported',
-  'imported_with_messages',
-  'aborted',
-  'failed',
-  'failed_with_messages',
-  'restored',
-  'partially_restored',
-]);
+type About = Pick<TargetContext, 'target' | 'institution'>;
 
-/** Address of the imports of the configured account. */
-export function importsPath(settings: CanvasSettings): string {
-  return `/api/v1/accounts/${encodeURIComponent(settings.account)}/sis_imports`;
+/** An import that was started and not yet seen to end, and what tells its rows. */
+interface Pending {
+  key: string;
+  id: number;
+  index(ended: SisImport): RowIndex;
 }
 
 /**
  * One batch is one SIS import: started, watched until it ended, and its errors put back on the items. An import that
  * was started and not yet seen to end is remembered: when the same batch comes again it is watched further instead of
- * started a second time, because Canvas runs imports one after another and would only fall further behind.
+ * started a second time, because Canvas runs imports one after another and would only fall further behind. An import of
+ * changes bears a name of its own, so that it is found again also by a process that did not start it.
  */
 export function openSession(settings: CanvasSettings, context: TargetContext): TargetSession {
-  const { clock, signal, log } = context;
-  const api = openApi({ http: context.http, token: settings.token, clock });
-  const imports = importsPath(settings);
-  let unseen: { id: number; digest: string } | undefined;
+  const { log, clock, target } = context;
+  const imports = openImports(settings, context);
+  const zip = join(context.spoolDir, 'import.zip');
+  const knownErrors = new Map<number, SisImportError[]>();
+  let pending: Pending | null = null;
+  /** Data set of an upload whose answer was lost. */
+  let lost: string | null = null;
+  /** Imports that were seen to end. */
+  const seen = new Set<number>();
 
-  const start = async (files: Record<string, string>): Promise<SisImport> =>
-    api.call(sisImport, uploadOf(settings, files));
-
-  const look = async (id: number): Promise<SisImport> => {
-    try {
-      return await api.call(sisImport, { method: 'GET', path: `${imports}/${id}` });
-    } catch (error) {
-      if (!(error instanceof Misconfigured)) throw error;
-      // Canvas named this import itself and no longer knows it: the next attempt starts another.
-      unseen = undefined;
-      throw new Unavailable(`import ${id} is gone: ${error.message}`, { cause: error });
-    }
+  /** Watches the import in hand, and answers for its items. */
+  const settle = async (items: readonly DeliveryItem[]): Promise<ItemResult[]> => {
+    const { id, index } = pending!;
+    const ended = await imports.watch(id).catch((error: unknown) => {
+      // The next attempt starts another.
+      if (error instanceof Gone) pending = null;
+      throw error;
+    });
+    const errors = ended.workflow_state === 'imported' ? [] : await imports.errorsOf(id);
+    pending = null;
+    seen.add(id);
+    const { results, unplaced } = judge(items, index(ended), ended, errors, noteOn(ended, errors));
+    if (settings.mode === 'full' && ended.diffing_threshold_exceeded)
+      log.warn(
+        { event: 'canvas.whole', target, import: id, reason: 'threshold' },
+        `${target}: the roster differs from the last one by more than a threshold; Canvas applied it whole and removed nothing but what changes named`,
+      );
+    // Its words may be about anybody; Canvas shows them to those who may see them. Of a roster most rows are no item's.
+    if (unplaced.length)
+      log.warn(
+        { event: 'canvas.message', target, import: id, messages: unplaced.length },
+        `${target}: Canvas has messages on import ${id} that belong to no item`,
+      );
+    return results;
   };
 
-  const watch = async (id: number): Promise<SisImport> => {
-    const began = clock.monotonic();
-    // Small imports end at once, so the first looks come soon.
-    for (let pause = settings.pollEvery / 8; ; pause = Math.min(pause * 1.5, settings.pollEvery * 15)) {
-      await clock.wait(pause, signal);
-      // `progress` is not read: it may fall back while Canvas cleans up.
-      const seen = await look(id);
-      if (terminal.has(seen.workflow_state)) return seen;
-      if (clock.monotonic() - began >= settings.pollFor)
-        throw new Unavailable(`import ${id} is still ${seen.workflow_state} in Canvas after the time in pollFor`);
-    }
+  /** Uploads the zip; an answer that was lost is looked for in Canvas before there is another one. */
+  const start = async (dataSet: string, options: ImportOptions): Promise<SisImport> => {
+    lost = dataSet;
+    const started = await imports.start(zip, options);
+    lost = null;
+    return started;
   };
 
-  const errorsOf = async (id: number): Promise<SisImportError[]> => {
-    const errors: SisImportError[] = [];
-    for await (const page of api.pages(errorPage, `${imports}/${id}/errors?per_page=100`))
-      errors.push(...page.sis_import_errors);
-    return errors;
-  };
-
-  return {
-    async deliver(items) {
-      if (items.length === 0) return [];
+  const deliverChanges = async (items: readonly DeliveryItem[]): Promise<ItemResult[]> => {
+    const key = keyOfBatch(items);
+    if (pending?.key !== key) {
+      pending = null;
       const sheets = buildSheets(items, settings);
-      const files = toFiles(sheets);
-      const digest = createHash('sha256').update(JSON.stringify(files)).digest('hex');
-      if (unseen?.digest !== digest) {
-        unseen = undefined;
-        unseen = { digest, id: (await start(files)).id };
-      }
-      const ended = await watch(unseen.id);
-      const errors = ended.workflow_state === 'imported' ? [] : await errorsOf(ended.id);
-      unseen = undefined;
-      const { results, unplaced } = judge(items, sheets, ended, errors);
-      // Its words may be about anybody; Canvas shows them to those who may see them.
-      if (unplaced.length)
-        log.warn(
-          { event: 'canvas.message', target: context.target, import: ended.id, messages: unplaced.length },
-          `${context.target}: Canvas has messages on import ${ended.id} that belong to no item`,
-        );
-      return results;
-    },
-    close: async () => {},
+      const dataSet = changeSet(context, key, await zipToFile(zip, entriesOf(sheets, settings)));
+      const running = (await imports.turn(dataSet)) ?? (lost === dataSet ? await findLost(dataSet) : null);
+      const { id } = running ?? (await start(dataSet, changeOptions(settings, dataSet)));
+      pending = { key, id, index: () => new RowIndex(sheets, numberedIn(sheets)) };
+    }
+    return settle(items);
   };
-}
 
-/** The upload of an import. */
-function uploadOf(settings: CanvasSettings, files: Record<string, string>) {
+  /** The import of an upload whose answer was lost: among the newest, or there is none. */
+  const findLost = async (dataSet: string): Promise<SisImport | null> => {
+    lost = null;
+    let looked = 0;
+    for await (const one of imports.list()) {
+      if (one.diffing_data_set_identifier === dataSet && !seen.has(one.id)) return one;
+      looked += 1;
+      if (looked >= 100) break;
+    }
+    return null;
+  };
+
+  const deliverRoster: NonNullable<TargetSession['deliverRoster']> = async (still, items, asked = {}) => {
+    const key = `${keyOfBatch(items)}${asked.remaster ? ' remaster' : ''}`;
+    if (pending?.key === key) return settle(items);
+    pending = null;
+    const dataSet = dataSetOf(settings, context);
+    // What a dead process, or an attempt that was given up, has begun: its roster is older than the one to come.
+    for (let running = await imports.turn(dataSet); running; running = await imports.turn(dataSet))
+      await imports.watch(running.id);
+    const sheets = buildSheets(items, settings);
+    const quoted = new RowIndex(sheets, null);
+    const concerns = (error: SisImportError): boolean => quoted.rowsOf(error, false).length > 0;
+    const history = await readHistory(imports, dataSet, clock, concerns, knownErrors);
+    const whole = await still((roster) => writeWhole(roster, context.spoolDir, sheets, settings));
+    refuseEmpty(whole, history, dataSet);
+    await zipToFile(
+      zip,
+      whole.files.map(({ name, path }) => ({ name, chunks: () => filePieces(path) })),
+    );
+    for (const { path } of whole.files) await rm(path);
+    const reason = asked.remaster && history.exists ? 'somebody asked for it' : history.remaster;
+    const { id } = await start(dataSet, fullOptions(settings, dataSet, reason !== null));
+    if (reason !== null)
+      log.info(
+        { event: 'canvas.whole', target, import: id, reason },
+        `${target}: import ${id} applies the whole roster: ${reason}`,
+      );
+    const numbered = (file: FileName, row: number) => whole.at.get(placeOf(file, row));
+    // Of a compared import Canvas numbers the rows of the difference.
+    pending = { key, id, index: (ended) => (wasCompared(ended) ? quoted : new RowIndex(sheets, numbered)) };
+    return settle(items);
+  };
+
   return {
-    method: 'POST' as const,
-    path: `${importsPath(settings)}?import_type=instructure_csv&extension=zip`,
-    headers: { 'content-type': 'application/zip' },
-    body: pack(files),
+    deliver: async (items) => (items.length === 0 ? [] : deliverChanges(items)),
+    deliverRoster,
+    close: () => rm(zip, { force: true }),
   };
 }
 
-/** The import that a batch would start, byte for byte. */
-export function previewImport(settings: CanvasSettings, items: readonly DeliveryItem[]): PreviewedRequest[] {
-  const files = toFiles(buildSheets(items, settings));
-  const { method, path, headers, body } = uploadOf(settings, files);
+function wasCompared({ data, diffing_remaster }: SisImport): boolean {
+  return diffing_remaster !== true && data?.diffed_against_sis_batch_id != null;
+}
+
+/** What is to be known of an import that arrived, beside that it did. */
+function noteOn(ended: SisImport, errors: readonly SisImportError[]): string {
+  if (ended.diffing_threshold_exceeded)
+    return 'applied whole, for a threshold was exceeded: only removals that are changes took place';
+  if (errors.some(isOfDiffing)) return 'some files were applied whole, for Canvas could not compare them';
+  return '';
+}
+
+/**
+ * A roster without people is no roster: nothing of it can be right while Canvas has another. Smaller doubts are for
+ * `changeThreshold`, with which Canvas removes nothing.
+ */
+function refuseEmpty({ people }: Whole, { exists }: History, dataSet: string): void {
+  if (people > 0 || !exists) return;
+  throw new Misconfigured(`the roster has no people, and Canvas has had some of them as ${dataSet}: nothing was sent`, {
+    remedy:
+      'look why the roster is empty (another stateDir or store?); for a new beginning set another full.identifier',
+  });
+}
+
+/** Which batch it is. */
+function keyOfBatch(items: readonly DeliveryItem[]): string {
+  const hash = createHash('sha256');
+  for (const item of items) hash.update(JSON.stringify(item));
+  return hash.digest('hex');
+}
+
+function entriesOf(sheets: Sheets, settings: CanvasSettings) {
+  return filesOf(sheets).map((name) => ({ name, chunks: () => pieces(linesOf(name, sheets[name], settings)) }));
+}
+
+/** The name of a data set; Canvas takes at most 128 bytes. */
+function named(kind: string, { institution, target }: About): string {
+  const name = `rosterd ${kind} ${institution}/${target}`;
+  if (Buffer.byteLength(name) <= 90) return name;
+  return `rosterd ${kind} ${createHash('sha256').update(`${institution}/${target}`).digest('hex').slice(0, 24)}`;
+}
+
+/** The data set of `mode: full`. */
+function dataSetOf({ full }: CanvasSettings, about: About): string {
+  return full?.identifier ?? named('roster', about);
+}
+
+/** The name of one import of changes: of its items, and of the bytes that they make. */
+function changeSet(about: About, key: string, zip: string): string {
+  return `${named('changes', about)} ${createHash('sha256').update(`${key} ${zip}`).digest('hex').slice(0, 32)}`;
+}
+
+/** Canvas compares nothing with a remaster: here the data set is only a name by which the import is found again. */
+function changeOptions(settings: CanvasSettings, dataSet: string): ImportOptions {
+  return { diffing_data_set_identifier: dataSet, diffing_remaster_data_set: 'true', ...stickinessOf(settings) };
+}
+
+/** `skip_deletes`: a comparison never deletes, and so never a course; removals have another status. */
+function fullOptions(settings: CanvasSettings, dataSet: string, remaster: boolean): ImportOptions {
+  return {
+    diffing_data_set_identifier: dataSet,
+    ...(remaster && { diffing_remaster_data_set: 'true' }),
+    diffing_drop_status: removedStatus(settings),
+    diffing_user_remove_status: 'suspended',
+    skip_deletes: 'true',
+    change_threshold: String(settings.full?.changeThreshold ?? 10),
+    ...(settings.full?.rowThreshold !== undefined && { diff_row_count_threshold: String(settings.full.rowThreshold) }),
+    ...stickinessOf(settings),
+  };
+}
+
+/**
+ * The import that a batch would start, byte for byte. In `mode: full` an import is the roster, which is not known here:
+ * then there is no body, and the files are the rows of these items alone.
+ */
+export function previewImport(
+  settings: CanvasSettings,
+  about: About,
+  items: readonly DeliveryItem[],
+): PreviewedRequest[] {
+  const sheets = buildSheets(items, settings);
+  const files = toFiles(sheets, settings);
+  const full = settings.mode === 'full';
+  const zip = full ? null : zipBytes(entriesOf(sheets, settings));
+  const options = zip
+    ? changeOptions(settings, changeSet(about, keyOfBatch(items), createHash('sha256').update(zip).digest('hex')))
+    : fullOptions(settings, dataSetOf(settings, about), false);
+  const { method, path, headers, body } = uploadOf(settings, options, zip);
+  const note =
+    'mode: full sends the whole roster. These are the rows of these changes; Canvas finds out what differs.\n';
   return [
     {
-      ...{ method, url: new URL(path, settings.url).href, body, files, items: items.map(({ item }) => item) },
+      ...{ method, url: new URL(path, settings.url).href, body, items: items.map(({ item }) => item) },
       headers: { accept: 'application/json', authorization: 'Bearer {secret}', ...headers },
+      files: full ? { 'README.txt': note, ...files } : files,
     },
   ];
-}
-
-/** The same files make the same bytes: a zip says when its files were made, so all say the same. */
-const made = '1980-01-01T00:00:00';
-
-/** A zip of the files. Canvas refuses one that unpacks to 100 times its size, so what packs too well goes unpacked. */
-function pack(files: Record<string, string>): Uint8Array {
-  const entries = Object.fromEntries(Object.entries(files).map(([name, text]) => [name, Buffer.from(text, 'utf8')]));
-  const plain = Object.values(entries).reduce((sum, bytes) => sum + bytes.length, 0);
-  const zip = zipSync(entries, { level: 6, mtime: made });
-  return plain < zip.length * 50 ? zip : zipSync(entries, { level: 0, mtime: made });
 }

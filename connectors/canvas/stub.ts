@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import type { StubDeclaration } from '../../src/connector/stub.ts';
 import { hasEnded, type ImportQueue, openQueue, type StubImport } from './stub/imports.ts';
 import { readBody } from './stub/request.ts';
 import { rosterView } from './stub/roster.ts';
+import { Bucket, throttleBody } from './stub/throttle.ts';
 import { errorsJson, importJson, page } from './stub/wire.ts';
 
 /** A stand-in for one Canvas root account with SIS imports (Canvas SIS Imports API; canvas-lms controllers). */
@@ -10,11 +12,19 @@ export const canvasStub: StubDeclaration = {
   kind: 'canvas',
   routes(server) {
     const queue = openQueue();
+    const bucket = new Bucket();
     let requests = 0;
+    server.post('/_stub/throttle', async (request, reply) => {
+      const body = throttleBody.safeParse(request.body);
+      if (!body.success) return reply.code(400).send({ error: z.prettifyError(body.error) });
+      bucket.set(body.data);
+      return body.data;
+    });
     server.register(async (api) => {
       api.addHook('onRequest', async () => {
         requests += 1;
       });
+      api.addHook('preHandler', async (_request, reply) => throttle(bucket, reply));
       api.addHook('preHandler', authorize);
       api.addHook('preHandler', rootAccountOnly);
       api.removeAllContentTypeParsers();
@@ -25,7 +35,10 @@ export const canvasStub: StubDeclaration = {
     });
     return () => ({
       ...rosterView(queue.roster),
-      imports: queue.imports.map(({ id, state, counts }) => ({ id, workflow_state: state, counts })),
+      imports: queue.imports.map(({ id, state, counts, options, comparedWith }) => ({
+        ...{ id, workflow_state: state, counts },
+        ...{ remaster: options.remaster, compared_with: comparedWith },
+      })),
       requests,
     });
   },
@@ -33,14 +46,25 @@ export const canvasStub: StubDeclaration = {
 
 const missing = { errors: [{ message: 'The specified resource does not exist.' }] };
 
-/** Any token is good. A request that gets so far shows its cost, which a throttled one does not. */
+/** A throttled request is refused in plain text and shows no cost; any other one shows it, and what is left. */
+async function throttle(bucket: Bucket, reply: FastifyReply): Promise<void> {
+  const status = bucket.enter();
+  if (status !== null) {
+    reply.header('x-rate-limit-remaining', '0.0').type('text/plain; charset=utf-8');
+    await reply.code(status).send(`${status} Forbidden (Rate Limit Exceeded)\n`);
+    return;
+  }
+  const { cost, left } = bucket.leave();
+  reply.headers({ 'x-request-cost': String(cost), 'x-rate-limit-remaining': String(left) });
+}
+
+/** Any token is good. */
 async function authorize(request: FastifyRequest, reply: FastifyReply): Promise<void> {
   if (!/^Bearer \S+/.test(request.headers.authorization ?? '')) {
     reply.header('www-authenticate', 'Bearer realm="canvas-lms"');
     await reply.code(401).send({ errors: [{ message: 'Invalid access token.' }] });
     return;
   }
-  reply.headers({ 'x-request-cost': '0.05', 'x-rate-limit-remaining': '599.95' });
 }
 
 const rootAccounts = new Set(['1', 'self']);
@@ -74,9 +98,9 @@ function find(queue: ImportQueue, id: string): StubImport | undefined {
 function importRoutes(api: FastifyInstance, queue: ImportQueue): void {
   for (const path of [base, `${base}.json`])
     api.post(path, async (request, reply) => {
-      const upload = await readBody(request);
+      const upload = await readBody(request, queue.roster.terms);
       if ('refusal' in upload) return reply.code(upload.status).send(upload.refusal);
-      return importJson(queue.add(upload.bytes, upload.extension));
+      return importJson(queue.add(upload));
     });
   api.get(base, async (request, reply) => {
     const address = addressOf(request);

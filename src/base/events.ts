@@ -285,6 +285,13 @@ export const events = {
     remedy: 'look at that SIS import in Canvas',
     fields: ['target', 'import', 'messages'],
   },
+  'canvas.whole': {
+    levels: ['info', 'warn'],
+    meaning:
+      'Canvas applies the whole roster in place of what differs. `info`: rosterd asked for it, for the reason given; `warn`: a threshold of the target was exceeded, nothing was removed but what changes name',
+    remedy: 'of a threshold: see whether the roster is right; the next import begins the data set anew',
+    fields: ['target', 'import', 'reason'],
+  },
   'salesforce.login': {
     levels: ['debug'],
     meaning: 'a session with Salesforce was opened',

@@ -105,11 +105,13 @@ export interface TargetSession {
   /**
    * In place of `deliver`, of a target that `wantsRoster`: brings the whole roster, of which the items are the news, and
    * answers for each item as `deliver` does. `still` keeps the roster as it is for as long as `read` takes: read it to a
-   * file, and send that afterwards.
+   * file, and send that afterwards. `remaster`: a person wants everything applied anew, not only what differs; there may
+   * be no items then.
    */
   deliverRoster?(
     still: <T>(read: (roster: RosterView) => Promise<T>) => Promise<T>,
     items: readonly DeliveryItem[],
+    asked?: { remaster?: boolean },
   ): Promise<ItemResult[]>;
   close(): Promise<void>;
 }

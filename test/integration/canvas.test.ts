@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { canvas } from '../../connectors/canvas/connector.ts';
+import { courseId } from '../../connectors/canvas/layout.ts';
 import { canvasSettings } from '../../connectors/canvas/schema.ts';
-import { courseId } from '../../connectors/canvas/sheets.ts';
+
 import type { StubCourse, StubEnrollment, StubUser } from '../../connectors/canvas/stub/roster.ts';
 import { canvasStub } from '../../connectors/canvas/stub.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -255,12 +256,12 @@ describe('when Canvas misbehaves', () => {
     await expect(refused).rejects.toThrow('SIS imports can only be executed on root accounts');
   });
 
-  test('a lost answer to the upload: the second try leaves the state of an undisturbed one', async () => {
+  test('a lost answer to the upload: its import is found again, and there is no second one', async () => {
     const open = await session();
     fault({ method: 'POST', when: 'after', reset: true });
     await expect(open.deliver(term)).rejects.toThrow(Unavailable);
     expect((await open.deliver(term)).every(({ outcome }) => outcome === 'sent')).toBe(true);
-    expect(state().imports.map((one) => one.workflow_state)).toEqual(['imported', 'imported']);
+    expect(state().imports.map((one) => one.workflow_state)).toEqual(['imported']);
 
     const undisturbed = await start();
     await (await session({}, undisturbed)).deliver(term);
@@ -284,8 +285,9 @@ describe('when Canvas misbehaves', () => {
   test('an import that Canvas no longer knows is started again', async () => {
     const open = await session();
     const body = '{"errors":[{"message":"The specified resource does not exist."}]}';
-    fault({ method: 'GET', status: 404, body });
+    fault({ method: 'GET', path: '/sis_imports/1$', status: 404, body });
     await expect(open.deliver(term)).rejects.toThrow(Unavailable);
+    fault({ method: 'GET', path: 'workflow_state', status: 200, body: '{"sis_imports":[]}' });
     expect((await open.deliver(term)).map(({ answer }) => answer)).toEqual(term.map(() => 'import 2'));
   });
 

@@ -41,10 +41,27 @@ export interface StubEnrollment {
   status: 'active' | 'deleted' | 'completed' | 'inactive';
 }
 
+/** A sub-account; null: below the root. */
+export interface StubAccount {
+  account_id: string;
+  parent_account_id: string | null;
+  name: string;
+  status: 'active' | 'deleted';
+}
+
+/** An enrolment term. */
+export interface StubTerm {
+  term_id: string;
+  name: string;
+  start_date: string | null;
+  end_date: string | null;
+  status: 'active' | 'deleted';
+}
+
 /** Everything of one account. */
 export interface StubRoster {
-  accounts: Map<string, { account_id: string; parent_account_id: string | null; name: string; status: string }>;
-  terms: Map<string, { term_id: string; name: string; status: string }>;
+  accounts: Map<string, StubAccount>;
+  terms: Map<string, StubTerm>;
   users: Map<string, StubUser>;
   /** Lower-case login → who holds it; only a deleted user gives a login back. */
   logins: Map<string, StubUser>;
@@ -71,6 +88,8 @@ export function emptyRoster(): StubRoster {
 /** The records in a fixed order, so that two states can be compared. */
 export function rosterView(roster: StubRoster) {
   return {
+    accounts: sorted(roster.accounts),
+    terms: sorted(roster.terms),
     users: sorted(roster.users),
     courses: sorted(roster.courses),
     sections: sorted(roster.sections),

@@ -8,8 +8,8 @@ import { applyUser } from './users.ts';
  * and the messages in its specs). A status is matched by its beginning, as Canvas does.
  */
 
-/** Applies one row or throws `RowError`. */
-export const applyRow: Record<Importer, (roster: StubRoster, cell: Cell) => void> = {
+/** Applies one row or throws `RowError`. `skipDeletes`: a good row that deletes is passed over. */
+export const applyRow: Record<Importer, (roster: StubRoster, cell: Cell, skipDeletes: boolean) => void> = {
   account: applyAccount,
   term: applyTerm,
   course: applyCourse,
@@ -18,7 +18,7 @@ export const applyRow: Record<Importer, (roster: StubRoster, cell: Cell) => void
   enrollment: applyEnrollment,
 };
 
-function applyAccount(roster: StubRoster, cell: Cell): void {
+function applyAccount(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
   const id = cell('account_id');
   const parent = cell('parent_account_id');
   refuseIf(id === '', 'No account_id given for an account');
@@ -30,34 +30,60 @@ function applyAccount(roster: StubRoster, cell: Cell): void {
   );
   const name = cell('name') || (roster.accounts.get(id)?.name ?? '');
   refuseIf(name === '', `No name given for account ${id}, skipping`);
+  if (skipDeletes && isDelete(cell)) return;
   roster.accounts.set(id, { account_id: id, parent_account_id: parent || null, name, status });
 }
 
-function applyTerm(roster: StubRoster, cell: Cell): void {
+function applyTerm(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
   const id = cell('term_id');
   refuseIf(id === '', 'No term_id given for a term');
   const status = statusOf(cell('status'), ['active', 'deleted'], `Improper status "${cell('status')}" for term ${id}`);
   refuseIf(cell('name') === '', `No name given for term ${id}`);
-  roster.terms.set(id, { term_id: id, name: cell('name'), status });
+  if (skipDeletes && isDelete(cell)) return;
+  roster.terms.set(id, {
+    term_id: id,
+    name: cell('name'),
+    start_date: dateOf(cell('start_date')),
+    end_date: dateOf(cell('end_date')),
+    status,
+  });
 }
 
-function applyCourse(roster: StubRoster, cell: Cell): void {
+function applyCourse(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
   const id = cell('course_id');
   refuseIf(id === '', 'No course_id given for a course');
   refuseIf(cell('short_name') === '', `No short_name given for course ${id}`);
   refuseIf(cell('long_name') === '', `No long_name given for course ${id}`);
   const words = ['active', 'deleted', 'completed', 'unpublished', 'published'] as const;
   const status = statusOf(cell('status'), words, `Improper status "${cell('status')}" for course ${id}`);
+  if (skipDeletes && isDelete(cell)) return;
   const known = roster.courses.get(id);
+  // A term or an account that is not there is passed over without a word.
+  const term = roster.terms.has(cell('term_id')) ? cell('term_id') : null;
+  const account = roster.accounts.has(cell('account_id')) ? cell('account_id') : null;
   roster.courses.set(id, {
     course_id: id,
     short_name: cell('short_name'),
     long_name: cell('long_name'),
-    term_id: cell('term_id') || (known?.term_id ?? null),
-    account_id: cell('account_id') || (known?.account_id ?? null),
+    term_id: term ?? known?.term_id ?? null,
+    account_id: account ?? known?.account_id ?? null,
     integration_id: cell('integration_id') || (known?.integration_id ?? null),
     workflow_state: courseState(known?.workflow_state, status),
   });
+  if (status === 'deleted') dropEnrollments(roster, ({ course_id }) => course_id === id);
+}
+
+function dropEnrollments(roster: StubRoster, fits: (enrollment: StubEnrollment) => boolean): void {
+  for (const enrollment of roster.enrollments.values()) if (fits(enrollment)) enrollment.status = 'deleted';
+}
+
+function isDelete(cell: Cell): boolean {
+  return /deleted/i.test(cell('status'));
+}
+
+/** A blank date clears; one that cannot be read is none. */
+function dateOf(text: string): string | null {
+  return text === '' || Number.isNaN(Date.parse(text)) ? null : text;
 }
 
 /** `active` leaves a published course published, and brings a concluded one back. */
@@ -70,7 +96,7 @@ function courseState(
   return 'unpublished';
 }
 
-function applySection(roster: StubRoster, cell: Cell): void {
+function applySection(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
   const id = cell('section_id');
   const course = cell('course_id');
   refuseIf(id === '', `No section_id given for a section in course ${course}`);
@@ -79,12 +105,16 @@ function applySection(roster: StubRoster, cell: Cell): void {
   const status = statusOf(cell('status'), ['active', 'deleted'], refusal);
   refuseIf(cell('name') === '', `No name given for section ${id} in course ${course}`);
   refuseIf(!roster.courses.has(course), `Section ${id} references course ${course} which doesn't exist`);
+  if (skipDeletes && isDelete(cell)) return;
   roster.sections.set(id, { section_id: id, course_id: course, name: cell('name'), status });
+  if (status === 'deleted') dropEnrollments(roster, ({ section_id }) => section_id === id);
 }
 
 const roles = ['student', 'teacher', 'ta', 'observer', 'designer'];
+/** Roles that this account has made itself; capitals count. */
+const customRoles = ['Auditor', 'Course Assistant'];
 
-function applyEnrollment(roster: StubRoster, cell: Cell): void {
+function applyEnrollment(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
   const courseGiven = cell('course_id');
   const sectionGiven = cell('section_id');
   const integration = cell('user_integration_id');
@@ -106,8 +136,9 @@ function applyEnrollment(roster: StubRoster, cell: Cell): void {
   const course = courseGiven || section!.course_id;
   const unrelated = `An enrollment listed a section (${sectionGiven}) and a course (${course}) that are unrelated`;
   refuseIf(section !== undefined && section.course_id !== course, `${unrelated} for user (${user.user_id})`);
-  const role = cell('role').toLowerCase();
-  refuseIf(!roles.includes(role), `Improper role "${cell('role')}" for an enrollment`);
+  const role = customRoles.includes(cell('role')) ? cell('role') : cell('role').toLowerCase();
+  refuseIf(![...roles, ...customRoles].includes(role), `Improper role "${cell('role')}" for an enrollment`);
+  if (skipDeletes && isDelete(cell)) return;
 
   const store = (kept: StubEnrollment['status']): void => {
     const record = { course_id: course, section_id: section?.section_id ?? null, user_id: user.user_id, role };

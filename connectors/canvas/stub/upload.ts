@@ -41,8 +41,11 @@ const ignored = /__macosx|desktop d[bf]|^\..*/i;
 
 const largestUpload = 50 * 1024 ** 3;
 
-/** Reads an upload: the tables that can be imported, and the problems met on the way. */
-export function readUpload(bytes: Uint8Array, extension: string): { tables: Table[]; problems: Problem[] } {
+/** Reads an upload: the tables that can be imported, the problems met on the way, and its size when it is unpacked. */
+export function readUpload(
+  bytes: Uint8Array,
+  extension: string,
+): { tables: Table[]; problems: Problem[]; plain: number } {
   const tables: Table[] = [];
   const problems: Problem[] = [];
   const problem = (file: string | null, message: string, failure: boolean): void => {
@@ -53,8 +56,9 @@ export function readUpload(bytes: Uint8Array, extension: string): { tables: Tabl
     files = extension === 'zip' ? unpack(bytes) : { [`sis_import.${extension}`]: bytes };
   } catch {
     problem(null, 'Error while importing CSV. Please contact support. (Error report 1)', true);
-    return { tables, problems };
+    return { tables, problems, plain: bytes.length };
   }
+  const plain = Object.values(files).reduce((sum, { length }) => sum + length, 0);
   for (const [path, content] of Object.entries(files)) {
     const file = path.split('/').at(-1)!;
     if (path.endsWith('/') || ignored.test(path)) continue;
@@ -66,7 +70,7 @@ export function readUpload(bytes: Uint8Array, extension: string): { tables: Tabl
     if (typeof table === 'string') problem(file, table, true);
     else tables.push(table);
   }
-  return { tables, problems };
+  return { tables, problems, plain };
 }
 
 /** Sizes are compared before anything is unpacked: an archive that grows 100 times or more is refused. */

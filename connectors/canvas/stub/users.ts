@@ -2,7 +2,7 @@ import type { StubRoster, StubUser } from './roster.ts';
 import { type Cell, RowError, refuseIf, statusOf } from './row.ts';
 
 /** The rules of users.csv: one login, one SIS ID and one integration ID belong to one user (canvas-lms user_importer). */
-export function applyUser(roster: StubRoster, cell: Cell): void {
+export function applyUser(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
   const id = cell('user_id');
   const login = cell('login_id');
   refuseIf(id === '', 'No user_id given for a user');
@@ -10,6 +10,7 @@ export function applyUser(roster: StubRoster, cell: Cell): void {
   refuseIf(cell('status') === '', `No status given for user ${id}`);
   const words = ['active', 'suspended', 'deleted'] as const;
   const status = statusOf(cell('status'), words, `Improper status for user ${id}`);
+  if (skipDeletes && /deleted/i.test(cell('status'))) return;
   const provider = cell('authentication_provider_id');
   refuseIf(provider !== '', `unrecognized authentication provider ${provider} for ${id}, skipping`);
 

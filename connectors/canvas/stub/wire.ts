@@ -13,7 +13,9 @@ export function importJson(found: StubImport): Record<string, unknown> {
     data['supplied_batches'] = found.supplied;
     data['counts'] = found.counts;
     data['completed_importers'] = found.supplied;
+    if (found.comparedWith !== null) data['diffed_against_sis_batch_id'] = found.comparedWith;
   }
+  const { options } = found;
   const errors = found.problems.filter((problem) => problem.failure);
   const warnings = found.problems.filter((problem) => !problem.failure);
   return {
@@ -28,18 +30,20 @@ export function importJson(found: StubImport): Record<string, unknown> {
     batch_mode: null,
     batch_mode_term_id: null,
     multi_term_batch_mode: null,
-    override_sis_stickiness: null,
-    add_sis_stickiness: null,
-    clear_sis_stickiness: null,
+    override_sis_stickiness: options.overrideStickiness || null,
+    add_sis_stickiness: options.addStickiness || null,
+    clear_sis_stickiness: options.clearStickiness || null,
     update_sis_id_if_login_claimed: false,
-    diffing_data_set_identifier: null,
-    diffing_remaster: null,
+    diffing_data_set_identifier: options.dataSet,
+    diffing_remaster: options.dataSet === null ? null : options.remaster,
+    // null also of an import that was compared: so it was seen in production
     diffed_against_import_id: null,
-    diffing_drop_status: null,
-    diffing_user_remove_status: null,
-    skip_deletes: false,
-    change_threshold: null,
-    diff_row_count_threshold: null,
+    diffing_drop_status: options.dropStatus,
+    diffing_user_remove_status: options.userRemoveStatus,
+    skip_deletes: options.skipDeletes,
+    change_threshold: options.changeThreshold,
+    diff_row_count_threshold: options.rowThreshold,
+    ...(options.dataSet !== null && { diffing_threshold_exceeded: found.thresholdExceeded }),
     ...(errors.length > 0 && { processing_errors: messages(errors, 'errors') }),
     ...(warnings.length > 0 && { processing_warnings: messages(warnings, 'warnings') }),
   };

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { nextPage } from '../../../../connectors/canvas/api.ts';
-import { judge } from '../../../../connectors/canvas/outcome.ts';
+import { courseId } from '../../../../connectors/canvas/layout.ts';
+import { judge, numberedIn, RowIndex } from '../../../../connectors/canvas/outcome.ts';
 import { canvasSettings, type SisImportError } from '../../../../connectors/canvas/schema.ts';
-import { buildSheets, courseId } from '../../../../connectors/canvas/sheets.ts';
+import { buildSheets } from '../../../../connectors/canvas/sheets.ts';
 import { course, item, person } from './items.ts';
 
 const settings = canvasSettings.parse({ url: 'https://canvas.example.edu', token: { env: 'CANVAS_TOKEN' } });
@@ -18,7 +19,8 @@ const [user1, user2, car1, car2, bicycles2] = items.map((one) => one.item);
 
 const ended = (workflow_state: string, errors: SisImportError[] = [], error_message?: string) => {
   const answer = { id: 42, workflow_state, data: { error_message } };
-  const outcome = judge(items, buildSheets(items, settings), answer, errors);
+  const sheets = buildSheets(items, settings);
+  const outcome = judge(items, new RowIndex(sheets, numberedIn(sheets)), answer, errors);
   const of = (wanted: string): (string | undefined)[] =>
     outcome.results.filter((result) => result.outcome === wanted).map((result) => result.item);
   return { ...outcome, sent: of('sent'), failed: of('failed'), retry: of('retry') };
@@ -89,6 +91,31 @@ describe('an import that ended', () => {
 
   test('undone by somebody in Canvas: nothing counts as sent', () => {
     expect(ended('restored').failed).toHaveLength(items.length);
+  });
+});
+
+describe('errors of a compared import, whose rows nobody here can count', () => {
+  const sheets = buildSheets(items, settings);
+  const index = new RowIndex(sheets, null);
+  const about = (error: Partial<SisImportError>): (string | undefined)[] =>
+    index
+      .rowsOf({ file: 'users.csv', message: 'no', row: 3, ...error }, false)
+      .flatMap((row) => row.items.map((at) => items[at]!.item));
+
+  test('are found by the quoted row', () => {
+    expect(about({ row_info: '9500000001,S1,p1@example.edu,Pat,"Number, 1",p1@example.edu,active,3\n' })).toEqual([
+      user1,
+    ]);
+    const quote = `${courseId(car)},,9500000002,student,active`;
+    expect(about({ file: 'enrollments.csv', row_info: quote })).toEqual([car2]);
+  });
+
+  test('else by what is named, in the quote or in the message; of two people by whose row it is', () => {
+    expect(about({ row_info: '{"user_id"=>"9500000001"}' })).toEqual([user1]);
+    const claimed =
+      "user with the SIS ID 9500000001 has already claimed 9500000002's user_id requested login information";
+    expect(about({ message: claimed })).toEqual([user2]);
+    expect(about({ row_info: '9500000077,S77,x,y,z,w,active' })).toEqual([]);
   });
 });
 

@@ -1,7 +1,9 @@
 import { parse } from 'csv-parse/sync';
 import { describe, expect, test } from 'vitest';
+import { courseId } from '../../../../connectors/canvas/layout.ts';
 import { canvasSettings } from '../../../../connectors/canvas/schema.ts';
-import { buildSheets, courseId, toFiles } from '../../../../connectors/canvas/sheets.ts';
+import { buildSheets, toFiles } from '../../../../connectors/canvas/sheets.ts';
+import { readUpload } from '../../../../connectors/canvas/stub/upload.ts';
 import type { DeliveryItem } from '../../../../src/connector/target.ts';
 import { course, item, person } from './items.ts';
 
@@ -9,7 +11,7 @@ const settings = (more: object = {}) =>
   canvasSettings.parse({ url: 'https://canvas.example.edu', token: { env: 'CANVAS_TOKEN' }, ...more });
 
 const read = (items: DeliveryItem[], more: object = {}): Record<string, Record<string, string>[]> => {
-  const files = toFiles(buildSheets(items, settings(more)));
+  const files = toFiles(buildSheets(items, settings(more)), settings(more));
   return Object.fromEntries(Object.entries(files).map(([name, text]) => [name, parse(text, { columns: true })]));
 };
 
@@ -58,14 +60,16 @@ describe('courses.csv and enrollments.csv', () => {
     ]);
     const id = courseId(car);
     expect(files['enrollments.csv']).toEqual([
-      { course_id: id, user_id: '9500000001', role: 'student', status: 'active' },
-      { course_id: id, user_id: '9500000002', role: 'teacher', status: 'active' },
+      { course_id: id, section_id: '', user_id: '9500000001', role: 'student', status: 'active' },
+      { course_id: id, section_id: '', user_id: '9500000002', role: 'teacher', status: 'active' },
     ]);
     expect(files['courses.csv']).toEqual([
       {
         course_id: id,
         short_name: 'Car Design',
         long_name: 'Engineering / Mechanical Engineering / Car Design',
+        account_id: '',
+        term_id: '',
         status: 'active',
       },
     ]);
@@ -93,19 +97,95 @@ describe('courses.csv and enrollments.csv', () => {
   });
 
   test('no header of ours is taken for another type of file', () => {
+    const all = settings({ accounts: 'departments', term: { id: 'T', name: 'T' }, sections: 'course' });
     const files = toFiles(
       buildSheets(
         [item('account.create', { account: person(1) }), item('enrolment.add', { account: person(1), course: car })],
-        settings(),
+        all,
       ),
+      all,
     );
-    expect(files['courses.csv']!.split('\n')[0]).not.toMatch(/term_id|section_id|user_id|"name"/);
-    expect(files['enrollments.csv']!.split('\n')[0]).not.toMatch(/login_id|short_name|"name"/);
+    const types = Object.entries(files).map(([name, text]) => [
+      name,
+      readUpload(Buffer.from(text), 'csv').tables.map(({ importer }) => importer),
+    ]);
+    expect(types).toEqual([
+      ['accounts.csv', ['account']],
+      ['terms.csv', ['term']],
+      ['courses.csv', ['course']],
+      ['sections.csv', ['section']],
+      ['users.csv', ['user']],
+      ['enrollments.csv', ['enrollment']],
+    ]);
   });
 
   test('a name longer than Canvas keeps is cut', () => {
     const [row] = read([item('course.create', { course: course('🚗'.repeat(300)) })])['courses.csv']!;
     expect([...row!['short_name']!]).toHaveLength(255);
+  });
+});
+
+describe('sub-accounts, terms and sections', () => {
+  const car = course('Car Design');
+  const add = item('enrolment.add', { account: person(1), course: car });
+
+  test('parents come first, and the course is in the deepest', () => {
+    const files = read([add], { accounts: 'departments' });
+    const [faculty, department] = files['accounts.csv']!;
+    expect(faculty).toMatchObject({ parent_account_id: '', name: 'Engineering', status: 'active' });
+    expect(department).toMatchObject({ parent_account_id: faculty!['account_id'], name: 'Mechanical Engineering' });
+    expect(files['courses.csv']).toMatchObject([{ account_id: department!['account_id'], term_id: '' }]);
+    expect(read([add], { accounts: 'faculties' })['accounts.csv']).toEqual([faculty]);
+  });
+
+  test('a term has the columns of the dates that are set: a blank one would clear', () => {
+    const files = read([add], { term: { id: '2026F', name: 'Fall', end: '2026-12-20' } });
+    expect(files['terms.csv']).toEqual([{ term_id: '2026F', name: 'Fall', status: 'active', end_date: '2026-12-20' }]);
+    expect(files['courses.csv']).toMatchObject([{ term_id: '2026F' }]);
+  });
+
+  test('a removed enrolment brings its section along: Canvas refuses one that it does not know', () => {
+    const files = read([item('enrolment.remove', { account: person(1), course: car })], { sections: 'course' });
+    expect(Object.keys(files)).toEqual(['sections.csv', 'enrollments.csv']);
+    const [section] = files['sections.csv']!;
+    expect(section).toMatchObject({ course_id: courseId(car), name: 'Car Design' });
+    expect(files['enrollments.csv']).toMatchObject([{ section_id: section!['section_id'], course_id: courseId(car) }]);
+  });
+});
+
+describe('another kind of person', () => {
+  const [car, bicycles] = [course('Car Design'), course('Bicycles')];
+  const teacher = person(1, { kind: 'staff' });
+  const promoted: DeliveryItem = {
+    ...item('account.update', { account: teacher }),
+    changed: ['kind'],
+    before: { kind: 'student' },
+    enrolments: [car, bicycles],
+  };
+  const enrolments = (items: DeliveryItem[], more: object = {}) =>
+    (read(items, more)['enrollments.csv'] ?? []).map((row) => [row['course_id'], row['role'], row['status']]);
+
+  test('has the old role taken away and the new one given, in each course', () => {
+    expect(enrolments([promoted])).toEqual([
+      [courseId(car), 'student', 'deleted'],
+      [courseId(car), 'teacher', 'active'],
+      [courseId(bicycles), 'student', 'deleted'],
+      [courseId(bicycles), 'teacher', 'active'],
+    ]);
+    expect(enrolments([promoted], { roles: { student: 'Member', staff: 'Member' } })).toEqual([]);
+  });
+
+  test('one row of an enrolment, the last change decides, and the row answers for all of them', () => {
+    const remove = item('enrolment.remove', { account: teacher, course: car });
+    const add = item('enrolment.add', { account: person(1), course: bicycles });
+    expect(enrolments([add, promoted, remove])).toEqual([
+      [courseId(bicycles), 'student', 'deleted'],
+      [courseId(car), 'student', 'deleted'],
+      [courseId(car), 'teacher', 'deleted'],
+      [courseId(bicycles), 'teacher', 'active'],
+    ]);
+    const rows = [...buildSheets([add, promoted, remove], settings())['enrollments.csv'].values()];
+    expect(rows.map((row) => row.items)).toEqual([[0, 1], [1], [1, 2], [1]]);
   });
 });
 
@@ -138,14 +218,25 @@ describe('settings', () => {
       courses: 'ensure',
       pollEvery: 2000,
       pollFor: 1_800_000,
-      role: 'student',
+      mode: 'changes',
+      accounts: 'none',
+      sections: 'none',
+      stickiness: 'keep',
+      roles: { student: 'student', staff: 'teacher' },
       userStatusOnDisable: 'suspended',
     });
   });
 
   test.each([
     { batch: 0 },
-    { batch: 50_001 },
+    { batch: 100_001 },
+    { role: 'student' },
+    { full: {} },
+    { mode: 'full', removedEnrolments: 'deleted' },
+    { mode: 'full', userStatusOnDisable: 'deleted' },
+    { mode: 'full', full: { identifier: 'ü'.repeat(65) } },
+    { mode: 'full', full: { changeThreshold: 101 } },
+    { term: { id: 'T', name: 'T', start: '1.9.2026' } },
     { account: -1 },
     { url: 'ftp://canvas.example.edu' },
     { token: 'written here' },

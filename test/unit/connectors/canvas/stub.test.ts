@@ -89,7 +89,7 @@ describe('an import', () => {
   });
 
   test('with an option that the stub does not have is refused, not half done', async () => {
-    for (const option of ['batch_mode=1', 'diffing_data_set_identifier=x', 'skip_deletes=true']) {
+    for (const option of ['update_sis_id_if_login_claimed=1', 'multi_term_batch_mode=1&change_threshold=5']) {
       const { answer, body } = await ask('POST', `/sis_imports?${option}`, { headers: csv, body: users() });
       expect([answer.status, body.errors[0].message]).toEqual([501, expect.stringContaining(option.split('=')[0]!)]);
     }
