@@ -18,7 +18,9 @@ export async function probeOrg(settings: SalesforceSettings, client: Client): Pr
     else {
       described.set(object, seen.found);
       usage = seen.usage ?? usage;
-      sentences.push(`${object}: matched by ${externalId}, ${fields.length} fields`);
+      sentences.push(
+        `${object}: matched by ${externalId}, ${fields.length} ${fields.length === 1 ? 'field' : 'fields'}`,
+      );
     }
   }
   for (const one of expected) {

@@ -126,12 +126,12 @@ describe('EDA', () => {
   test('the probe looks at every object of the chain', async () => {
     expect(await salesforce.probe(at.settings(eda), at.context)).toEqual([
       `logged in to ${at.stub.url}`,
-      'Account: matched by Rosterd_Key__c, 1 fields',
+      'Account: matched by Rosterd_Key__c, 1 field',
       'hed__Term__c: matched by Rosterd_Key__c, 3 fields',
-      'hed__Course__c: matched by hed__Credentialing_Identifier__c, 1 fields',
-      'hed__Course_Offering__c: matched by Rosterd_Key__c, 1 fields',
+      'hed__Course__c: matched by hed__Credentialing_Identifier__c, 1 field',
+      'hed__Course_Offering__c: matched by Rosterd_Key__c, 1 field',
       'Contact: matched by Rosterd_Account__c, 7 fields',
-      'hed__Course_Enrollment__c: matched by hed__Credentialing_Identifier__c, 1 fields',
+      'hed__Course_Enrollment__c: matched by hed__Credentialing_Identifier__c, 1 field',
       expect.stringMatching(/^API requests of the day: \d+\/15000$/),
     ]);
     const other = {

@@ -162,7 +162,8 @@ export class Jobs {
 
   #known(object: SObject, name: string): boolean {
     const [relation, field] = name.split('.') as [string, string | undefined];
-    if (field === undefined) return fieldNamed(object, name) !== undefined;
+    // clients bring a column for the id along, and leave it empty
+    if (field === undefined) return name === 'Id' || fieldNamed(object, name) !== undefined;
     const to = relationNamed(object, relation);
     return to !== undefined && fieldNamed(objectNamed(to.referenceTo!)!, field)?.externalId === true;
   }
@@ -210,7 +211,7 @@ function givenOf(object: SObject, row: Cells): Given | string {
     const value = cell === '#N/A' ? null : cell;
     const [relation, field] = name.split('.') as [string, string | undefined];
     if (field !== undefined) given[relation] = { [field]: value };
-    else if (fieldNamed(object, name)!.type === 'double' && value !== null) {
+    else if (fieldNamed(object, name)?.type === 'double' && value !== null) {
       if (Number.isNaN(Number(value)))
         return `INVALID_TYPE_ON_FIELD_IN_RECORD:${name}: value not of required type: ${value}:${name} --`;
       given[name] = Number(value);

@@ -1,5 +1,6 @@
 import { fieldNamed, objectNamed, type SObject } from './objects.ts';
 import type { Org, Row } from './org.ts';
+import { stubUser } from './sessions.ts';
 
 /** As much of SOQL as a client needs to look things up: one object, conditions joined by AND, an order, a limit. */
 
@@ -21,7 +22,8 @@ export function runQuery(org: Org, soql: string, version: string): object | [err
   const used = [...names, ...conditions.map((each) => each['field']!), ...(groups['order'] ? [groups['order']] : [])];
   const unknown = used.find((name) => nameIn(object, name) === undefined);
   if (unknown !== undefined) return ['INVALID_FIELD', `No such column '${unknown}' on entity '${object.name}'.`];
-  const value = (row: Row, name: string): unknown => row[nameIn(object, name)!] ?? null;
+  const value = (row: Row, name: string): unknown =>
+    /^ownerid$/i.test(name) ? stubUser : (row[nameIn(object, name)!] ?? null);
   let rows = org.rows(object.name).filter((row) =>
     conditions.every(({ field, op, text, other }) => {
       const wanted = text !== undefined ? text.replace(/\\(.)/g, '$1') : /null/i.test(other!) ? null : Number(other);
@@ -50,5 +52,6 @@ export function runQuery(org: Org, soql: string, version: string): object | [err
 }
 
 function nameIn(object: SObject, name: string): string | undefined {
-  return name.toLowerCase() === 'id' ? 'Id' : fieldNamed(object, name)?.name;
+  const standard = ['Id', 'OwnerId'].find((each) => each.toLowerCase() === name.toLowerCase());
+  return standard ?? fieldNamed(object, name)?.name;
 }
