@@ -53,6 +53,7 @@ export const salesforceStub: StubDeclaration = {
           if (day.used >= day.limit)
             return refuse(reply, 403, 'REQUEST_LIMIT_EXCEEDED', 'TotalRequests Limit exceeded.');
           day.used += 1;
+          jobs.pass();
           return undefined;
         });
         apiRoutes(api, org, jobs);

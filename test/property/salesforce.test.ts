@@ -96,7 +96,7 @@ test.each([
             if (now && 'expire' in now) await post('expire-tokens');
             if (now && 'died' in now) session = await begin();
             stub.setFaults(rules);
-            await post('bulk', { stuck: now !== undefined && 'stuck' in now });
+            await post('bulk', { polls: 4, stuck: now !== undefined && 'stuck' in now });
             const batch = pickBatch(queue, salesforce.batchSize(settings), () => false);
             let results: ItemResult[];
             try {
@@ -110,6 +110,9 @@ test.each([
             const done = new Set(results.filter(({ outcome }) => outcome === 'sent').map((one) => one.item));
             queue = queue.filter((one) => !done.has(one.item));
           }
+          // whatever is still at work over there comes to its end
+          stub.setFaults([]);
+          for (let n = 0; n < 30; n += 1) await salesforce.probe(settings, context);
           check(stub.state() as Org, all);
         } finally {
           await http.close();

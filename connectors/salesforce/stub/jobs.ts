@@ -4,7 +4,10 @@ import { type Field, fieldNamed, objectNamed, relationNamed, type SObject } from
 import type { Given, Org } from './org.ts';
 import { stubUser } from './sessions.ts';
 
-/** Bulk API 2.0 ingest jobs of the stub: they go on by one step each time somebody looks. */
+/**
+ * Bulk API 2.0 ingest jobs of the stub. They go on by one step each time somebody looks, and also when nobody does: with
+ * every fifth request of any kind.
+ */
 
 /** Body of `POST /_stub/bulk`: how jobs behave from now on. */
 export const bulkBody = z.strictObject({
@@ -57,6 +60,8 @@ export interface Job {
   rows: Cells[] | null;
   next: number;
   looks: number;
+  /** Requests since the last look. */
+  alone: number;
   done: { row: Cells; id: string; created: boolean; error: string | null }[];
   errorMessage: string | null;
 }
@@ -90,7 +95,7 @@ export class Jobs {
     const id = `750${String(this.#made).padStart(12, '0')}AAA`;
     const job: Job = {
       ...{ id, object, key, version, state: 'Open', lineEnding: read.data.lineEnding },
-      ...{ header: [], rows: null, next: 0, looks: 0, done: [], errorMessage: null },
+      ...{ header: [], rows: null, next: 0, looks: 0, alone: 0, done: [], errorMessage: null },
     };
     this.#jobs.set(id, job);
     return job;
@@ -126,9 +131,18 @@ export class Jobs {
     return job;
   }
 
+  /** A request came, for whatever: jobs that nobody looks at go on as well. */
+  pass(): void {
+    for (const job of this.#jobs.values()) {
+      job.alone += 1;
+      if (job.alone >= 5) this.look(job.id);
+    }
+  }
+
   /** A look at a job lets it go on. */
   look(id: string): Job {
     const job = this.get(id);
+    job.alone = 0;
     if (job.state !== 'UploadComplete' && job.state !== 'InProgress') return job;
     job.looks += 1;
     const { polls, fail, stuck } = this.behaviour;
