@@ -1,24 +1,18 @@
 import { personChangeTypes, type TargetConnector } from '../../src/connector/target.ts';
 import { openClient } from './client.ts';
-import { deliver, previewUpserts } from './deliver.ts';
+import { openSession, previewBatch } from './deliver.ts';
 import { probeOrg } from './probe.ts';
 import { type SalesforceSettings, settings } from './schema.ts';
 
-/** Salesforce: people and enrolments as records of two objects, upserted by external ids of rosterd's own. */
+/** Salesforce: people, enrolments and, with EDA, courses, upserted by external ids of rosterd's own. */
 export const salesforce: TargetConnector<SalesforceSettings> = {
   kind: 'salesforce',
   direction: 'target',
-  description: 'Salesforce: people and enrolments by collections upsert (REST API, client credentials)',
+  description: 'Salesforce: people and enrolments by collections upsert (REST API) or jobs (Bulk API 2.0)',
   settings,
-  accepts: () => personChangeTypes,
-  batchSize: (chosen) => chosen.batch,
-  async open(chosen, context) {
-    const client = openClient(chosen, context);
-    return {
-      deliver: (items) => deliver(chosen, client, items),
-      async close() {},
-    };
-  },
-  preview: (chosen, _about, items) => previewUpserts(chosen, items),
+  accepts: ({ courses }) => (courses ? ['course.create', ...personChangeTypes] : personChangeTypes),
+  batchSize: ({ batch, concurrency, bulk }) => bulk?.batch ?? batch * concurrency,
+  open: async (chosen, context) => openSession(chosen, context),
+  preview: (chosen, { institution }, items) => previewBatch(chosen, institution, items),
   probe: (chosen, context) => probeOrg(chosen, openClient(chosen, context)),
 };

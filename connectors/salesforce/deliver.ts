@@ -1,98 +1,148 @@
-import { Unavailable } from '../../src/base/errors.ts';
-import type { DeliveryItem, ItemResult, PreviewedRequest } from '../../src/connector/target.ts';
-import type { Client } from './client.ts';
-import { isAccountItem, type Prepared, prepare, requests } from './records.ts';
-import { type SalesforceSettings, type UpsertResult, upsertResults } from './schema.ts';
+import { delayOf, messageOf, Unavailable } from '../../src/base/errors.ts';
+import {
+  type CourseName,
+  courseKey,
+  type DeliveryItem,
+  type ItemResult,
+  type PreviewedRequest,
+  type TargetContext,
+  type TargetSession,
+} from '../../src/connector/target.ts';
+import { jobCalls, openJobs } from './bulk.ts';
+import { type Call, openClient, previewOf } from './client.ts';
+import { chainCalls, openChain } from './courses.ts';
+import type { Part } from './parts.ts';
+import { byParent, isAccountItem, isEnrolmentItem, type Prepared, prepare, rounds } from './records.ts';
+import type { SalesforceSettings } from './schema.ts';
+import { misread, tables } from './table.ts';
+import { type Outcome, outcomeOf, upsertAll, upsertCall } from './upsert.ts';
 
 /**
- * Delivers a batch: people first, then enrolments, each as collections upserts without `allOrNone`
- * (`PATCH /composite/sobjects/{object}/{externalId}`), so that one bad record leaves the others alone.
+ * Delivers batches: courses first, where they are written, then people, then enrolments; each kind by collections upserts,
+ * or by jobs where a batch holds many.
  */
-export async function deliver(
-  settings: SalesforceSettings,
-  client: Client,
-  items: readonly DeliveryItem[],
-): Promise<ItemResult[]> {
-  const results = new Map<string, ItemResult>();
-  const waiting = new Set<string>();
-  const people = items.filter(isAccountItem).map((item) => prepare(settings, item));
-  for (const [entry, result] of await upsert(settings, client, settings.contact, people)) {
-    results.set(entry.item.item, result);
-    if (result.outcome === 'retry') waiting.add(entry.item.account!.account);
+export function openSession(settings: SalesforceSettings, context: TargetContext): TargetSession {
+  const client = openClient(settings, context);
+  const jobs = settings.bulk ? openJobs(settings, client, context) : null;
+  const chain = settings.courses ? openChain(settings, context.institution, client) : null;
+
+  async function write(
+    part: Part,
+    prepared: readonly Prepared[],
+    note: (entry: Prepared, outcome: Outcome) => void,
+  ): Promise<void> {
+    const { bulked, rest } = ways(settings, prepared);
+    const again: Prepared[] = [];
+    if (bulked.length)
+      await jobs!.upsert(part, bulked, (entry, outcome) => {
+        // A job knows no duplicate rule header; a request does.
+        const blocked = outcome.outcome === 'failed' && outcome.answer.startsWith('DUPLICATES_DETECTED:');
+        if (blocked && settings.duplicates === 'allow') again.push(entry);
+        else note(entry, outcome);
+      });
+    await upsertAll(settings, client, part, [...rest, ...again], (entry, result) => note(entry, outcomeOf(result)));
   }
 
-  const enrolments: Prepared[] = [];
-  for (const item of items.filter((candidate) => !isAccountItem(candidate))) {
-    const account = item.account?.account ?? '';
-    // Without its person the org would refuse the enrolment for good, for want of a parent that is only late.
-    if (waiting.has(account))
-      results.set(item.item, { item: item.item, outcome: 'retry', answer: `not sent: waits for person ${account}` });
-    else enrolments.push(prepare(settings, item));
-  }
-  for (const [entry, result] of await upsert(settings, client, settings.enrolment, enrolments))
-    results.set(entry.item.item, result);
-  return items.map((item) => results.get(item.item)!);
-}
+  async function deliverParts(items: readonly DeliveryItem[], results: Map<string, ItemResult>): Promise<void> {
+    const settle = (item: DeliveryItem, { outcome, answer }: Outcome): void =>
+      void results.set(item.item, { item: item.item, outcome, answer });
+    const courses = (await chain?.ensure(coursesOf(items))) ?? new Map<string, Outcome>();
+    for (const item of items) if (item.type === 'course.create') settle(item, courses.get(courseKey(item.course!))!);
 
-async function upsert(
-  settings: SalesforceSettings,
-  client: Client,
-  { object, externalId }: { object: string; externalId: string },
-  prepared: readonly Prepared[],
-): Promise<[Prepared, ItemResult][]> {
-  const outcome: [Prepared, ItemResult][] = [];
-  for (const request of requests(prepared, settings.batch)) {
-    const { resource, body } = upsertOf(object, externalId, request);
-    const { json } = await client.call('PATCH', resource, body);
-    const answer = upsertResults.safeParse(json);
-    if (!answer.success || answer.data.length !== request.length)
-      throw new Unavailable(
-        `Salesforce answered ${answer.success ? `${answer.data.length} results` : 'something else than results'} ` +
-          `to ${request.length} records: which record has which is not known`,
-      );
-    for (const [index, entry] of request.entries())
-      outcome.push([entry, resultOf(entry.item.item, answer.data[index]!)]);
-  }
-  return outcome;
-}
+    const waiting = new Set<string>();
+    const people = items.filter(isAccountItem).map((item) => prepare(settings, item));
+    await write(settings.contact, people, ({ about }, outcome) => {
+      settle(about, outcome);
+      if (outcome.outcome === 'retry') waiting.add(about.account!.account);
+    });
 
-/** A collections upsert of these records, below the address of the API. */
-function upsertOf(object: string, externalId: string, prepared: readonly Prepared[]) {
+    const enrolments: Prepared[] = [];
+    for (const item of items.filter(isEnrolmentItem)) {
+      const { account } = item.account!;
+      const course = item.type === 'enrolment.add' ? courses.get(courseKey(item.course!)) : undefined;
+      // Without its parents the org would refuse the enrolment for good, for want of what is only late.
+      if (waiting.has(account)) settle(item, { outcome: 'retry', answer: `not sent: waits for person ${account}` });
+      else if (course && course.outcome !== 'sent')
+        settle(item, { outcome: course.outcome, answer: `not sent: its course: ${course.answer}` });
+      else enrolments.push(prepare(settings, item));
+    }
+    await write(settings.enrolment, enrolments, ({ about }, outcome) => settle(about, outcome));
+  }
+
   return {
-    resource: `composite/sobjects/${object}/${externalId}`,
-    body: { allOrNone: false, records: prepared.map(({ record }) => record) },
+    async deliver(items) {
+      await jobs?.endLeftovers();
+      const results = new Map<string, ItemResult>();
+      try {
+        await deliverParts(items, results);
+      } catch (error) {
+        // What is done is done: to do it once more would cost as much of the day's requests as it did.
+        if (!(error instanceof Unavailable) || results.size === 0) throw error;
+        for (const { item } of items)
+          if (!results.has(item))
+            results.set(item, { item, outcome: 'retry', answer: messageOf(error), ...delayOf(error) });
+      }
+      return items.map(({ item }) => results.get(item)!);
+    },
+    async close() {},
   };
 }
 
-/** The requests that a batch would be sent with: people first, then enrolments. */
-export function previewUpserts(settings: SalesforceSettings, items: readonly DeliveryItem[]): PreviewedRequest[] {
-  const parts = [
-    [settings.contact, items.filter(isAccountItem)],
-    [settings.enrolment, items.filter((item) => !isAccountItem(item))],
-  ] as const;
-  return parts.flatMap(([{ object, externalId }, its]) =>
-    requests(
-      its.map((item) => prepare(settings, item)),
-      settings.batch,
-    ).map((request): PreviewedRequest => {
-      const { resource, body } = upsertOf(object, externalId, request);
-      return {
-        ...{ method: 'PATCH', url: new URL(`/services/data/${settings.apiVersion}/${resource}`, settings.url).href },
-        headers: { authorization: 'Bearer {secret}', accept: 'application/json', 'content-type': 'application/json' },
-        body: Buffer.from(JSON.stringify(body)),
-        items: request.map(({ item }) => item.item),
-      };
-    }),
-  );
+/** Which records go by job, and which by request. A job holds no key twice, because its results have no row numbers. */
+function ways(
+  { bulk }: SalesforceSettings,
+  prepared: readonly Prepared[],
+): { bulked: readonly Prepared[]; rest: readonly Prepared[] } {
+  if (!bulk || prepared.length < bulk.from) return { bulked: [], rest: prepared };
+  const seen = new Set<string>();
+  const bulked: Prepared[] = [];
+  const rest: Prepared[] = [];
+  for (const entry of prepared) {
+    const key = entry.key.toLowerCase();
+    (seen.has(key) || misread(entry) ? rest : bulked).push(entry);
+    seen.add(key);
+  }
+  return { bulked: byParent(bulked), rest };
 }
 
-/** The result of one record. Only a locked row passes by itself; everything else needs a person. */
-export function resultOf(item: string, result: UpsertResult): ItemResult {
-  if (result.success)
-    return { item, outcome: 'sent', answer: `${result.created ? 'created' : 'updated'} ${result.id ?? ''}`.trim() };
-  const answer =
-    result.errors.map(({ statusCode, message }) => `${statusCode}: ${message}`).join('; ') ||
-    'refused without a reason';
-  const locked = result.errors.length > 0 && result.errors.every((error) => error.statusCode === 'UNABLE_TO_LOCK_ROW');
-  return { item, outcome: locked ? 'retry' : 'failed', answer };
+/** The courses that must be there before the items are sent. */
+function coursesOf(items: readonly DeliveryItem[]): CourseName[] {
+  const names = items.flatMap(({ type, course }) =>
+    course && (type === 'course.create' || type === 'enrolment.add') ? [course] : [],
+  );
+  return [...new Map(names.map((name) => [courseKey(name), name])).values()];
+}
+
+/** The requests that a batch would be sent with, to an org that has none of the courses; looks and results are not shown. */
+export function previewBatch(
+  settings: SalesforceSettings,
+  institution: string,
+  items: readonly DeliveryItem[],
+): PreviewedRequest[] {
+  const shown = (call: Call, entries: readonly Prepared[] = []): PreviewedRequest =>
+    previewOf(
+      settings,
+      call,
+      entries.map(({ about }) => about.item),
+    );
+  const written = (part: Part, of: readonly DeliveryItem[]): PreviewedRequest[] => {
+    const { bulked, rest } = ways(
+      settings,
+      of.map((item) => prepare(settings, item)),
+    );
+    const byJob = [...tables(bulked, settings.bulk?.jobSize ?? 0)].flatMap(({ entries, text }) => [
+      shown(jobCalls.create(part)),
+      shown(jobCalls.upload('{job}', [...text()].join('')), entries),
+      shown(jobCalls.turn('{job}', 'UploadComplete')),
+    ]);
+    const requests = rounds(rest, settings.batch).flat();
+    return [...byJob, ...requests.map((request) => shown(upsertCall(settings, part, request), request))];
+  };
+  const chain = settings.courses ? chainCalls(settings, institution, coursesOf(items)) : [];
+  const created = items.filter(({ type }) => type === 'course.create').map(({ item }) => item);
+  return [
+    ...chain.map((call, at) => previewOf(settings, call, at === chain.length - 1 ? created : [])),
+    ...written(settings.contact, items.filter(isAccountItem)),
+    ...written(settings.enrolment, items.filter(isEnrolmentItem)),
+  ];
 }

@@ -1,29 +1,37 @@
 import { Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import type { Client } from './client.ts';
-import { type Described, describeAnswer, type SalesforceSettings } from './schema.ts';
+import { type Expected, expectations, problems } from './requirements.ts';
+import type { SalesforceSettings } from './schema.ts';
+import { type Described, describeAnswer } from './wire.ts';
 
-/** Logs in and compares both objects with the settings. Changes nothing; throws `Misconfigured` with all that is wrong. */
+/** Logs in and compares every object with the settings. Changes nothing; throws `Misconfigured` with all that is wrong. */
 export async function probeOrg(settings: SalesforceSettings, client: Client): Promise<string[]> {
   await client.login();
   const sentences = [`logged in to ${new URL(settings.url).origin}`];
   const wrong: string[] = [];
-  for (const part of ['contact', 'enrolment'] as const) {
-    const { object, externalId, fields } = settings[part];
-    const described = await describe(client, object);
-    if ('missing' in described) {
-      wrong.push(`there is no object ${object}, or the run-as user may not see it (${described.missing})`);
-      continue;
+  const described = new Map<string, Described>();
+  const expected = expectations(settings);
+  let usage: string | undefined;
+  for (const { object, externalId, fields } of expected) {
+    const seen = await describe(client, object);
+    if ('missing' in seen) wrong.push(`there is no object ${object}, or the user may not see it (${seen.missing})`);
+    else {
+      described.set(object, seen.found);
+      usage = seen.usage ?? usage;
+      sentences.push(
+        `${object}: matched by ${externalId}, ${fields.length} ${fields.length === 1 ? 'field' : 'fields'}`,
+      );
     }
-    const names = Object.values(fields).filter((name) => typeof name === 'string');
-    wrong.push(...problems(object, externalId, names, described.found));
-    if (part === 'enrolment') wrong.push(...relationProblems(settings, described.found));
-    sentences.push(`${object}: matched by ${externalId}, ${names.length} fields`);
-    if (part === 'enrolment' && described.usage) sentences.push(`API requests of the day: ${described.usage}`);
+  }
+  for (const one of expected) {
+    const found = described.get(one.object);
+    if (found) wrong.push(...problems(one, found), ...parentProblems(one, described));
   }
   if (wrong.length > 0)
-    throw new Misconfigured(`the org does not fit the settings: ${wrong.join('; ')}`, {
+    throw new Misconfigured(`the org does not fit the settings: ${[...new Set(wrong)].join('; ')}`, {
       remedy: 'create what is missing in Salesforce, or name other objects and fields in the target',
     });
+  if (usage) sentences.push(`API requests of the day: ${usage}`);
   return sentences;
 }
 
@@ -32,10 +40,10 @@ async function describe(
   object: string,
 ): Promise<{ found: Described; usage: string | undefined } | { missing: string }> {
   try {
-    const { json, answer } = await client.call('GET', `sobjects/${object}/describe`);
+    const { json, answer } = await client.call({ method: 'GET', resource: `sobjects/${object}/describe` });
     const parsed = describeAnswer.safeParse(json);
     if (!parsed.success) throw new Unavailable(`Salesforce's description of ${object} cannot be read`);
-    const usage = /api-usage=(\d+\/\d+)/.exec(answer.headers['sforce-limit-info'] ?? '')?.[1];
+    const usage = /(?<!per-app-)api-usage=(\d+\/\d+)/.exec(answer.headers['sforce-limit-info'] ?? '')?.[1];
     return { found: parsed.data, usage };
   } catch (error) {
     if (error instanceof Misconfigured) return { missing: error.message };
@@ -43,30 +51,11 @@ async function describe(
   }
 }
 
-/** What keeps the object from taking our records: names are compared without case, as Salesforce does. */
-export function problems(object: string, externalId: string, fields: readonly string[], found: Described): string[] {
-  const byName = new Map(found.fields.map((field) => [field.name.toLowerCase(), field]));
-  const wrong: string[] = [];
-  const key = byName.get(externalId.toLowerCase());
-  if (!key) wrong.push(`${object} has no field ${externalId}`);
-  else if (!key.externalId || !key.unique)
-    wrong.push(
-      `${object}.${externalId} must be marked ${[!key.externalId && 'External Id', !key.unique && 'Unique'].filter(Boolean).join(' and ')}`,
-    );
-  for (const name of fields) {
-    const field = byName.get(name.toLowerCase());
-    if (!field) wrong.push(`${object} has no field ${name}`);
-    else if (!field.createable || !field.updateable) wrong.push(`${object}.${name} cannot be written`);
-  }
-  return wrong;
-}
-
-function relationProblems({ contact, enrolment }: SalesforceSettings, found: Described): string[] {
-  const relation = found.fields.find(
-    (field) => field.relationshipName?.toLowerCase() === enrolment.contactRelation.toLowerCase(),
-  );
-  if (!relation) return [`${enrolment.object} has no relationship ${enrolment.contactRelation}`];
-  if (!relation.referenceTo.some((object) => object.toLowerCase() === contact.object.toLowerCase()))
-    return [`${enrolment.object}.${enrolment.contactRelation} does not lead to ${contact.object}`];
-  return [];
+/** A parent is found by an indexed field: what is an external id is indexed. */
+function parentProblems({ relations }: Expected, described: ReadonlyMap<string, Described>): string[] {
+  return relations.flatMap(({ to: { object, externalId } }) => {
+    const fields = described.get(object)?.fields;
+    const field = fields?.find(({ name }) => name.toLowerCase() === externalId.toLowerCase());
+    return field && !field.externalId ? [`${object}.${externalId} must be marked External Id and Unique`] : [];
+  });
 }

@@ -1,6 +1,7 @@
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, ProxyAgent, request } from 'undici';
 import { Denied, Misconfigured, Unavailable } from '../base/errors.ts';
@@ -12,6 +13,8 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   /** Bytes, or a file that is read while it is sent. */
   body?: string | Uint8Array | { file: string };
+  /** A file that the body of a 2xx answer is written to, whatever its size; `text` is empty then. */
+  into?: string;
 }
 
 /** A whole answer. Header names are lower case; a repeated header's values are joined by ", ". */
@@ -102,7 +105,7 @@ export function openHttp(
   const dispatcher = openDispatcher({ ...route, timeoutMs });
   const base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
   return {
-    async send({ method, path, headers, body }) {
+    async send({ method, path, headers, body, into }) {
       const url = /^https?:/i.test(path) ? new URL(path) : new URL(path.replace(/^\//, ''), base);
       if (url.origin !== base.origin)
         throw new Denied(`refused to send to ${url.origin}: the configured address is ${base.origin}`);
@@ -112,7 +115,10 @@ export function openHttp(
           ...{ method, dispatcher, signal, body: sent.body },
           headers: { ...headers, ...sent.headers },
         });
-        const text = await readBounded(answer, url);
+        const good = answer.statusCode >= 200 && answer.statusCode < 300;
+        let text = '';
+        if (into !== undefined && good) await pipeline(answer.body, createWriteStream(into));
+        else text = await readBounded(answer, url);
         return { status: answer.statusCode, headers: flatHeaders(answer.headers), text };
       } catch (cause) {
         if (signal.aborted) throw signal.reason;

@@ -80,7 +80,7 @@ ${drops.join('\n')}
 targets:
   canvas: { kind: canvas, url: '${url('canvas')}', token: { env: SECRET }, pollEvery: 20ms, batch: 60 }
   salesforce:
-    { kind: salesforce, url: '${url('salesforce')}', clientId: c, clientSecret: { env: SECRET }, batch: 25 }
+    { kind: salesforce, url: '${url('salesforce')}', clientId: c, clientSecret: { env: SECRET }, batch: 25, concurrency: 1 }
   peoplesoft:
     kind: peoplesoft
     url: ${url('peoplesoft')}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { enrolmentKey, prepare, requests } from '../../../../connectors/salesforce/records.ts';
-import { settings } from '../../../../connectors/salesforce/schema.ts';
+import { enrolmentKey, type Prepared, prepare, recordOf, rounds } from '../../../../connectors/salesforce/records.ts';
+import { type SalesforceSettings, settings } from '../../../../connectors/salesforce/schema.ts';
 import type { AccountFacts, ChangeType, DeliveryItem } from '../../../../src/connector/target.ts';
 
 const person: AccountFacts = {
@@ -29,9 +29,13 @@ function item(type: ChangeType, more: Partial<AccountFacts> = {}): DeliveryItem 
   };
 }
 
+/** As it is in a request. */
+const record = (chosen: SalesforceSettings, of: DeliveryItem) =>
+  recordOf((of.course ? chosen.enrolment : chosen.contact).object, prepare(chosen, of).fields);
+
 describe('a person as a record', () => {
   test('carries every mapped field, a missing id as null, and no id of the org', () => {
-    expect(prepare(settings.parse(org), item('account.create', { id: null })).record).toEqual({
+    expect(record(settings.parse(org), item('account.create', { id: null }))).toEqual({
       attributes: { type: 'Contact' },
       Rosterd_Account__c: '9500000001',
       Rosterd_Id__c: null,
@@ -50,7 +54,7 @@ describe('a person as a record', () => {
     ['account.update', 'active', 'Active'],
     ['account.update', 'disabled', 'Disabled'],
   ] as const)('%s of an account that is %s says %s', (type, status, said) => {
-    expect(prepare(settings.parse(org), item(type, { status })).record['Rosterd_Status__c']).toBe(said);
+    expect(prepare(settings.parse(org), item(type, { status })).fields['Rosterd_Status__c']).toBe(said);
   });
 
   test('a map of fields replaces the default one, and null leaves a field out', () => {
@@ -58,7 +62,7 @@ describe('a person as a record', () => {
       ...org,
       contact: { object: 'Person__c', fields: { lastName: 'Name', kind: 'Kind__c', email: null, status: 'State__c' } },
     });
-    expect(prepare(chosen, item('account.create')).record).toEqual({
+    expect(record(chosen, item('account.create'))).toEqual({
       attributes: { type: 'Person__c' },
       Rosterd_Account__c: '9500000001',
       Name: 'Byron',
@@ -70,18 +74,18 @@ describe('a person as a record', () => {
 
 describe('an enrolment as a record', () => {
   test('names its person by external id and says Former when it ends', () => {
-    const added = prepare(settings.parse(org), item('enrolment.add'));
-    const removed = prepare(settings.parse(org), item('enrolment.remove'));
-    expect(added.record).toEqual({
+    const chosen = settings.parse(org);
+    const added = record(chosen, item('enrolment.add'));
+    expect(added).toEqual({
       attributes: { type: 'Rosterd_Enrolment__c' },
-      Rosterd_Key__c: added.key,
+      Rosterd_Key__c: enrolmentKey('9500000001', design),
       Rosterd_Contact__r: { Rosterd_Account__c: '9500000001' },
       Rosterd_Faculty__c: 'Engineering',
       Rosterd_Department__c: 'Mechanical Engineering',
       Rosterd_Course__c: 'Car Design',
       Rosterd_Status__c: 'Current',
     });
-    expect(removed.record).toEqual({ ...added.record, Rosterd_Status__c: 'Former' });
+    expect(record(chosen, item('enrolment.remove'))).toEqual({ ...added, Rosterd_Status__c: 'Former' });
   });
 
   test('has a key that tells courses apart by all three names and by case, and fits a field', () => {
@@ -103,17 +107,29 @@ describe('an enrolment as a record', () => {
 });
 
 describe('records in requests', () => {
-  const record = (key: string) => ({ item: item('account.create'), key, record: { attributes: { type: 'Contact' } } });
-  const keys = (entries: string[], size: number) =>
-    requests(entries.map(record), size).map((request) => request.map(({ key }) => key));
+  const entry = (text: string): Prepared<string> => {
+    const [key, parent = ''] = text.split('@');
+    return { about: text, key: key!, parent, fields: {} };
+  };
+  const cut = (entries: string[], size: number) =>
+    rounds(entries.map(entry), size).map((round) => round.map((request) => request.map(({ about }) => about)));
 
   test('are cut at the size', () => {
-    expect(keys(['a', 'b', 'c', 'd', 'e'], 2)).toEqual([['a', 'b'], ['c', 'd'], ['e']]);
-    expect(keys([], 2)).toEqual([]);
+    expect(cut(['a', 'b', 'c', 'd', 'e'], 2)).toEqual([[['a', 'b'], ['c', 'd'], ['e']]]);
+    expect(cut([], 2)).toEqual([]);
   });
 
-  test('never hold one key twice, whatever its case, and keep the order of one key', () => {
-    expect(keys(['a', 'A', 'b', 'a'], 200)).toEqual([['a', 'b'], ['A'], ['a']]);
-    expect(keys(['a', 'b', 'a', 'c'], 1)).toEqual([['a'], ['b'], ['a'], ['c']]);
+  test('hold no key twice in what may be under way at one time, whatever its case, and keep the order of one key', () => {
+    expect(cut(['a', 'A', 'b', 'a'], 200)).toEqual([[['a', 'b']], [['A']], [['a']]]);
+    expect(cut(['a', 'b', 'a', 'c'], 1)).toEqual([[['a'], ['b'], ['c']], [['a']]]);
+  });
+
+  test('stand together by parent, which they lock', () => {
+    expect(cut(['a@2', 'b@1', 'c@2', 'd@1'], 2)).toEqual([
+      [
+        ['b@1', 'd@1'],
+        ['a@2', 'c@2'],
+      ],
+    ]);
   });
 });

@@ -1,0 +1,112 @@
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { CsvError, parse } from 'csv-parse';
+import { Unavailable } from '../../src/base/errors.ts';
+import type { Fields, Prepared, Value } from './records.ts';
+
+/** Records as the CSV of a job, and the CSV that its results are. */
+
+/** How a job writes a value that is nothing; an empty cell leaves the field as it is. */
+export const nothing = '#N/A';
+
+/** True for records that a job would misread: a text that says `#N/A` would be taken for nothing. */
+export function misread({ fields }: Prepared): boolean {
+  return Object.values(fields).includes(nothing);
+}
+
+function cell(value: Value): string {
+  if (value === undefined) return '';
+  if (value === null || value === '') return nothing;
+  const text = String(value);
+  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+const line = (cells: readonly string[]): string => `${cells.join(',')}\n`;
+
+/** The lines of a table, the header first. Records of one object have the same fields. */
+function* linesOf(prepared: readonly Prepared[]): Generator<[line: string, entry: Prepared]> {
+  for (const entry of prepared) yield [line(Object.values(entry.fields).map(cell)), entry];
+}
+
+const headerOf = ([first]: readonly Prepared[]): string => line(Object.keys((first as { fields: Fields }).fields));
+
+/** Cuts records into tables of at most `most` bytes, each with its header. A line that is longer by itself stands alone. */
+export function* tables(
+  prepared: readonly Prepared[],
+  most: number,
+): Generator<{ entries: Prepared[]; text: () => Iterable<string> }> {
+  if (!prepared.length) return;
+  const header = headerOf(prepared);
+  let entries: Prepared[] = [];
+  let bytes = Buffer.byteLength(header);
+  const table = (of: Prepared[]) => ({
+    entries: of,
+    *text() {
+      yield header;
+      for (const [text] of linesOf(of)) yield text;
+    },
+  });
+  for (const [text, entry] of linesOf(prepared)) {
+    const size = Buffer.byteLength(text);
+    if (entries.length && bytes + size > most) {
+      yield table(entries);
+      entries = [];
+      bytes = Buffer.byteLength(header);
+    }
+    entries.push(entry);
+    bytes += size;
+  }
+  yield table(entries);
+}
+
+/** Writes text to a file, a mebibyte at a time. */
+export async function writeText(file: string, text: Iterable<string>): Promise<void> {
+  const handle = await open(file, 'w');
+  try {
+    let held: string[] = [];
+    let length = 0;
+    const flush = async (): Promise<void> => {
+      await handle.writeFile(held.join(''));
+      held = [];
+      length = 0;
+    };
+    for (const piece of text) {
+      held.push(piece);
+      length += piece.length;
+      if (length > 1024 * 1024) await flush();
+    }
+    await flush();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Reads a set of results, row by row. Columns are known by their names, in any order and case: those of Salesforce stand
+ * before or behind ours.
+ */
+export async function* readResults(
+  file: string,
+  wanted: readonly string[],
+  what: string,
+): AsyncGenerator<Record<string, string>> {
+  const names = wanted.map((name) => name.toLowerCase());
+  const rows = createReadStream(file).pipe(
+    parse({
+      bom: true,
+      columns: (header: string[]) => {
+        const found = header.map((name) => name.toLowerCase());
+        const lost = names.filter((name) => !found.includes(name));
+        if (lost.length) throw new Unavailable(`${what} cannot be read: no column ${lost.join(', ')}`);
+        return found.map((name) => (names.includes(name) ? name : false));
+      },
+    }),
+  );
+  try {
+    for await (const row of rows as AsyncIterable<Record<string, string>>) yield row;
+  } catch (error) {
+    // its own words quote the row
+    if (error instanceof CsvError) throw new Unavailable(`${what} cannot be read: ${error.code}`);
+    throw error;
+  }
+}
