@@ -31,7 +31,6 @@ describe('an answer with status 200', () => {
     ['nothing', ''],
     ['a JSON answer', '{"RSTR_PERSON":{"notification":"1","errors":[]}}'],
     ['an error key that holds nothing', '{"error":null,"fault":"","errors":{},"result":{"error":false}}'],
-    ['a warning', '{"messages":[{"type":"Warning","text":"check the address"}]}'],
     ['an XML answer', '<?xml version="1.0"?><RESULT><notification>1</notification></RESULT>'],
   ])('and %s is success', (_what, text) => {
     expect(judge(answer(200, text, { transactionid: '0b74' }), rule())).toEqual({

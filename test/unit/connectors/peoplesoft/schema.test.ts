@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { peoplesoft } from '../../../../connectors/peoplesoft/connector.ts';
-import { requestFor } from '../../../../connectors/peoplesoft/deliver.ts';
+import { hiddenCredentials, pathOf, requestFor } from '../../../../connectors/peoplesoft/request.ts';
 import { settings } from '../../../../connectors/peoplesoft/schema.ts';
+import { valuesOf } from '../../../../connectors/peoplesoft/template.ts';
 import type { DeliveryItem } from '../../../../src/connector/target.ts';
 
 const least = { url: 'https://campus.example.edu', auth: { username: 'ROSTERD', password: { env: 'PS_PASSWORD' } } };
@@ -26,10 +27,21 @@ const leaver: DeliveryItem = {
   emailConfirmed: false,
 };
 
+/** The request for the leaver. */
+function made(written: object) {
+  const chosen = settings.parse(written);
+  return requestFor(
+    chosen.operations['account.disable'],
+    valuesOf(leaver, chosen.node),
+    chosen,
+    hiddenCredentials(chosen),
+  );
+}
+
 test('an address and a login are enough: there is an operation for every change that is accepted', () => {
   const chosen = settings.parse(least);
   expect(Object.keys(chosen.operations).sort()).toEqual([...peoplesoft.accepts(chosen)].sort());
-  const request = requestFor(chosen.operations['account.disable'], leaver, chosen.node);
+  const request = made(least);
   expect(request).toMatchObject({
     method: 'POST',
     path: '/PSIGW/RESTListeningConnector/PSFT_CS/RSTR_PERSON.v1/9500000001',
@@ -50,8 +62,12 @@ test('an address and a login are enough: there is an operation for every change 
 test('an operation that is given replaces that one and leaves the others', () => {
   const own = { method: 'PUT', path: '/x/{account}' };
   const { operations } = settings.parse({ ...least, operations: { 'account.disable': own } });
-  expect(requestFor(operations['account.disable'], leaver, 'N')).toEqual({ method: 'PUT', path: '/x/9500000001' });
-  expect(operations['account.create'].path).toContain('RSTR_PERSON.v1');
+  expect(made({ ...least, operations: { 'account.disable': own } })).toEqual({
+    method: 'PUT',
+    path: '/x/9500000001',
+    headers: { authorization: '{secret}', accept: 'application/json' },
+  });
+  expect(pathOf(operations['account.create'], { gateway: '/PSIGW' })).toContain('RSTR_PERSON.v1');
 });
 
 test('a wrong placeholder is an error at its place, naming the nearest', () => {
