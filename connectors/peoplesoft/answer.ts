@@ -32,6 +32,7 @@ export function judge(
   if (status === 401 || status === 403 || (status >= 300 && status < 400))
     return { meaning: 'denied', words: said(answer.headers['location'] ?? body.words) };
   if (status === 404) return { meaning: 'missing', words };
+  if (body.kind === 'error' && (body.login || saysDenied(body.words, rule))) return { meaning: 'denied', words };
   // By SOAP 1.1 every fault has status 500, and says itself whether the request or the server is to blame.
   if (body.kind === 'error' && body.sender) return { meaning: 'refused', words };
   if (status >= 500 || status === 408 || status === 429) {
@@ -46,6 +47,10 @@ export function judge(
   return { meaning: 'done', words: said(body.warning ?? null) };
 }
 
+function saysDenied(words: string | null, { denied }: PeoplesoftSettings['success']): boolean {
+  return denied !== undefined && new RegExp(denied).test(words ?? '');
+}
+
 /** The `transactionid` header, by which the Service Operations Monitor finds a request. */
 function transaction({ headers }: HttpAnswer): string {
   return headers['transactionid'] ? ` (transaction ${headers['transactionid']})` : '';
@@ -56,6 +61,8 @@ type Body = {
   words: string | null;
   /** A fault that the request is to blame for. */
   sender?: boolean;
+  /** A fault about who asks. */
+  login?: boolean;
   /** What was done although something was said about it. */
   warning?: string | null;
 };
@@ -100,7 +107,9 @@ function xmlError(tree: unknown): Body | null {
   for (const fault of named(tree, 'fault')) {
     const words = textIn(fault, 'faultstring') ?? textIn(fault, 'text') ?? 'SOAP Fault';
     const code = textIn(fault, 'faultcode') ?? textIn(fault, 'value') ?? '';
-    return { kind: 'error', words, sender: /(^|:)(Client|Sender)\b/i.test(code) };
+    // the codes of WS-Security: FailedAuthentication, InvalidSecurityToken, FailedCheck and the like
+    const login = /(^|:)(FailedAuthentication|\w*SecurityToken\w*|FailedCheck|InvalidSecurity)$/i.test(code);
+    return { kind: 'error', words, login, sender: /(^|:)(Client|Sender)\b/i.test(code) };
   }
   const failed = ofType(tree, /^error$/i);
   if (failed.length > 0) return { kind: 'error', words: wordsIn(failed) };

@@ -46,6 +46,9 @@ const success = z.strictObject({
   text: regularExpression
     .optional()
     .describe('regular expression for a plain text that means success; without it a text is taken for a login page'),
+  denied: regularExpression
+    .optional()
+    .describe('regular expression over the words of a refusal that is about the login, and so ends the delivery'),
 });
 
 const today = z.strictObject({
