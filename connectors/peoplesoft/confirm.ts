@@ -25,7 +25,9 @@ export function lookAt(
   if (verdict.meaning !== 'done') return { shows: 'other', words: `the read-back says ${verdict.words}` };
   const tree = treeOf(answer.text);
   const keys = confirm.at.slice(1).split('/').map(unescaped);
-  const place = keys.slice(0, keys.at(-1) === '*' ? -2 : -1);
+  // in XML an empty list leaves nothing behind, so that what it would be in has to do
+  const isXml = answer.text.trim().startsWith('<');
+  const place = keys.slice(0, keys.at(-1) === '*' && isXml ? -2 : -1);
   if (tree === null || typeof tree !== 'object' || found(tree, place).length === 0)
     return { shows: 'other', words: `the read-back has no /${place.join('/')}` };
   const wanted = fillBody(confirm.is as Template, values);

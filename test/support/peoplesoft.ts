@@ -202,6 +202,7 @@ export interface Site {
   open(settings: PeoplesoftSettings): Promise<TargetSession>;
   context: TargetContext;
   mode(body: object): Promise<void>;
+  close(): Promise<void>;
   state(): {
     persons: Record<string, unknown>[];
     enrolments: Record<string, unknown>[];
@@ -218,18 +219,19 @@ export async function openSite(clock: Clock = systemClock): Promise<Site> {
   vi.stubEnv('PS_NODE', 'n0de');
   const stub = await startStub(peoplesoftStub);
   const http = openHttp(stub.url, new AbortController().signal);
-  onTestFinished(async () => {
+  const close = async (): Promise<void> => {
     vi.unstubAllEnvs();
     await http.close();
     await stub.close();
-  });
+  };
+  onTestFinished(close);
   const context: TargetContext = {
     ...{ target: 'campus', institution: 'example-university', http, clock, log: silentLog },
     signal: new AbortController().signal,
     spoolDir: temporaryFolder(),
   };
   return {
-    ...{ stub, context },
+    ...{ stub, context, close },
     settings: (more = {}) =>
       peoplesoft.settings.parse({
         url: stub.url,
