@@ -73,26 +73,29 @@ async function deliverOnce(session: TargetSession, queue: DeliveryItem[], size: 
 }
 
 const fault: fc.Arbitrary<WrittenFault> = fc
-  .record({ count: fc.integer({ min: 1, max: 4 }) })
-  .chain(({ count }) =>
+  .record({ count: fc.integer({ min: 1, max: 6 }), share: fc.constantFrom(1, 0.5, 0.3) })
+  .chain((often) =>
     fc.constantFrom<WrittenFault>(
-      { status: 500, count },
-      { status: 503, count },
-      { kind: 'reset', when: 'before', count },
-      { kind: 'reset', when: 'after', count },
-      { kind: 'partial', count },
-      { kind: 'drip', bytes: 40, delayMs: 1, count },
+      { status: 500, ...often },
+      { status: 503, ...often },
+      { kind: 'reset', when: 'before', ...often },
+      { kind: 'reset', when: 'after', ...often },
+      { kind: 'partial', ...often },
+      { kind: 'drip', bytes: 40, delayMs: 1, ...often },
     ),
   );
 const lie: fc.Arbitrary<WrittenFault> = fc
   .tuple(fc.constantFrom('{"errors":[{"MessageText":"bad"}]}', '{"half":', ''), fc.integer({ min: 1, max: 3 }))
   .map(([body, count]) => ({ kind: 'body', body, count }));
 
-const steps = fc.array(fc.constantFrom<Step>('rename', 'leave', 'return', 'enrol', 'drop'), { maxLength: 7 });
+const steps = fc.array(fc.constantFrom<Step>('rename', 'leave', 'return', 'enrol', 'drop'), {
+  maxLength: 7,
+  size: 'max',
+});
 const setting = fc.record({
   shape: fc.constantFrom('rest', 'ci-rest', 'ci-soap', 'iscript', 'wsse', 'rowset', 'rowset-http'),
   people: fc.array(steps, { minLength: 1, maxLength: 6 }),
-  rounds: fc.array(fc.array(fault, { maxLength: 4 }), { maxLength: 5 }),
+  rounds: fc.array(fc.array(fault, { maxLength: 4 }), { maxLength: 5, size: 'max' }),
   lies: fc.option(fc.array(lie, { minLength: 1, maxLength: 3 }), { freq: 1 }),
   processAfter: fc.integer({ min: 0, max: 4 }),
   size: fc.integer({ min: 1, max: 20 }),
