@@ -79,6 +79,7 @@ export const components = {
     optional: ['EMPLID'],
   },
 } as const;
+/** Name of a component interface that the stub has. */
 export type ComponentName = keyof typeof components;
 /** What may be done with a component interface. */
 export type CiAction = 'CREATE' | 'UPDATE' | 'UPDATEDATA';
