@@ -1,6 +1,7 @@
 import { scrub } from '../../src/base/redact.ts';
 import type { HttpAnswer } from '../../src/connector/http.ts';
 import type { PeoplesoftSettings } from './schema.ts';
+import { readXml } from './xml.ts';
 
 /**
  * What an answer means. The status alone does not tell: a component interface that refuses answers 200 up to PeopleTools
@@ -10,28 +11,44 @@ import type { PeoplesoftSettings } from './schema.ts';
 export type Verdict =
   | { meaning: 'done'; words: string }
   | { meaning: 'refused'; words: string }
-  | { meaning: 'later'; words: string }
+  /** Not now. `own`: of this one request, as far as can be told; the server itself is there. */
+  | { meaning: 'later'; words: string; own: boolean }
   /** Credentials, or a page in place of an answer. */
   | { meaning: 'denied'; words: string }
   /** There is no such operation. */
   | { meaning: 'missing'; words: string };
 
-/** Reads an answer by the site's rule for success. */
-export function judge(answer: HttpAnswer, rule: PeoplesoftSettings['success']): Verdict {
+/** Reads an answer by the site's rule for success. `xml`: nothing but XML can be success, as with SOAP. */
+export function judge(
+  answer: HttpAnswer,
+  rule: PeoplesoftSettings['success'],
+  expects: 'anything' | 'xml' = 'anything',
+): Verdict {
   const { status } = answer;
   const said = (words: string | null) => `HTTP ${status}${words ? `: ${words}` : ''}${transaction(answer)}`;
-  const body = readBody(answer, rule);
-  if (status >= 300 && rule.status.includes(status)) return { meaning: 'done', words: said(body.words) };
+  const body = readBody(answer, rule, expects);
+  const words = said(body.words);
+  if (status >= 300 && rule.status.includes(status)) return { meaning: 'done', words };
   if (status === 401 || status === 403 || (status >= 300 && status < 400))
     return { meaning: 'denied', words: said(answer.headers['location'] ?? body.words) };
-  if (status === 404) return { meaning: 'missing', words: said(body.words) };
+  if (status === 404) return { meaning: 'missing', words };
+  if (body.kind === 'error' && (body.login || saysDenied(body.words, rule))) return { meaning: 'denied', words };
   // By SOAP 1.1 every fault has status 500, and says itself whether the request or the server is to blame.
-  if (body.kind === 'error' && body.sender) return { meaning: 'refused', words: said(body.words) };
-  if (status >= 500 || status === 408 || status === 429) return { meaning: 'later', words: said(body.words) };
+  if (body.kind === 'error' && body.sender) return { meaning: 'refused', words };
+  if (status >= 500 || status === 408 || status === 429) {
+    const silent = status === 500 && answer.text.trim() === '' ? 'without a word, as a production system does' : null;
+    return { meaning: 'later', own: status === 500, words: said(silent ?? body.words) };
+  }
   if (body.kind === 'page' && status < 300)
     return { meaning: 'denied', words: said(`a page, not an answer: ${body.words}`) };
-  if (body.kind === 'error' || !rule.status.includes(status)) return { meaning: 'refused', words: said(body.words) };
-  return { meaning: 'done', words: said(null) };
+  if (body.kind === 'error' || !rule.status.includes(status)) return { meaning: 'refused', words };
+  // It was done or it was not: the same request again does no harm.
+  if (body.kind === 'broken') return { meaning: 'later', own: true, words };
+  return { meaning: 'done', words: said(body.warning ?? null) };
+}
+
+function saysDenied(words: string | null, { denied }: PeoplesoftSettings['success']): boolean {
+  return denied !== undefined && new RegExp(denied).test(words ?? '');
 }
 
 /** The `transactionid` header, by which the Service Operations Monitor finds a request. */
@@ -39,56 +56,109 @@ function transaction({ headers }: HttpAnswer): string {
   return headers['transactionid'] ? ` (transaction ${headers['transactionid']})` : '';
 }
 
-type Body = { kind: 'fine' | 'page' | 'error'; words: string | null; sender?: boolean };
+type Body = {
+  kind: 'fine' | 'page' | 'error' | 'broken';
+  words: string | null;
+  /** A fault that the request is to blame for. */
+  sender?: boolean;
+  /** A fault about who asks. */
+  login?: boolean;
+  /** What was done although something was said about it. */
+  warning?: string | null;
+};
 
-function readBody({ text, headers }: HttpAnswer, rule: PeoplesoftSettings['success']): Body {
+function readBody({ text, headers }: HttpAnswer, rule: PeoplesoftSettings['success'], expects: string): Body {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
-  if (trimmed === '') return { kind: 'fine', words: null };
+  if (trimmed === '')
+    return expects === 'xml' ? { kind: 'broken', words: 'an empty answer' } : { kind: 'fine', words: null };
   if (trimmed.startsWith('<')) {
-    const html = /^text\/html/i.test(headers['content-type'] ?? '') || /<html[\s>]/i.test(trimmed.slice(0, 1000));
-    if (html) return { kind: 'page', words: plain(trimmed) };
-    return xmlError(trimmed) ?? { kind: 'fine', words: plain(trimmed) };
+    const html = /^text\/html/i.test(headers['content-type'] ?? '') && !/<(?:[\w.-]+:)?Envelope[\s>]/.test(trimmed);
+    if (html || /<html[\s>]/i.test(trimmed.slice(0, 1000))) return { kind: 'page', words: plain(trimmed) };
+    const tree = readXml(trimmed);
+    if (tree === null) return { kind: 'broken', words: `XML that is not whole, or brings a DTD: ${plain(trimmed)}` };
+    return xmlError(tree) ?? { kind: 'fine', words: plain(trimmed), warning: warningIn(tree) };
   }
   let json: unknown;
   try {
     json = JSON.parse(trimmed);
   } catch {
+    if (/^[{[]/.test(trimmed)) return { kind: 'broken', words: `JSON that is not whole: ${plain(trimmed)}` };
     const expected = rule.text !== undefined && new RegExp(rule.text).test(trimmed);
     return { kind: expected ? 'fine' : 'page', words: plain(trimmed) };
   }
   const words = jsonError(json, new Set(rule.errorKeys.map((key) => key.toLowerCase())));
-  return words === null ? { kind: 'fine', words: plain(trimmed) } : { kind: 'error', words };
+  if (words !== null) return { kind: 'error', words };
+  if (expects === 'xml') return { kind: 'broken', words: `JSON, not XML: ${plain(trimmed)}` };
+  return { kind: 'fine', words: plain(trimmed), warning: warningIn(json) };
 }
 
 /**
  * The error that an XML answer holds: IBResponse of the gateway, SOAP Fault, a component interface's Error-Warning, or
- * the `notification` 0 of the SOAP-to-CI service. Four flat shapes, so that expressions do; anything else is no error.
+ * the `notification` 0 and the `transaction` of type Error of the SOAP-to-CI service; anything else is no error.
  */
-function xmlError(xml: string): Body | null {
-  const source = xml.replace(/<!--[\s\S]*?-->/g, '');
-  if (/<IBResponse\b[^>]*\btype\s*=\s*["']error["']/i.test(source)) {
-    const [set, id] = [element(source, 'MessageSet'), element(source, 'MessageID')];
+function xmlError(tree: unknown): Body | null {
+  for (const response of named(tree, 'ibresponse')) {
+    const status = textIn(response, 'statuscode');
+    if (!/^error$/i.test(String(response['@type'] ?? '')) && (status === null || status === '0')) continue;
+    const [set, id] = [textIn(response, 'messageset'), textIn(response, 'messageid')];
     const number = set && id ? ` (${set},${id})` : '';
-    return { kind: 'error', words: `${element(source, 'DefaultMessage') ?? 'IBResponse error'}${number}` };
+    return { kind: 'error', words: `${textIn(response, 'defaultmessage') ?? 'IBResponse error'}${number}` };
   }
-  if (/<(?:[\w.-]+:)?Fault[\s>]/.test(source)) {
-    const words = element(source, 'faultstring') ?? element(source, 'Text') ?? 'SOAP Fault';
-    const code = element(source, 'faultcode') ?? element(source, 'Value') ?? '';
-    return { kind: 'error', words, sender: /(^|:)(Client|Sender)\b/i.test(code) };
+  for (const fault of named(tree, 'fault')) {
+    const words = textIn(fault, 'faultstring') ?? textIn(fault, 'text') ?? 'SOAP Fault';
+    const code = textIn(fault, 'faultcode') ?? textIn(fault, 'value') ?? '';
+    // the codes of WS-Security: FailedAuthentication, InvalidSecurityToken, FailedCheck and the like
+    const login = /(^|:)(FailedAuthentication|\w*SecurityToken\w*|FailedCheck|InvalidSecurity)$/i.test(code);
+    return { kind: 'error', words, login, sender: /(^|:)(Client|Sender)\b/i.test(code) };
   }
-  const failed = element(source, 'notification') === '0';
-  if (failed || /<type>\s*Error\s*<\/type>/i.test(source))
-    return { kind: 'error', words: element(source, 'MessageText') ?? 'the component interface refused' };
+  const failed = ofType(tree, /^error$/i);
+  if (failed.length > 0) return { kind: 'error', words: wordsIn(failed) };
+  if (textIn(tree, 'notification') === '0') {
+    const said = wordsIn(tree);
+    return { kind: 'error', words: said.startsWith('{') ? 'the component interface refused' : said };
+  }
   return null;
 }
 
-/** Text of the first element of this local name, whatever its prefix and case; null when there is none. */
-function element(xml: string, name: string): string | null {
-  const found = new RegExp(`<(?:[\\w.-]+:)?${name}(?:\\s[^>]*)?>([\\s\\S]*?)</(?:[\\w.-]+:)?${name}\\s*>`, 'i').exec(
-    xml,
+/** What a component interface says beside having done it. */
+function warningIn(tree: unknown): string | null {
+  const warned = ofType(tree, /^warning$/i);
+  return warned.length === 0 ? null : `warning: ${wordsIn(warned)}`;
+}
+
+type Node = Record<string, unknown>;
+
+/** All objects in a tree, the outer before the inner. */
+function* nodes(tree: unknown): Generator<Node> {
+  if (tree === null || typeof tree !== 'object') return;
+  if (!Array.isArray(tree)) yield tree as Node;
+  for (const inner of Object.values(tree)) yield* nodes(inner);
+}
+
+/** Elements of this name, in lower case, that hold something. */
+function* named(tree: unknown, name: string): Generator<Node> {
+  for (const node of nodes(tree))
+    for (const [key, value] of Object.entries(node))
+      if (key.toLowerCase() === name)
+        for (const one of Array.isArray(value) ? value : [value])
+          if (one !== null && typeof one === 'object') yield one as Node;
+          else yield { '#text': one };
+}
+
+/** The text of the first element of this name. */
+function textIn(tree: unknown, name: string): string | null {
+  for (const node of named(tree, name)) {
+    const text = shorten(String(node['#text'] ?? Object.values(node).find((one) => typeof one === 'string') ?? ''));
+    if (text !== '') return text;
+  }
+  return null;
+}
+
+/** Messages whose `type` says so. */
+function ofType(tree: unknown, type: RegExp): Node[] {
+  return [...nodes(tree)].filter((node) =>
+    Object.entries(node).some(([key, value]) => key.toLowerCase() === 'type' && type.test(String(value).trim())),
   );
-  const text = found?.[1]?.replace(/<!\[CDATA\[([\s\S]*?)\]\]>/g, '$1').replace(/<[^>]*>/g, ' ');
-  return text === undefined || text.trim() === '' ? null : shorten(decode(text));
 }
 
 /** The words of the first error in a JSON answer, however deep; null when it holds none. */
@@ -108,9 +178,14 @@ function jsonError(value: unknown, errorKeys: ReadonlySet<string>): string | nul
 }
 
 function holdsSomething(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length > 0;
+  // a list of errors in which all are warnings holds none
+  if (Array.isArray(value)) return !value.every(isWarning);
   if (value !== null && typeof value === 'object') return Object.keys(value).length > 0;
   return Boolean(value) && !['0', 'false', 'n', 'no', 'none'].includes(String(value).trim().toLowerCase());
+}
+
+function isWarning(entry: unknown): boolean {
+  return ofType([entry], /^warning$/i).includes(entry as Node);
 }
 
 /** The message texts inside a value where it has some, else the value as it is. */

@@ -1,20 +1,23 @@
 import type { TargetConnector } from '../../src/connector/target.ts';
 import { deliver, previewRequests, probeTarget } from './deliver.ts';
-import { accepted } from './operations.ts';
+import { openLogin } from './login.ts';
 import { type PeoplesoftSettings, settings } from './schema.ts';
+import { openSender } from './send.ts';
 
-/** PeopleSoft: one REST request of the Integration Broker for each change, by operations that a site configures. */
+/** PeopleSoft: one request to the Integration Broker for each change, by operations that a site configures. */
 export const peoplesoft: TargetConnector<PeoplesoftSettings> = {
   kind: 'peoplesoft',
   direction: 'target',
-  description: 'PeopleSoft: people and enrolments by REST service operations of the Integration Broker',
+  description: 'PeopleSoft: people and enrolments by service operations of the Integration Broker',
   settings,
-  accepts: () => accepted,
+  accepts: ({ changes }) => changes,
   batchSize: (chosen) => chosen.batch,
   async open(chosen, context) {
+    const login = openLogin(chosen, context);
+    const sender = openSender(chosen, context, login);
     return {
-      deliver: (items) => deliver(chosen, context, items),
-      async close() {},
+      deliver: (items) => deliver(chosen, sender, items),
+      close: () => login.close(),
     };
   },
   preview: (chosen, _about, items) => previewRequests(chosen, items),

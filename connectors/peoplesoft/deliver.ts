@@ -1,54 +1,27 @@
 import pLimit from 'p-limit';
-import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
-import { type HttpRequest, retryAfterMs } from '../../src/connector/http.ts';
+import { Unavailable } from '../../src/base/errors.ts';
 import type { DeliveryItem, ItemResult, PreviewedRequest, TargetContext } from '../../src/connector/target.ts';
-import { judge, type Verdict } from './answer.ts';
+import { openLogin, tokenRequest } from './login.ts';
 import type { AcceptedType } from './operations.ts';
-import type { Operation, PeoplesoftSettings } from './schema.ts';
-import { fillBody, fillPath, type Template, valuesOf } from './template.ts';
+import { type Draft, hiddenCredentials, requestFor } from './request.ts';
+import type { PeoplesoftSettings } from './schema.ts';
+import { openSender, type Sender, stopping } from './send.ts';
+import { valuesOf } from './template.ts';
 
 /** Requests in a row without any answer, after which the rest of a batch is not tried. */
 const silenceLimit = 3;
-
-/** The `Authorization` header of a target. The secret is read anew each time, so that a rotated one is used. */
-export function authorization(auth: PeoplesoftSettings['auth']): string {
-  if ('bearer' in auth) return `Bearer ${auth.bearer.reveal()}`;
-  return `Basic ${Buffer.from(`${auth.username}:${auth.password.reveal()}`, 'utf8').toString('base64')}`;
-}
-
-/** The request of one item, or the words for why there cannot be one. */
-export function requestFor(
-  operation: Operation,
-  item: DeliveryItem,
-  node: string,
-): HttpRequest | { impossible: string } {
-  const values = valuesOf(item, node);
-  const filled = fillPath(operation.path, values);
-  if ('unusable' in filled) {
-    const value = values[filled.unusable];
-    return {
-      impossible: `the path ${operation.path} cannot hold {${filled.unusable}}, which is ${value ?? 'missing'}`,
-    };
-  }
-  const { body } = operation;
-  return {
-    method: operation.method,
-    path: filled.path,
-    ...(body === undefined ? {} : { body: JSON.stringify(fillBody(body as Template, values)) }),
-  };
-}
 
 /**
  * Delivers a batch: people side by side, the items of one person one after the other. What is refused for good leaves
  * the person's later items alone; what is put off puts them off too, so that none overtakes it.
  */
 export async function deliver(
-  settings: PeoplesoftSettings,
-  context: TargetContext,
+  { concurrency }: PeoplesoftSettings,
+  sender: Sender,
   items: readonly DeliveryItem[],
 ): Promise<ItemResult[]> {
   const results = new Map<string, ItemResult>();
-  const limit = pLimit(settings.concurrency);
+  const limit = pLimit(concurrency);
   let stop: Error | undefined;
   let silence = 0;
 
@@ -61,7 +34,7 @@ export async function deliver(
         continue;
       }
       try {
-        const result = await send(settings, context, item);
+        const result = await sender.send(item);
         silence = 0;
         results.set(item.item, result);
         late = result.outcome === 'retry';
@@ -86,52 +59,34 @@ export async function deliver(
   return items.map((item) => results.get(item.item)!);
 }
 
-/** The request of each item; one that cannot be made is left out, delivery says why. */
+/**
+ * The requests of each item, the looks of a read-back among them. `{today}` is known only on the day. An item of which no
+ * request can be made is left out: delivery says why.
+ */
 export function previewRequests(settings: PeoplesoftSettings, items: readonly DeliveryItem[]): PreviewedRequest[] {
-  return items.flatMap((item): PreviewedRequest[] => {
-    const request = requestFor(settings.operations[item.type as AcceptedType], item, settings.node);
-    if ('impossible' in request) return [];
-    const { method, path, body } = request;
+  const who = hiddenCredentials(settings);
+  const shown = ({ method, path, headers, body }: Draft, carried: readonly string[]): PreviewedRequest => {
     const base = settings.url.endsWith('/') ? settings.url : `${settings.url}/`;
-    return [
-      {
-        ...{ method, url: new URL(path.replace(/^\//, ''), base).href, items: [item.item] },
-        headers: headersOf('{secret}', body !== undefined),
-        body: typeof body === 'string' ? Buffer.from(body) : null,
-      },
-    ];
+    return {
+      ...{ method, url: new URL(path.replace(/^\//, ''), base).href, items: carried },
+      headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
+      body: body === undefined ? null : Buffer.from(body),
+    };
+  };
+  const requests = items.flatMap((item): PreviewedRequest[] => {
+    const operation = settings.operations[item.type as AcceptedType];
+    const values = valuesOf(item, settings.node);
+    const request = requestFor(operation, values, settings, who);
+    if ('impossible' in request) return [];
+    const { confirm } = operation;
+    const read = confirm && requestFor(confirm.read, values, settings, who);
+    const look = read && !('impossible' in read) ? [shown(read, [])] : [];
+    return [...(confirm?.lookFirst ? look : []), shown(request, [item.item]), ...look];
   });
-}
-
-async function send(settings: PeoplesoftSettings, context: TargetContext, item: DeliveryItem): Promise<ItemResult> {
-  const operation = settings.operations[item.type as AcceptedType];
-  const request = requestFor(operation, item, settings.node);
-  if ('impossible' in request) return { item: item.item, outcome: 'failed', answer: request.impossible };
-  const answer = await context.http.send({
-    ...request,
-    headers: headersOf(authorization(settings.auth), request.body !== undefined),
-  });
-  const verdict = judge(answer, settings.success);
-  if (verdict.meaning === 'done') return { item: item.item, outcome: 'sent', answer: verdict.words };
-  if (verdict.meaning === 'later') {
-    const delayMs = retryAfterMs(answer.headers, context.clock.now());
-    return { item: item.item, outcome: 'retry', answer: verdict.words, ...(delayMs === undefined ? {} : { delayMs }) };
-  }
-  if (verdict.meaning === 'refused') {
-    const already = operation.already !== undefined && new RegExp(operation.already).test(verdict.words);
-    return { item: item.item, outcome: already ? 'sent' : 'failed', answer: verdict.words };
-  }
-  // the path as it is written in the configuration: filled, it names somebody
-  throw stopping(verdict, `${request.method} ${operation.path}`);
-}
-
-/** What ends the whole batch: credentials, or an operation that is not there. */
-function stopping(verdict: Verdict, what: string): Denied | Misconfigured {
-  if (verdict.meaning === 'missing')
-    return new Misconfigured(`${what}: ${verdict.words}`, {
-      remedy: 'check node and operations of the target; a 404 that means success belongs into success.status',
-    });
-  return new Denied(`${what}: ${verdict.words}`, { remedy: 'check auth, and the permissions of the OPRID' });
+  const { auth } = settings;
+  if (!('tokenUrl' in auth) || requests.length === 0) return requests;
+  const { headers, body } = tokenRequest(auth, '{secret}');
+  return [{ method: 'POST', url: auth.tokenUrl, headers, body: Buffer.from(body), items: [] }, ...requests];
 }
 
 /**
@@ -139,25 +94,29 @@ function stopping(verdict: Verdict, what: string): Denied | Misconfigured {
  * an operation without GET may answer 405.
  */
 export async function probeTarget(settings: PeoplesoftSettings, context: TargetContext): Promise<string[]> {
-  const filled = settings.probe.replaceAll('{node}', encodeURIComponent(settings.node));
-  const answer = await context.http.send({
-    method: 'GET',
-    path: filled,
-    headers: headersOf(authorization(settings.auth), false),
-  });
-  const verdict = judge(answer, settings.success);
-  if (verdict.meaning === 'later') throw new Unavailable(`GET ${filled}: ${verdict.words}`);
-  if (verdict.meaning === 'denied' || verdict.meaning === 'missing') throw stopping(verdict, `GET ${filled}`);
-  const who = 'bearer' in settings.auth ? 'the bearer token' : settings.auth.username;
-  return [`reached ${new URL(settings.url).origin} as ${who}`, `GET ${filled}: HTTP ${answer.status}`];
+  const login = openLogin(settings, context);
+  try {
+    const { answer, verdict } = await openSender(settings, context, login).probe();
+    const what = `GET ${settings.probe.replaceAll('{node}', settings.node)}`;
+    if (verdict.meaning === 'later') throw new Unavailable(`${what}: ${verdict.words}`);
+    if (verdict.meaning === 'denied' || verdict.meaning === 'missing') throw stopping(verdict, what);
+    const { auth } = settings;
+    const who = 'username' in auth ? auth.username : 'bearer' in auth ? 'the bearer token' : `client ${auth.clientId}`;
+    return [
+      `reached ${new URL(settings.url).origin} as ${who}`,
+      `${what}: HTTP ${answer.status}`,
+      ...unconfirmed(settings),
+    ];
+  } finally {
+    await login.close();
+  }
 }
 
-function headersOf(credentials: string, hasBody: boolean): Record<string, string> {
-  return {
-    authorization: credentials,
-    accept: 'application/json',
-    ...(hasBody ? { 'content-type': 'application/json' } : {}),
-  };
+/** Operations of which nobody will know what became of them. */
+function unconfirmed({ changes, operations }: PeoplesoftSettings): string[] {
+  const blind = changes.filter((type) => operations[type].async && !operations[type].confirm);
+  if (blind.length === 0) return [];
+  return [`asynchronous and without confirm, so that only their transmission is known: ${blind.join(', ')}`];
 }
 
 function byPerson(items: readonly DeliveryItem[]): Map<string, DeliveryItem[]> {

@@ -1,40 +1,7 @@
 import { z } from 'zod';
 import { safeUrl, secret } from '../../src/connector/settings.ts';
-import { type AcceptedType, defaultOperations, defaultProbe } from './operations.ts';
-import { complaint, complaints } from './template.ts';
-
-const pathTemplate = z
-  .string()
-  .regex(/^\//, 'a path begins with /')
-  .superRefine((text, ctx) => {
-    const message = complaint(text);
-    if (message !== null) ctx.addIssue({ code: 'custom', message });
-  });
-
-const bodyTemplate = z.json().superRefine((template, ctx) => {
-  for (const { path, message } of complaints(template)) ctx.addIssue({ code: 'custom', path, message });
-});
-
-const regularExpression = z.string().refine(
-  (text) => {
-    try {
-      return Boolean(new RegExp(text));
-    } catch {
-      return false;
-    }
-  },
-  { error: 'not a regular expression' },
-);
-
-const operation = z.strictObject({
-  method: z.enum(['POST', 'PUT']).default('POST').describe('method of the request'),
-  path: pathTemplate.describe('path below url, with {placeholders}; values are percent-encoded'),
-  body: bodyTemplate.optional().describe('body, sent as JSON; texts hold {placeholders}; left out: no body'),
-  already: regularExpression
-    .optional()
-    .describe('regular expression over the words of a refusal that means: this is so already; the item counts as sent'),
-});
-export type Operation = z.infer<typeof operation>;
+import { type AcceptedType, accepted, defaultOperations, defaultProbe } from './operations.ts';
+import { operation, pathTemplate, regularExpression } from './shapes.ts';
 
 const operationFor = (type: AcceptedType) =>
   operation.prefault(defaultOperations[type] as z.input<typeof operation>).describe(`the request for ${type}`);
@@ -49,10 +16,20 @@ const auth = z.union(
       password: secret.describe('its password, by reference'),
     }),
     z.strictObject({ bearer: secret.describe('OAuth 2 access token, by reference') }),
+    z.strictObject({
+      tokenUrl: z
+        .url()
+        .regex(safeUrl, 'must begin with https:// (plain http only on this machine)')
+        .describe('token endpoint of the identity provider that PeopleSoft trusts'),
+      clientId: z.string().min(1).describe('client, whose sub or email PeopleSoft maps to an OPRID'),
+      clientSecret: secret.describe('its secret, by reference'),
+      scope: z.string().min(1).optional().describe('scope of the token'),
+      audience: z.string().min(1).optional().describe('audience of the token, where the provider asks for it'),
+    }),
   ],
   {
     error:
-      'auth is { username, password } or { bearer }; the password and the token are { env: NAME } or { file: /path }',
+      'auth is { username, password }, { bearer } or { tokenUrl, clientId, clientSecret }; the password, the token and the secret are { env: NAME } or { file: /path }',
   },
 );
 
@@ -69,35 +46,93 @@ const success = z.strictObject({
   text: regularExpression
     .optional()
     .describe('regular expression for a plain text that means success; without it a text is taken for a login page'),
+  denied: regularExpression
+    .optional()
+    .describe('regular expression over the words of a refusal that is about the login, and so ends the delivery'),
 });
+
+const today = z.strictObject({
+  timeZone: z
+    .string()
+    .default('UTC')
+    .refine(isTimeZone, { error: 'not a time zone such as America/New_York' })
+    .describe('where the day begins, such as America/New_York'),
+  format: z
+    .string()
+    .default('yyyy-MM-dd')
+    .refine((text) => ['yyyy', 'MM', 'dd'].every((part) => text.split(part).length === 2), {
+      error: 'yyyy, MM and dd, each once',
+    })
+    .describe('a pattern of yyyy, MM and dd'),
+});
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
 
 /**
  * The keys of a `peoplesoft` target. There is no public roster API of PeopleSoft: node, operations, payload and the rule
  * for success are a site's own, so all of them are configuration.
  */
-export const settings = z.strictObject({
-  url: z
-    .url()
-    .regex(safeUrl, 'must begin with https:// (plain http only on this machine)')
-    .describe('address of the web server, such as https://campus.example.edu'),
-  node: z.string().min(1).default('PSFT_CS').describe('node of the Integration Broker, {node} in paths'),
-  auth: auth.describe('{ username, password } for HTTP Basic with an OPRID, or { bearer } for an OAuth 2 token'),
-  operations: z
-    .strictObject({
-      'account.create': operationFor('account.create'),
-      'account.enable': operationFor('account.enable'),
-      'account.update': operationFor('account.update'),
-      'enrolment.add': operationFor('enrolment.add'),
-      'enrolment.remove': operationFor('enrolment.remove'),
-      'account.disable': operationFor('account.disable'),
-    })
-    .prefault({})
-    .describe('request of each change type; one that is given replaces the default one whole'),
-  success: success.prefault({}).describe('how an answer is told from a refusal'),
-  probe: pathTemplate
-    .default(defaultProbe)
-    .describe('path that `check --connect` reads by GET; it must change nothing'),
-  batch: z.int().min(1).max(1000).default(50).describe('most items taken from the queue at once'),
-  concurrency: z.int().min(1).max(32).default(4).describe('people written at the same time'),
-});
+export const settings = z
+  .strictObject({
+    url: z
+      .url()
+      .regex(safeUrl, 'must begin with https:// (plain http only on this machine)')
+      .describe('address of the web server, such as https://campus.example.edu'),
+    gateway: z
+      .string()
+      .regex(/^(\/[\w.~-]+)*$/, 'a path such as /PSIGW')
+      .default('/PSIGW')
+      .describe('path of the integration gateway, in place of a leading /PSIGW in all paths'),
+    node: z.string().min(1).default('PSFT_CS').describe('node of the Integration Broker, {node} in paths'),
+    auth: auth.describe(
+      'an OPRID for HTTP Basic, an OAuth 2 token, or a client of the identity provider that gives one',
+    ),
+    changes: z
+      .array(z.enum(accepted))
+      .min(1)
+      .default([...accepted])
+      .describe('change types that this target takes; others are never queued for it'),
+    operations: z
+      .strictObject({
+        'account.create': operationFor('account.create'),
+        'account.enable': operationFor('account.enable'),
+        'account.update': operationFor('account.update'),
+        'enrolment.add': operationFor('enrolment.add'),
+        'enrolment.remove': operationFor('enrolment.remove'),
+        'account.disable': operationFor('account.disable'),
+      })
+      .prefault({})
+      .describe('request of each change type; one that is given replaces the default one whole'),
+    success: success.prefault({}).describe('how an answer is told from a refusal'),
+    giveUpAfter: z
+      .int()
+      .min(1)
+      .default(6)
+      .describe(
+        'answers of status 500 (or that nobody can read) to one item, after which it fails; others must fare better',
+      ),
+    today: today.prefault({}).describe('how {today} is written: an effective date, for example'),
+    probe: pathTemplate
+      .default(defaultProbe)
+      .describe('path that `check --connect` reads by GET; it must change nothing'),
+    batch: z.int().min(1).max(1000).default(50).describe('most items taken from the queue at once'),
+    concurrency: z.int().min(1).max(32).default(4).describe('people written at the same time'),
+  })
+  .superRefine(({ auth: login, operations }, ctx) => {
+    if ('username' in login) return;
+    for (const [type, chosen] of Object.entries(operations)) {
+      for (const [place, shape] of [
+        [['operations', type], chosen],
+        [['operations', type, 'confirm', 'read'], chosen.confirm?.read],
+      ] as const)
+        if (shape?.shape === 'ci-soap' && (shape.via === 'iscript' || shape.wsSecurity))
+          ctx.addIssue({ code: 'custom', path: [...place], message: 'needs an OPRID: auth: { username, password }' });
+    }
+  });
 export type PeoplesoftSettings = z.infer<typeof settings>;

@@ -2,31 +2,22 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { StubDeclaration } from '../../src/connector/stub.ts';
-import { Campus, type CiAnswer } from './stub-campus.ts';
-
-/** Body of `POST /_stub/mode`; keys left out stay as they are. */
-const modeBody = z.strictObject({
-  /** PeopleTools: a component interface that refuses answers 200 with 8.58, 400 from 8.59 on. */
-  tools: z.enum(['8.58', '8.59']).optional(),
-  /** A system flagged as production tells no error texts. */
-  production: z.boolean().optional(),
-  /** Asynchronous operations: the answer says that a message came, not what became of it. */
-  async: z.boolean().optional(),
-});
-type Mode = Required<z.infer<typeof modeBody>>;
-
-const node = 'PSFT_CS';
+import { Broker, modeBody, node, unauthorized, unexpected, xmlType } from './stub-broker.ts';
+import { type CiAnswer, type ComponentName, components, propertiesOf } from './stub-campus.ts';
+import { httpConnectorRoute, messageNames, takeMessage } from './stub-messages.ts';
+import { soapRoutes } from './stub-soap.ts';
+import { type Element, writeXml } from './xml.ts';
 
 /**
- * A PeopleSoft web server on loopback: the REST listening connector with the services RSTR_PERSON and RSTR_ENRL, and the
- * HTTP listening connector, which answers 200 whatever happens. `POST /_stub/mode` changes how errors are answered.
+ * A PeopleSoft web server on loopback: the REST listening connector with the services RSTR_PERSON and RSTR_ENRL, component
+ * interfaces of these names by REST and by SOAP, rowset-based messages, and queries that read back; the HTTP listening
+ * connector, which answers 200 whatever happens. `POST /_stub/mode` changes how it behaves.
  */
 export const peoplesoftStub: StubDeclaration = {
   kind: 'peoplesoft',
   routes(server) {
-    const campus = new Campus();
-    const mode: Mode = { tools: '8.59', production: false, async: false };
-    const monitor: string[] = [];
+    const broker = new Broker();
+    const { campus, mode, monitor } = broker;
     let requests = 0;
 
     server.post('/_stub/mode', async (request, reply) => {
@@ -42,111 +33,183 @@ export const peoplesoftStub: StubDeclaration = {
         requests += 1;
         reply.header('transactionid', randomUUID());
       });
-      vendor.post('/PSIGW/HttpListeningConnector', async (request, reply) => {
-        const operation = request.headers['operationname'];
-        const text = operation
-          ? `No active routing was found for operation ${operation}.`
-          : 'OperationName is missing.';
-        return reply.type('text/xml; charset=UTF-8').send(ibResponse(text));
-      });
-      restRoutes(vendor, campus, mode, monitor);
+      httpConnectorRoute(vendor, broker);
+      soapRoutes(vendor, broker);
+      restRoutes(vendor, broker);
     });
 
     return () => ({
       persons: [...campus.persons.values()].sort(by(({ account }) => account)),
       enrolments: [...campus.enrolments.values()].sort(by(({ account, courseCode }) => `${account}/${courseCode}`)),
+      effectiveDated: Object.fromEntries([...campus.rows].map(([account, rows]) => [account, [...rows.keys()].sort()])),
+      effects: campus.effects.slice(-10_000),
       monitor: [...monitor].sort(),
+      pending: broker.pending,
       requests,
     });
   },
 };
 
-type Operation = { Params: { node: string; account: string; course: string } };
+type Call = FastifyRequest<{ Params: { node: string; account: string; course: string } }>;
 
-function restRoutes(vendor: FastifyInstance, campus: Campus, mode: Mode, monitor: string[]): void {
+function restRoutes(vendor: FastifyInstance, broker: Broker): void {
   const root = '/PSIGW/RESTListeningConnector/:node';
+  const { campus, mode } = broker;
 
   vendor.register(async (rest) => {
     rest.addHook('preHandler', async (request, reply) => {
-      if (!isLoggedIn(request)) return reply.code(401).header('WWW-Authenticate', 'Basic realm="PeopleSoft"').send();
+      if (!broker.admits(request)) return unauthorized(reply);
       if ((request.params as { node: string }).node !== node) return reply.code(404).send();
-      return undefined;
+      const operation = /RESTListeningConnector\/[^/]+\/([^/?]+)/.exec(request.url)?.[1] ?? '';
+      return broker.permits(operation) ? undefined : unauthorized(reply);
     });
+
+    const refusal = (reply: FastifyReply, component: string, errors: CiAnswer): FastifyReply =>
+      reply.code(mode.tools === '8.58' ? 200 : 400).send({ [component]: { notification: '0', errors } });
 
     const write = (
       component: string,
-      request: FastifyRequest<Operation>,
+      request: FastifyRequest,
       reply: FastifyReply,
       apply: (body: unknown) => CiAnswer,
+      isAsync = mode.async,
     ): FastifyReply => {
       let body: unknown;
       try {
         body = JSON.parse(String(request.body ?? ''));
       } catch {
-        return unexpected(reply, mode, `${component}: the message is not JSON`);
+        return unexpected(reply, broker, `${component}: the message is not JSON`);
       }
-      const errors = apply(body);
-      if (mode.async) {
-        // Only the Service Operations Monitor shows what became of the message.
-        monitor.push(...errors.map((error) => `${component}: ${error.MessageText}`));
+      if (isAsync) {
+        broker.take(component, () => apply(body));
         return reply.code(202).send();
       }
-      if (errors.length === 0) return reply.code(200).send({ [component]: { notification: '1' } });
-      return reply.code(mode.tools === '8.58' ? 200 : 400).send({ [component]: { notification: '0', errors } });
+      const errors = apply(body);
+      if (errors.length > 0) return refusal(reply, component, errors);
+      return reply.code(200).send({ [component]: { notification: '1' } });
     };
 
     for (const method of ['POST', 'PUT'] as const) {
-      rest.route<Operation>({
+      rest.route({
         method,
         url: `${root}/RSTR_PERSON.v1/:account`,
-        handler: async (request, reply) =>
+        handler: async (request: Call, reply) =>
           write('RSTR_PERSON', request, reply, (body) => campus.person(request.params.account, body)),
       });
-      rest.route<Operation>({
+      rest.route({
         method,
         url: `${root}/RSTR_ENRL.v1/:account/:course`,
-        handler: async (request, reply) =>
+        handler: async (request: Call, reply) =>
           write('RSTR_ENRL', request, reply, (body) =>
             campus.enrolment(request.params.account, request.params.course, body),
           ),
       });
     }
-    rest.get<Operation>(`${root}/RSTR_PERSON.v1`, async () => ({ RSTR_PERSON: { COUNT: campus.persons.size } }));
-    rest.get<Operation>(`${root}/RSTR_PERSON.v1/:account`, async (request, reply) => {
+    rest.get(`${root}/RSTR_PERSON.v1`, async () => ({ RSTR_PERSON: { COUNT: campus.persons.size } }));
+    rest.get(`${root}/RSTR_PERSON.v1/:account`, async (request: Call, reply) => {
       const person = campus.persons.get(request.params.account);
       return person ? { RSTR_PERSON: person } : reply.code(404).send();
     });
+
+    // Component interfaces: always synchronous. The JSON of body and answer is the stub's own, the vendor's is not public.
+    for (const component of Object.keys(components) as ComponentName[]) {
+      const base = `${root}/CIRT_${component}_`;
+      for (const [method, end, action] of [
+        ['POST', 'C_POST', 'CREATE'],
+        ['PUT', 'U_PUT', 'UPDATE'],
+        ['PUT', 'UD_PUT', 'UPDATEDATA'],
+      ] as const)
+        for (const url of [`${base}${end}.v1`, `${base}${end}.v1/*`])
+          rest.route({
+            ...{ method, url },
+            handler: async (request, reply) =>
+              write(
+                component,
+                request,
+                reply,
+                (given) => campus.component(component, action, Object(given) as Record<string, unknown>),
+                false,
+              ),
+          });
+    }
+    rest.get(`${root}/CIRT_RSTR_PERSON_G_GET.v1/:account`, async (request: Call, reply) => {
+      broker.read();
+      const person = campus.persons.get(request.params.account);
+      if (person) return { Get__CompIntfc__RSTR_PERSONResponse: propertiesOf(person) };
+      const text = 'No rows exist for the specified keys. {RSTR_PERSON} (91,50)';
+      return refusal(reply, 'RSTR_PERSON', [
+        { Type: 'Error', MessageSetNumber: 91, MessageNumber: 50, MessageText: text },
+      ]);
+    });
+
+    for (const name of messageNames)
+      rest.post(`${root}/${name}.v1`, async (request, reply) => {
+        const wrong = takeMessage(name, String(request.body ?? ''), broker);
+        return wrong === null ? reply.code(202).send() : unexpected(reply, broker, wrong);
+      });
+
+    queryRoute(rest, root, broker);
     // Anything else below the connector is an operation that is not there.
     rest.all(`${root}/*`, async (_request, reply) => reply.code(404).send());
   });
 }
 
-/** An error outside the operation's own checks: its text is told in development, withheld in production. */
-function unexpected(reply: FastifyReply, mode: Mode, text: string): FastifyReply {
-  if (mode.production) return reply.code(500).send();
-  return reply.code(500).type('text/xml; charset=UTF-8').send(ibResponse(text));
-}
+const queryParameters = z.object({
+  isconnectedquery: z.enum(['N', 'Y']),
+  maxrows: z.coerce.number().int().positive(),
+  prompt_uniquepromptname: z.literal('BIND1'),
+  prompt_fieldvalue: z.string().min(1),
+  json_resp: z.literal('true').optional(),
+});
 
-/** Any OPRID with a password, or any bearer token, will do. */
-function isLoggedIn({ headers }: FastifyRequest): boolean {
-  const [, scheme, value] = /^(Basic|Bearer) (\S+)$/.exec(headers.authorization ?? '') ?? [];
-  if (scheme === 'Bearer') return true;
-  return scheme === 'Basic' && /^[^:]+:.+$/.test(Buffer.from(value!, 'base64').toString('utf8'));
-}
-
-/** The gateway's error document, as captured (Integration Broker book, handlers/onerror). */
-function ibResponse(text: string): string {
-  const safe = text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
-  return `<?xml version="1.0"?>
-<IBResponse type="error">
-  <DefaultTitle>Integration Broker Response</DefaultTitle>
-  <StatusCode>20</StatusCode>
-  <MessageSet>158</MessageSet>
-  <MessageID>10001</MessageID>
-  <DefaultMessage>${safe}</DefaultMessage>
-  <MessageParameters></MessageParameters>
-</IBResponse>
-`;
+/** Two queries by account: RSTR_PERSON_CHECK and RSTR_ENRL_CHECK, as JSON or as rows of XML. */
+function queryRoute(rest: FastifyInstance, root: string, broker: Broker): void {
+  const { campus } = broker;
+  type Row = Record<string, string | number | null>;
+  const queries: Record<string, (account: string) => Row[]> = {
+    RSTR_PERSON_CHECK: (account) => [campus.persons.get(account)].flatMap((one) => (one ? [propertiesOf(one)] : [])),
+    RSTR_ENRL_CHECK: (account) =>
+      [...campus.enrolments.values()]
+        .filter((one) => one.account === account)
+        .map((one) => ({ ACCOUNT: account, COURSE_CODE: one.courseCode, STATUS: one.status })),
+  };
+  rest.get<{ Params: { query: string; type: string } }>(
+    `${root}/ExecuteQuery.v1/public/:query/:type/NONFILE`,
+    async (request, reply) => {
+      const parameters = queryParameters.safeParse(request.query);
+      const { query, type } = request.params;
+      const run = queries[query];
+      if (!run || !parameters.success || !['JSON', 'XMLP'].includes(type))
+        return unexpected(reply, broker, `${query}: no such query, or its prompts are wrong`);
+      broker.read();
+      const { prompt_fieldvalue: account, maxrows } = parameters.data;
+      const rows = run(account)
+        .slice(0, maxrows)
+        .map((row) => Object.entries(row).map(([name, value]) => [`A.${name}`, value] as const));
+      if (type === 'JSON')
+        return {
+          status: 'success',
+          data: {
+            query: {
+              numrows: rows.length,
+              // the equals sign is PeopleSoft's
+              'queryname=': query,
+              rows: rows.map((row, i) => ({ 'attr:rownumber': i + 1, ...Object.fromEntries(row) })),
+            },
+          },
+        };
+      const elements = rows.map(
+        (row, i): Element => [
+          'row',
+          row.map(([name, value]): Element => [name, String(value ?? '')]),
+          { rownumber: String(i + 1) },
+        ],
+      );
+      return reply
+        .type(xmlType)
+        .send(writeXml(['query', elements, { numrows: String(rows.length), queryname: query }]));
+    },
+  );
 }
 
 function by<T>(key: (entry: T) => string): (a: T, b: T) => number {

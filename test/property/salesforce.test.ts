@@ -8,7 +8,8 @@ import { silentLog } from '../../src/base/log.ts';
 import { openHttp } from '../../src/connector/http.ts';
 import { startStub, type WrittenFault } from '../../src/connector/stub.ts';
 import type { ItemResult, TargetSession } from '../../src/connector/target.ts';
-import { completeResults, personOf, pickBatch } from '../../src/deliver/batch.ts';
+import { completeResults, pickBatch } from '../../src/deliver/batch.ts';
+import { personOf } from '../../src/outbox/items.ts';
 import { steppedClock, temporaryFolder } from '../support/drop.ts';
 import { design, item } from '../support/salesforce.ts';
 

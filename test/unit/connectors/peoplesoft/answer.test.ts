@@ -31,7 +31,6 @@ describe('an answer with status 200', () => {
     ['nothing', ''],
     ['a JSON answer', '{"RSTR_PERSON":{"notification":"1","errors":[]}}'],
     ['an error key that holds nothing', '{"error":null,"fault":"","errors":{},"result":{"error":false}}'],
-    ['a warning', '{"messages":[{"type":"Warning","text":"check the address"}]}'],
     ['an XML answer', '<?xml version="1.0"?><RESULT><notification>1</notification></RESULT>'],
   ])('and %s is success', (_what, text) => {
     expect(judge(answer(200, text, { transactionid: '0b74' }), rule())).toEqual({
@@ -66,6 +65,57 @@ describe('an answer with status 200', () => {
       words: 'HTTP 200: a page, not an answer: Sign in',
     });
   });
+});
+
+describe('a warning beside success', () => {
+  const warned = `<e:Envelope xmlns:e="x"><e:Body><P><Error-Warning><Message><Type>Warning</Type><MessageText>Check &#38; see. (1000,7)</MessageText></Message></Error-Warning></P></e:Body></e:Envelope>`;
+  test.each([
+    ['JSON', '{"messages":[{"type":"Warning","text":"check the address"}]}', 'check the address'],
+    ['JSON, among the errors', '{"R":{"errors":[{"Type":"Warning","MessageText":"check"}]}}', 'check'],
+    ['XML', warned, 'Check & see. (1000,7)'],
+    [
+      'SOAP-to-CI',
+      '<r><notification>1</notification><detail><transaction><type>Warning</type><messagetext>late</messagetext></transaction></detail></r>',
+      'late',
+    ],
+  ])('in %s is told, and is no error', (_what, text, words) => {
+    expect(judge(answer(200, text, { transactionid: '0b74' }), rule())).toEqual({
+      meaning: 'done',
+      words: `HTTP 200: warning: ${words} (transaction 0b74)`,
+    });
+  });
+
+  test('does not hide an error', () => {
+    const both = '{"errors":[{"Type":"Warning","MessageText":"w"},{"Type":"Error","MessageText":"bad"}]}';
+    expect(judge(answer(200, both), rule())).toMatchObject({ meaning: 'refused' });
+  });
+});
+
+describe('an answer that nobody can read is neither success nor a login page', () => {
+  test.each([
+    ['half of a JSON answer', '{"RSTR_PERSON":{"notif'],
+    ['half of an XML answer', '<?xml version="1.0"?><RESULT><notification>1</notif'],
+    ['a DTD', '<!DOCTYPE r [<!ENTITY e SYSTEM "file:///etc/passwd">]><r>&e;</r>'],
+  ])('%s', (_what, text) => {
+    expect(judge(answer(200, text), rule())).toMatchObject({ meaning: 'later', own: true });
+  });
+
+  test.each(['', '{"ok":true}'])('where XML is due: %j', (text) => {
+    expect(judge(answer(200, text), rule(), 'xml')).toMatchObject({ meaning: 'later', own: true });
+    expect(judge(answer(200, text), rule()).meaning).toBe('done');
+  });
+});
+
+test('an error of WS-Security, and words that the site calls so, are about the login', () => {
+  const unsafe = fault('Client').replace('soap:Client', 'wsse:FailedAuthentication');
+  expect(judge(answer(500, unsafe), rule()).meaning).toBe('denied');
+  expect(judge(answer(200, ibResponse), rule({ denied: 'you had an error' })).meaning).toBe('denied');
+});
+
+test('a gateway that says nothing of an error has none', () => {
+  const fine = ibResponse.replace(' type="error"', '').replace('>20<', '>0<');
+  expect(judge(answer(200, fine), rule()).meaning).toBe('done');
+  expect(judge(answer(200, ibResponse.replace(' type="error"', '')), rule()).meaning).toBe('refused');
 });
 
 describe('other answers', () => {

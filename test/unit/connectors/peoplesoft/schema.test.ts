@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { peoplesoft } from '../../../../connectors/peoplesoft/connector.ts';
-import { requestFor } from '../../../../connectors/peoplesoft/deliver.ts';
+import { hiddenCredentials, pathOf, requestFor } from '../../../../connectors/peoplesoft/request.ts';
 import { settings } from '../../../../connectors/peoplesoft/schema.ts';
+import { valuesOf } from '../../../../connectors/peoplesoft/template.ts';
 import type { DeliveryItem } from '../../../../src/connector/target.ts';
 
 const least = { url: 'https://campus.example.edu', auth: { username: 'ROSTERD', password: { env: 'PS_PASSWORD' } } };
@@ -26,10 +27,21 @@ const leaver: DeliveryItem = {
   emailConfirmed: false,
 };
 
+/** The request for the leaver. */
+function made(written: object) {
+  const chosen = settings.parse(written);
+  return requestFor(
+    chosen.operations['account.disable'],
+    valuesOf(leaver, chosen.node),
+    chosen,
+    hiddenCredentials(chosen),
+  );
+}
+
 test('an address and a login are enough: there is an operation for every change that is accepted', () => {
   const chosen = settings.parse(least);
   expect(Object.keys(chosen.operations).sort()).toEqual([...peoplesoft.accepts(chosen)].sort());
-  const request = requestFor(chosen.operations['account.disable'], leaver, chosen.node);
+  const request = made(least);
   expect(request).toMatchObject({
     method: 'POST',
     path: '/PSIGW/RESTListeningConnector/PSFT_CS/RSTR_PERSON.v1/9500000001',
@@ -50,8 +62,12 @@ test('an address and a login are enough: there is an operation for every change 
 test('an operation that is given replaces that one and leaves the others', () => {
   const own = { method: 'PUT', path: '/x/{account}' };
   const { operations } = settings.parse({ ...least, operations: { 'account.disable': own } });
-  expect(requestFor(operations['account.disable'], leaver, 'N')).toEqual({ method: 'PUT', path: '/x/9500000001' });
-  expect(operations['account.create'].path).toContain('RSTR_PERSON.v1');
+  expect(made({ ...least, operations: { 'account.disable': own } })).toEqual({
+    method: 'PUT',
+    path: '/x/9500000001',
+    headers: { authorization: '{secret}', accept: 'application/json' },
+  });
+  expect(pathOf(operations['account.create'], { gateway: '/PSIGW' })).toContain('RSTR_PERSON.v1');
 });
 
 test('a wrong placeholder is an error at its place, naming the nearest', () => {
@@ -63,7 +79,55 @@ test('a wrong placeholder is an error at its place, naming the nearest', () => {
   ]);
 });
 
+test('an operation of a component interface has at most 30 characters, as PeopleTools generates it', () => {
+  const use = (ci: string) => ({
+    ...least,
+    operations: { 'account.create': { shape: 'ci-rest', ci, action: 'UD_PUT' } },
+  });
+  expect(settings.safeParse(use('A'.repeat(18))).success).toBe(true);
+  expect(settings.safeParse(use('A'.repeat(19))).error!.issues).toMatchObject([
+    { path: ['operations', 'account.create', 'ci'], message: expect.stringContaining('has 31 characters') },
+  ]);
+});
+
+test('a site may take some change types only', () => {
+  const chosen = settings.parse({ ...least, changes: ['account.create', 'account.disable'] });
+  expect(peoplesoft.accepts(chosen)).toEqual(['account.create', 'account.disable']);
+});
+
+const soap = { shape: 'ci-soap', ci: 'PERSON', action: 'CREATE', body: {} };
+
+test('a value that XML cannot carry makes no request', () => {
+  const operation = { ...soap, soapAction: 'C.v1', body: { NAME: '{lastName}' } };
+  const chosen = settings.parse({ ...least, operations: { 'account.disable': operation } });
+  const spoiled = { ...leaver, account: { ...leaver.account!, lastName: 'By\u0001ron' } };
+  const values = valuesOf(spoiled, chosen.node);
+  expect(requestFor(chosen.operations['account.disable'], values, chosen, hiddenCredentials(chosen))).toEqual({
+    impossible: 'a value holds a character that XML cannot carry',
+  });
+});
+
 test.each([
+  ['a SOAP operation without SOAPAction', { operations: { 'account.create': soap } }],
+  ['an iScript without its path', { operations: { 'account.create': { ...soap, via: 'iscript' } } }],
+  [
+    'an iScript with a token',
+    { auth: { bearer: { env: 'X' } }, operations: { 'account.create': { ...soap, via: 'iscript', path: '/psc/x' } } },
+  ],
+  [
+    'a property that is no element',
+    { operations: { 'account.create': { ...soap, soapAction: 'C', body: { 'A B': 1 } } } },
+  ],
+  [
+    'a read-back that writes',
+    {
+      operations: {
+        'account.create': { path: '/x', confirm: { read: { method: 'PUT', path: '/x' }, at: '/a', is: 1 } },
+      },
+    },
+  ],
+  ['a day that is none', { today: { format: 'yyyy-MM' } }],
+  ['a time zone that is none', { today: { timeZone: 'Mars/North' } }],
   ['a password in plain text', { auth: { username: 'ROSTERD', password: 'hunter2' } }],
   ['an OPRID that Basic cannot carry', { auth: { username: 'A:B', password: { env: 'X' } } }],
   ['no login', { auth: {} }],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { complaints, fillBody, fillPath, valuesOf } from '../../../../connectors/peoplesoft/template.ts';
+import { complaints, fillBody, fillPath, todayOf, valuesOf } from '../../../../connectors/peoplesoft/template.ts';
 import type { DeliveryItem } from '../../../../src/connector/target.ts';
 
 const item: DeliveryItem = {
@@ -45,6 +45,41 @@ describe('a body', () => {
     expect(fillBody('x {firstName}', { ...values, firstName: '{lastName} $& $1' })).toBe('x {lastName} $& $1');
   });
 
+  test('may leave out what is missing, or send it empty; a null that is written stays', () => {
+    const template = { A: '{id}', B: ['{id}', '{account}'], C: null, D: 'x{id}' };
+    expect(fillBody(template, values, 'omit')).toEqual({ B: ['9500000001'], C: null, D: 'x' });
+    expect(fillBody(template, values, 'blank')).toEqual({ A: '', B: ['', '9500000001'], C: null, D: 'x' });
+  });
+
+  test('knows attributes, what was before, and what changed', () => {
+    const moved = valuesOf(
+      {
+        ...item,
+        type: 'account.update',
+        account: { ...item.account!, attributes: { campus: 'North' } },
+        changed: ['email', 'year'],
+        before: { email: 'old@example.edu', attributes: { campus: 'South' } },
+      },
+      'N',
+      '01/02/2026',
+    );
+    const template = {
+      NOW: '{attributes.campus}',
+      WAS: '{before.attributes.campus} {before.email}',
+      NONE: '{attributes.room}',
+      LIST: '{changed}',
+      TEXT: 'of {changed}',
+      EFFDT: '{today}',
+      EFF_STATUS: '{effStatus}',
+      SURE: '{emailConfirmed}',
+    };
+    expect(fillBody(template, moved)).toEqual({
+      ...{ NOW: 'North', WAS: 'South old@example.edu', NONE: null, LIST: ['email', 'year'], TEXT: 'of email,year' },
+      ...{ EFFDT: '01/02/2026', EFF_STATUS: 'A', SURE: false },
+    });
+    expect(complaints(template)).toEqual([]);
+  });
+
   test('says disabled for a leaver', () => {
     expect(valuesOf({ ...item, type: 'account.disable' }, 'N').status).toBe('disabled');
   });
@@ -77,6 +112,13 @@ describe('a path', () => {
     expect(values.courseCode).toMatch(/^[0-9a-f]{16}$/);
     expect(other.courseCode).not.toBe(values.courseCode);
   });
+});
+
+test('today is the day of the site, as the site writes it', () => {
+  const now = new Date('2026-01-31T23:30:00Z');
+  expect(todayOf(now, { timeZone: 'UTC', format: 'yyyy-MM-dd' })).toBe('2026-01-31');
+  expect(todayOf(now, { timeZone: 'Europe/Berlin', format: 'MM/dd/yyyy' })).toBe('02/01/2026');
+  expect(todayOf(now, { timeZone: 'America/Los_Angeles', format: 'yyyyMMdd' })).toBe('20260131');
 });
 
 test('wrong placeholders are found wherever they are, with the nearest right one', () => {

@@ -1,0 +1,168 @@
+import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
+import { type HttpAnswer, retryAfterMs } from '../../src/connector/http.ts';
+import type { DeliveryItem, ItemResult, TargetContext } from '../../src/connector/target.ts';
+import { judge, type Verdict } from './answer.ts';
+import { lookAt } from './confirm.ts';
+import type { Login } from './login.ts';
+import { type Memory, memoryOf } from './memory.ts';
+import type { AcceptedType } from './operations.ts';
+import { belowGateway, type Credentials, type Draft, pathOf, requestFor } from './request.ts';
+import type { PeoplesoftSettings } from './schema.ts';
+import type { Confirm, Operation, Shape } from './shapes.ts';
+import { fillPath, todayOf, type Values, valuesOf } from './template.ts';
+
+/** This many items with errors of their own may be their own fault; more at once are the server's, whatever a probe says. */
+const mostStruck = 3;
+
+/** Sends items and reads back what became of them. */
+export interface Sender {
+  /** Throws `Unavailable` without an answer, `Denied` and `Misconfigured` when nothing more should be sent. */
+  send(item: DeliveryItem): Promise<ItemResult>;
+  /** The answer of the probe path, and its verdict. */
+  probe(): Promise<{ answer: HttpAnswer; verdict: Verdict }>;
+}
+
+/** A sender over an open login. */
+export function openSender(settings: PeoplesoftSettings, context: TargetContext, login: Login): Sender {
+  const { clock } = context;
+  const memory = memoryOf(settings);
+
+  async function exchange(draft: (who: Credentials) => Draft): Promise<HttpAnswer> {
+    const who = await login.credentials();
+    const answer = await context.http.send(draft(who));
+    if (answer.status !== 401 || !login.renew(who)) return answer;
+    return context.http.send(draft(await login.credentials()));
+  }
+
+  async function call(shape: Shape, values: Values): Promise<HttpAnswer | { impossible: string }> {
+    const first = requestFor(shape, values, settings, await login.credentials());
+    if ('impossible' in first) return first;
+    return exchange((who) => requestFor(shape, values, settings, who) as Draft);
+  }
+
+  async function look(confirm: Confirm, values: Values): Promise<{ shows: 'state' | 'other'; words: string }> {
+    const answer = await call(confirm.read, values);
+    if ('impossible' in answer) return { shows: 'other', words: answer.impossible };
+    const seen = lookAt(answer, confirm, values, settings.success);
+    if (seen.shows === 'nothing') throw stopping(seen.verdict, `the read-back ${pathOf(confirm.read, settings)}`);
+    return seen;
+  }
+
+  /** After the request, now or earlier: sent only once the read-back shows it. */
+  async function confirmed(item: string, confirm: Confirm, values: Values): Promise<ItemResult> {
+    const { since, words } = memory.transmitted.get(item)!;
+    const seen = await look(confirm, values);
+    if (seen.shows === 'state') {
+      memory.transmitted.delete(item);
+      return { item, outcome: 'sent', answer: `${words}; confirmed: ${seen.words}` };
+    }
+    const waited = clock.monotonic() - since;
+    if (waited < confirm.within)
+      return {
+        ...{ item, outcome: 'retry', delayMs: confirm.every },
+        answer: `transmitted, not confirmed yet (${words}): ${seen.words}`,
+      };
+    memory.transmitted.delete(item);
+    return {
+      ...{ item, outcome: 'failed' },
+      answer: `transmitted, but not confirmed after ${Math.round(waited / 1000)} s (${words}): ${seen.words}; look for the transaction in the Service Operations Monitor`,
+    };
+  }
+
+  async function probe(): Promise<{ answer: HttpAnswer; verdict: Verdict }> {
+    const filled = fillPath(belowGateway(settings.probe, settings.gateway), {
+      node: settings.node,
+      today: todayOf(clock.now(), settings.today),
+    });
+    if ('unusable' in filled)
+      throw new Misconfigured(`the path of the probe cannot hold {${filled.unusable}}: it is about nobody`, {
+        remedy: 'use {node} and {today} only in probe',
+      });
+    const answer = await exchange(({ authorization }) => ({
+      ...{ method: 'GET', path: filled.path, headers: { authorization, accept: 'application/json' } },
+    }));
+    return { answer, verdict: judge(answer, settings.success) };
+  }
+
+  /** True when the target is there for others, so that an error is this item's own. */
+  async function faresWell(before: number): Promise<boolean> {
+    if (memory.answered > before) return true;
+    if (memory.strikes.size > mostStruck) return false;
+    try {
+      return (await probe()).verdict.meaning !== 'later';
+    } catch (error) {
+      if (error instanceof Unavailable) return false;
+      throw error;
+    }
+  }
+
+  /** An error that may pass, but not for ever: nobody would notice an item that is tried again until the end of days. */
+  async function struck(item: string, words: string, delayMs: { delayMs?: number }): Promise<ItemResult> {
+    const strike = memory.strikes.get(item) ?? { count: 0, before: memory.answered };
+    strike.count += 1;
+    memory.strikes.set(item, strike);
+    if (strike.count < settings.giveUpAfter || !(await faresWell(strike.before)))
+      return { item, outcome: 'retry', answer: words, ...delayMs };
+    memory.strikes.delete(item);
+    return {
+      ...{ item, outcome: 'failed' },
+      answer: `${words}; the same ${strike.count} times, while the target answers: look for the transaction in the Service Operations Monitor or the logs of the application server`,
+    };
+  }
+
+  return {
+    probe,
+    async send({ item, ...change }) {
+      const operation = settings.operations[change.type as AcceptedType];
+      const { confirm } = operation;
+      const values = valuesOf({ item, ...change }, settings.node, todayOf(clock.now(), settings.today));
+      if (confirm && memory.transmitted.has(item)) return confirmed(item, confirm, values);
+      if (confirm?.lookFirst) {
+        const seen = await look(confirm, values);
+        if (seen.shows === 'state')
+          return { item, outcome: 'sent', answer: `nothing was sent, it is so already: ${seen.words}` };
+      }
+      const answer = await call(operation, values);
+      if ('impossible' in answer) return { item, outcome: 'failed', answer: answer.impossible };
+      const verdict = judge(answer, settings.success, operation.shape === 'ci-soap' ? 'xml' : 'anything');
+      const { words } = verdict;
+      if (verdict.meaning === 'later') {
+        const wait = retryAfterMs(answer.headers, clock.now());
+        const delayMs = wait === undefined ? {} : { delayMs: wait };
+        if (verdict.own) return struck(item, words, delayMs);
+        return { item, outcome: 'retry', answer: words, ...delayMs };
+      }
+      // the path as it is written in the configuration: filled, it names somebody
+      if (verdict.meaning === 'denied' || verdict.meaning === 'missing')
+        throw stopping(verdict, `${change.type}: ${pathOf(operation, settings)}`);
+      settled(memory, item);
+      if (verdict.meaning === 'refused') {
+        const already = operation.already !== undefined && new RegExp(operation.already).test(words);
+        if (!already) return { item, outcome: 'failed', answer: words };
+      }
+      if (!confirm) return { item, outcome: 'sent', answer: transmittedOnly(operation) + words };
+      memory.transmitted.set(item, { since: clock.monotonic(), words });
+      return confirmed(item, confirm, values);
+    },
+  };
+}
+
+function settled(memory: Memory, item: string): void {
+  memory.answered += 1;
+  memory.strikes.delete(item);
+}
+
+function transmittedOnly({ async: is }: Operation): string {
+  return is ? 'transmitted, not confirmed: ' : '';
+}
+
+/** What ends the whole batch: credentials, or an operation that is not there. */
+export function stopping(verdict: Verdict, what: string): Denied | Misconfigured {
+  if (verdict.meaning === 'missing')
+    return new Misconfigured(`${what}: ${verdict.words}`, {
+      remedy: 'check gateway, node and operations of the target; a 404 that means success belongs into success.status',
+    });
+  return new Denied(`${what}: ${verdict.words}`, {
+    remedy: 'check auth, and that the OPRID has permission for this service operation',
+  });
+}
