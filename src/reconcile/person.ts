@@ -2,7 +2,7 @@ import { type AccountFacts, type CourseName, courseKey } from '../connector/targ
 import { hasCourse } from '../snapshot/record.ts';
 import { joinDirectories, ofDirectory } from './directory.ts';
 import { factsOf, type Person, personFields, same } from './facts.ts';
-import { groupPersons, matchAccounts } from './identity.ts';
+import { accountInDoubt, groupPersons, matchAccounts } from './identity.ts';
 import {
   type Account,
   type Change,
@@ -40,7 +40,7 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
   const pending = new Set<string>();
   for (const person of persons)
     if (person.conflict) {
-      notes.push(conflictNote(person));
+      notes.push(conflictNote(person, component.accounts));
       for (const key of personKeys(person)) pending.add(key);
     }
 
@@ -245,12 +245,12 @@ function doubtAbout(
   return null;
 }
 
-function conflictNote(person: Person): Note {
+function conflictNote(person: Person, accounts: readonly Account[]): Note {
   return {
     kind: 'conflict',
     reason: person.conflict!.reason,
     text: person.conflict!.text,
-    account: person.account?.account ?? null,
+    account: accountInDoubt(person, accounts)?.account ?? null,
     rows: origins(person.rows),
   };
 }
