@@ -5,8 +5,8 @@ import { checkConfig } from './operate/check.ts';
 import { daemon } from './operate/daemon.ts';
 import { demo } from './operate/demo.ts';
 import { type Exportable, exportable, exportRoster } from './operate/export.ts';
+import { printIntegrationKey, printPushKey } from './operate/keys.ts';
 import { migrateStore } from './operate/move.ts';
-import { printPushKey } from './operate/push-key.ts';
 import {
   ackItem,
   fillQueue,
@@ -95,6 +95,14 @@ program
   .description('make a key for those who push, and the line for the configuration')
   .option('--json', 'JSON even on a terminal', false)
   .action(act(printPushKey));
+
+program
+  .command('integration-key')
+  .description('make key and secret for a caller of the integration API, and the lines for the configuration')
+  .argument('<name>', 'what the key is called, in headers and in the log')
+  .option('--write', 'it may replay and answer, too', false)
+  .option('--json', 'JSON even on a terminal', false)
+  .action((name: string, options) => end(printIntegrationKey(name, options)));
 
 program
   .command('stubs')

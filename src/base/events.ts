@@ -62,6 +62,7 @@ export const fields = {
   import: 'count',
   messages: 'count',
   answer: 'name',
+  key: 'name',
   count: 'count',
   full: 'flag',
   accepted: 'count',
@@ -319,6 +320,25 @@ export const events = {
   'push.bug': {
     levels: ['error'],
     meaning: 'a fault of rosterd itself while a body was taken; nothing of the body counts',
+    remedy: 'report it with this line',
+    fields: ['err'],
+  },
+  'integration.decided': {
+    levels: ['info'],
+    meaning: 'a caller of the integration API had an item queued again, or answered in place of the target',
+    remedy: null,
+    fields: ['key', 'target', 'outcome'],
+  },
+  'integration.refused': {
+    levels: ['warn'],
+    meaning: 'a request to the integration API was refused; its caller was told why',
+    remedy:
+      'with the caller: status 401 key or secret, 429 its rate, 4xx what the answer said, 5xx look at the lines before',
+    fields: ['key', 'status'],
+  },
+  'integration.bug': {
+    levels: ['error'],
+    meaning: 'a fault of rosterd itself while a request to the integration API was answered',
     remedy: 'report it with this line',
     fields: ['err'],
   },

@@ -16,6 +16,8 @@ export interface Config {
   control: { socket: string };
   /** Where pushes are listened for; null: nowhere. */
   listen: ListenConfig | null;
+  /** Who may call the integration API, where `listen` is; null: nobody. */
+  integration: { keys: readonly IntegrationKey[] } | null;
   /** Where metrics can be fetched over TCP, as well as at the socket; null: nowhere. */
   metrics: { address: string; port: number } | null;
   /** IANA; of schedules that have none of their own. */
@@ -72,6 +74,17 @@ export interface ListenConfig {
   behindProxy: boolean;
   /** How long a whole request may take. */
   timeoutMs: number;
+}
+
+/** A caller of the integration API. */
+export interface IntegrationKey {
+  /** The name that it calls itself by; no secret. */
+  key: string;
+  /** Hashes of its secret; several while one is being replaced. */
+  sha256: readonly string[];
+  tenant: string;
+  may: readonly ('read' | 'write')[];
+  rate: { requests: number; perMs: number };
 }
 
 /** Which departments and courses are in scope; the patterns match whole names, without case. */

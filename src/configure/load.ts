@@ -4,6 +4,7 @@ import { Misconfigured } from '../base/errors.ts';
 import type { Config, Registry, RemovalLimits } from './config.ts';
 import { limitsOver, type Report, readSource, readTarget } from './entries.ts';
 import { check, type Finding } from './explain.ts';
+import { keysOf } from './integration.ts';
 import { ConfigErrors, type Problem, pathText } from './problems.ts';
 import { fileSchema, type WrittenFile } from './schema.ts';
 import { readYaml, type YamlFile } from './yaml.ts';
@@ -48,6 +49,11 @@ function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Re
   if (data === undefined) return undefined;
   if (sources.length === 0)
     report({ path: ['sources'], part: 'key', message: 'at least one source is needed', remedy: null });
+  if (data.integration && !data.listen)
+    report({
+      ...{ path: ['integration'], part: 'key', message: 'nothing listens for its callers' },
+      remedy: 'add listen: { port: … }, or take this out',
+    });
   return {
     file,
     institution: data.institution,
@@ -56,6 +62,7 @@ function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Re
     service: data.service,
     store: data.store,
     listen: data.listen ?? null,
+    integration: data.integration ? keysOf(data.integration, data.institution) : null,
     metrics: data.metrics ?? null,
     roster: data.roster,
     retention: data.retention,

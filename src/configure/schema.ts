@@ -3,6 +3,7 @@ import { duration, secret } from '../connector/settings.ts';
 import { declaredFormats } from '../snapshot/formats/declared/index.ts';
 import type { FormatConfig, ListenConfig, ServiceConfig, StoreConfig } from './config.ts';
 import { cronProblem } from './cron.ts';
+import { integrationSchema } from './integration.ts';
 import { mapSchema } from './map.ts';
 import { hint } from './nearest.ts';
 
@@ -313,6 +314,7 @@ export const fileSchema = z.strictObject({
     })
     .default({}),
   listen: listen.optional(),
+  integration: integrationSchema.optional(),
   metrics: z
     .strictObject({
       address: z.string().min(1).default('127.0.0.1').describe('the address to listen on; one of this machine'),

@@ -1,12 +1,13 @@
 import { Misconfigured } from '../base/errors.ts';
 import type { TargetConfig } from '../configure/config.ts';
-import type { PreviewedRequest } from '../connector/target.ts';
+import type { DeliveryItem, PreviewedRequest } from '../connector/target.ts';
 import { pickBatch } from '../deliver/batch.ts';
 import { type Later, renewed } from '../outbox/coalesce.ts';
 import { type Discrepancy, openDiscrepancies } from '../outbox/discrepancies.ts';
 import { subjectOf } from '../outbox/items.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import type { OutboxItem } from '../store/port.ts';
+import { Conflict, NotFound } from './control/errors.ts';
 
 /** What people do with the queue; the commands, the socket and the integration API all come here. */
 
@@ -44,19 +45,18 @@ const pageSize = 500;
 /** More items than a page of people has. */
 const many = 1_000_000;
 
-/** One item. Throws `Misconfigured` when there is none of that id. */
+/** One item. Throws `NotFound` when there is none of that id. */
 export async function findItem({ store }: Pick<Rosterd, 'store'>, id: string): Promise<OutboxItem> {
   const item = await store.outbox.get(id);
-  if (!item)
-    throw new Misconfigured(`there is no item ${id} in the queue`, { remedy: 'rosterd queue list lists them' });
+  if (!item) throw new NotFound(`there is no item ${id} in the queue`, { remedy: 'rosterd queue list lists them' });
   return item;
 }
 
-/** A target by its name. Throws `Misconfigured` with the names that there are. */
+/** A target by its name. Throws `NotFound` with the names that there are. */
 export function findTarget({ config }: Pick<Rosterd, 'config'>, name: string): TargetConfig {
   const target = config.targets.find((one) => one.name === name);
   if (target) return target;
-  throw new Misconfigured(`there is no target ${name}`, {
+  throw new NotFound(`there is no target ${name}`, {
     remedy: `there are: ${config.targets.map((one) => one.name).join(', ') || 'none'}`,
   });
 }
@@ -154,7 +154,7 @@ export async function acknowledge(
   if (status === 'failed' && !answer)
     throw new Misconfigured('a failure needs the words of the target', { remedy: 'say why it failed' });
   if (!(await store.outbox.ack(id, status, answer, work.clock.now().toISOString())))
-    throw new Misconfigured(`the item ${id} is ${item.status}, and cannot become ${status}`, {
+    throw new Conflict(`the item ${id} is ${item.status}, and cannot become ${status}`, {
       remedy:
         item.status === 'sent' || item.status === 'failed'
           ? 'rosterd queue replay queues it again'
@@ -194,23 +194,33 @@ export async function preview(
   rosterd: Rosterd,
   { items, target }: { items?: readonly string[] | undefined; target?: string | undefined },
 ): Promise<PreviewJson[]> {
-  const { config, store } = rosterd;
+  const { store } = rosterd;
   const shown: PreviewJson[] = [];
-  const about = (name: string) => ({ target: name, institution: config.institution });
   if (target !== undefined) {
     const { connector, settings } = findTarget(rosterd, target);
     const size = connector.batchSize(settings);
     const queued = (await store.outbox.queued(target, 0, size + pageSize)).map(({ item }) => item);
     const batch = pickBatch(queued, size, () => false);
-    if (batch.length) shown.push(...connector.preview(settings, about(target), batch).map(asJson(target)));
+    if (batch.length) shown.push(...previewOf(rosterd, target, batch));
   }
   const named = await Promise.all((items ?? []).map((id) => findItem(rosterd, id)));
   for (const [name, its] of Map.groupBy(named, (item) => item.target)) {
-    const { connector, settings } = findTarget(rosterd, name);
-    const deliveries = its.map(({ delivery }) => delivery);
-    shown.push(...connector.preview(settings, about(name), deliveries).map(asJson(name)));
+    shown.push(
+      ...previewOf(
+        rosterd,
+        name,
+        its.map(({ delivery }) => delivery),
+      ),
+    );
   }
   return shown;
+}
+
+/** The requests of one batch of a target, whether or not it is in the queue. */
+export function previewOf(rosterd: Rosterd, target: string, batch: readonly DeliveryItem[]): PreviewJson[] {
+  const { connector, settings } = findTarget(rosterd, target);
+  const { institution } = rosterd.config;
+  return connector.preview(settings, { target, institution }, batch).map(asJson(target));
 }
 
 function asJson(target: string): (request: PreviewedRequest) => PreviewJson {
@@ -248,7 +258,7 @@ export async function review(
     (one) => one.account === account && (discrepancy === undefined || one.digest === discrepancy),
   );
   if (!open.length)
-    throw new Misconfigured(`account ${account} has no such open discrepancy`, {
+    throw new NotFound(`account ${account} has no such open discrepancy`, {
       remedy: 'rosterd queue discrepancies lists them',
     });
   const at = work.clock.now().toISOString();

@@ -14,6 +14,8 @@ import type { Hand } from '../schedule/lanes.ts';
 import { type Hands, type Reload, Scheduler } from '../schedule/scheduler.ts';
 import { under } from '../store/exclusive.ts';
 import type { Run } from '../store/port.ts';
+import type { Host } from './integration/handlers.ts';
+import { integrationAnnex } from './integration/server.ts';
 import { Metrics, metricsText } from './metrics.ts';
 import { isOver, runSource } from './run-source.ts';
 
@@ -132,9 +134,29 @@ export class Service implements Hands {
     const pushed = config.sources.filter(({ enabled, connector }) => enabled && connector.inbox);
     if (config.listen) {
       const received = ({ name }: SourceConfig): void => this.#push(name);
-      this.#listener = await openListener(config, config.listen, { clock: systemClock, log: this.log, received });
+      this.#listener = await openListener(
+        config,
+        config.listen,
+        { clock: systemClock, log: this.log, received },
+        integrationAnnex(this.#host()),
+      );
     } else if (pushed.length)
       this.log.warn({ event: 'daemon.deaf' }, 'there are push sources, and no listen: nothing can be pushed');
+  }
+
+  /** What the integration API works with: at each request what is in force then. */
+  #host(): Host {
+    const service = this;
+    return {
+      get rosterd() {
+        return service.rosterd;
+      },
+      get health() {
+        const { life, healthy } = service.scheduler;
+        return { state: life.state, healthy };
+      },
+      deliverNow: (trigger) => service.scheduler.deliverNow(trigger),
+    };
   }
 
   runs(source: string, skip: number, limit: number): Promise<Run[]> {

@@ -47,6 +47,17 @@ export interface ListenWork {
   received(source: SourceConfig): void;
 }
 
+/** Something else that is answered at the same port. */
+export interface Annex {
+  /** Where its paths begin. */
+  prefix: string;
+  /**
+   * Its routes, on a server of its own but for the answers while rosterd starts or stops. It tells by itself what it
+   * refuses. `admitted`: a request whose answer the end waits for.
+   */
+  plugin(server: FastifyInstance, admitted: (reply: FastifyReply) => void): Promise<void>;
+}
+
 interface Door {
   source: SourceConfig;
   inbox: Inbox;
@@ -71,7 +82,12 @@ const stopping = 'rosterd is stopping';
 const comeBack = 30;
 
 /** Opens the port. Throws `Misconfigured` when it cannot be had. */
-export async function openListener(config: Config, listen: ListenConfig, work: ListenWork): Promise<Listener> {
+export async function openListener(
+  config: Config,
+  listen: ListenConfig,
+  work: ListenWork,
+  annex: Annex | null = null,
+): Promise<Listener> {
   const doors: Doors = { now: doorsOf(config) };
   // the library's types are one for each kind of server, its options are not
   const server = Fastify({
@@ -82,9 +98,16 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     exposeHeadRoutes: false,
+    // ids of items are longer than what the library takes for a part of a path
+    routerOptions: { maxParamLength: 2000 },
   } as object) as unknown as FastifyInstance;
   let away: string | null = 'rosterd is starting';
   const inHand = new Set<Promise<unknown>>();
+  const admitted = (reply: FastifyReply): void => {
+    const answered = new Promise<void>((resolve) => reply.raw.once('close', resolve));
+    inHand.add(answered);
+    void answered.then(() => inHand.delete(answered));
+  };
   server.addHook('onRequest', async (_, reply) => {
     if (away !== null) throw new Unavailable(away, { delayMs: comeBack * 1000 });
     reply.header('cache-control', 'no-store');
@@ -96,7 +119,7 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
     request.raw.resume();
   });
   server.addHook('onResponse', async (request, { statusCode: status }) => {
-    if (status < 400) return;
+    if (status < 400 || (annex && request.url.startsWith(annex.prefix))) return;
     const source = (request as Request).params?.name ?? null;
     // the reason may quote the body; whoever sent it got it, the log does not
     work.log.warn({ event: 'push.refused', source, status }, `${source ?? request.method}: refused with ${status}`);
@@ -108,7 +131,8 @@ export async function openListener(config: Config, listen: ListenConfig, work: L
   server.addContentTypeParser('*', (_request, _payload, done) => done(null));
   await server.register(multipart, { limits: { fileSize: Number.POSITIVE_INFINITY } });
   await server.register(rateLimit, { global: false });
-  await server.register(async (api) => pushRoutes(api, doors, work, inHand), { prefix: '/api/v1/sources' });
+  await server.register(async (api) => pushRoutes(api, doors, work, admitted), { prefix: '/api/v1/sources' });
+  if (annex) await server.register(async (api) => annex.plugin(api, admitted), { prefix: annex.prefix });
   try {
     await server.listen({ host: listen.address, port: listen.port });
   } catch (cause) {
@@ -170,19 +194,22 @@ function tlsOf(tls: NonNullable<ListenConfig['tls']>): ServerOptions {
 
 type Request = FastifyRequest<{ Params: { name: string } }>;
 
-function pushRoutes(server: FastifyInstance, doors: Doors, work: ListenWork, inHand: Set<Promise<unknown>>): void {
-  const open = new WeakMap<FastifyRequest, Door>();
+function pushRoutes(
+  server: FastifyInstance,
+  doors: Doors,
+  work: ListenWork,
+  admitted: (reply: FastifyReply) => void,
+): void {
+  const opened = new WeakMap<FastifyRequest, Door>();
   // the first of all: nothing is read of somebody without a key
   server.addHook('onRequest', async (request, reply) => {
     const key = keyOf(request);
-    const admitted = doors.now.filter(({ inbox }) => inbox.admits(key));
-    if (!admitted.length) return reply.code(401).header('www-authenticate', 'Bearer').send(noKey);
-    const door = admitted.find(({ source }) => source.name === (request as Request).params.name);
+    const open = doors.now.filter(({ inbox }) => inbox.admits(key));
+    if (!open.length) return reply.code(401).header('www-authenticate', 'Bearer').send(noKey);
+    const door = open.find(({ source }) => source.name === (request as Request).params.name);
     if (!door) return reply.code(404).send({ error: 'this key pushes to no source of that name' });
-    open.set(request, door);
-    const answered = new Promise<void>((resolve) => reply.raw.once('close', resolve));
-    inHand.add(answered);
-    void answered.then(() => inHand.delete(answered));
+    opened.set(request, door);
+    admitted(reply);
     return undefined;
   });
   for (const [path, take] of [
@@ -200,7 +227,7 @@ function pushRoutes(server: FastifyInstance, doors: Doors, work: ListenWork, inH
       return limit;
     };
     server.post(url, async (request, reply) => {
-      const door = open.get(request)!;
+      const door = opened.get(request)!;
       const { source } = door;
       if (!source.enabled) throw new Refused(409, `the source ${source.name} is disabled`, 'set enabled: true');
       const rate = await limited(door)(request);

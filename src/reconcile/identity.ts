@@ -69,6 +69,23 @@ export function matchAccounts(persons: Person[], accounts: readonly Account[], r
   return persons;
 }
 
+/**
+ * Whose account a conflict is about, for people and for what waits to be delivered; it gives nobody an account. An address
+ * names only who has no id, for it may have been passed on.
+ */
+export function accountInDoubt(person: Person, accounts: readonly Account[]): Account | null {
+  if (person.account) return person.account;
+  const { number, id, alias } = person;
+  const email = number || id || alias ? null : person.rows[0]?.record.email;
+  return (
+    accounts.find((one) => number && one.account === number) ??
+    accounts.find((one) => id && one.id === id) ??
+    accounts.find((one) => alias && one.alias === alias) ??
+    accounts.find((one) => email && one.email === email) ??
+    null
+  );
+}
+
 function match(
   person: Person,
   persons: readonly Person[],

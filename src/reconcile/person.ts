@@ -2,7 +2,7 @@ import { type AccountFacts, type CourseName, courseKey } from '../connector/targ
 import { hasCourse } from '../snapshot/record.ts';
 import { joinDirectories, ofDirectory } from './directory.ts';
 import { factsOf, type Person, personFields, same } from './facts.ts';
-import { groupPersons, matchAccounts } from './identity.ts';
+import { accountInDoubt, groupPersons, matchAccounts } from './identity.ts';
 import {
   type Account,
   type Change,
@@ -245,22 +245,12 @@ function doubtAbout(
   return null;
 }
 
-/** Whoever is meant has it, also where the conflict is about who that is: the account of the id, else of the address. */
-function accountMeant(person: Person, accounts: readonly Account[]): Account | undefined {
-  if (person.account) return person.account;
-  const keys = new Set(personKeys(person));
-  for (const kind of ['n:', 'i:', 'a:', 'e:'])
-    for (const account of accounts)
-      if (keysOfAccount(account).some((key) => key.startsWith(kind) && keys.has(key))) return account;
-  return undefined;
-}
-
 function conflictNote(person: Person, accounts: readonly Account[]): Note {
   return {
     kind: 'conflict',
     reason: person.conflict!.reason,
     text: person.conflict!.text,
-    account: accountMeant(person, accounts)?.account ?? null,
+    account: accountInDoubt(person, accounts)?.account ?? null,
     rows: origins(person.rows),
   };
 }

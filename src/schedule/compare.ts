@@ -25,6 +25,7 @@ const takes: Record<keyof Config, 'nothing' | 'live' | 'restart'> = {
   store: 'restart',
   control: 'restart',
   listen: 'restart',
+  integration: 'live',
   metrics: 'restart',
   timezone: 'live',
   service: 'live',

@@ -2,12 +2,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
 import type { Stub } from '../../src/connector/stub.ts';
 import { startStubs } from '../../src/daemon.ts';
 import { openapiFile, openapiText } from '../../src/operate/control/openapi.ts';
 import { version } from '../../src/operate/version.ts';
-import { askSocket, DaemonSite, type Told } from '../support/daemon-site.ts';
+import { Contract } from '../support/contract.ts';
+import { askSocket, DaemonSite } from '../support/daemon-site.ts';
+import { line, lines } from '../support/installation.ts';
 
 /** What the socket answers is what its OpenAPI document says, endpoint by endpoint, on a real daemon. */
 
@@ -17,34 +18,7 @@ type Json = any;
 const written = readFileSync(join(import.meta.dirname, '../../config/schemas', openapiFile), 'utf8');
 const document = JSON.parse(written) as Json;
 
-/** A schema with what it refers to in its place. */
-function whole(schema: Json): Json {
-  if (Array.isArray(schema)) return schema.map(whole);
-  if (typeof schema !== 'object' || schema === null) return schema;
-  if (schema.$ref) return whole(document.components.schemas[schema.$ref.split('/').at(-1)]);
-  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, whole(value)]));
-}
-
-const asked = new Set<string>();
-
-/** Holds an answer against the document. */
-function expectAsDocumented(method: string, path: string, answer: Told): void {
-  const operation = document.paths[path][method];
-  asked.add(operation.operationId);
-  const response = operation.responses[answer.status];
-  expect(response, `${operation.operationId} may answer ${answer.status}`).toBeDefined();
-  const [[type, { schema }]] = Object.entries(response.content) as [[string, Json]];
-  expect(String(answer.headers['content-type'])).toContain(type);
-  const check = z.fromJSONSchema(whole(schema));
-  const values = type.includes('ndjson')
-    ? answer.text
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line))
-    : [answer.json ?? answer.text];
-  expect(values.length).toBeGreaterThan(0);
-  for (const value of values) expect(check.safeParse(value).error?.issues ?? [], JSON.stringify(value)).toEqual([]);
-}
+const contract = new Contract(document);
 
 describe('the document', () => {
   test('is the one that the schemas make; npm run schemas writes it', () => {
@@ -87,7 +61,7 @@ targets:
     const get = async (path: string, template = path.replace(/\?.*/, ''), status = 200): Promise<Json> => {
       const answer = await askSocket(site.socket, 'GET', path);
       expect(answer.status, answer.text).toBe(status);
-      expectAsDocumented('get', template, answer);
+      contract.holds('get', template, answer);
       return answer.json ?? answer.text;
     };
     const send = async (
@@ -99,7 +73,7 @@ targets:
     ): Promise<Json> => {
       const answer = await askSocket(site.socket, method, path, body);
       expect(answer.status, answer.text).toBe(status);
-      expectAsDocumented(method.toLowerCase(), template, answer);
+      contract.holds(method, template, answer);
       return answer.json ?? answer.text;
     };
 
@@ -140,14 +114,14 @@ targets:
     const rejected = await send(`/v1/runs/${second.run}/reject`, undefined, 200, '/v1/runs/{run}/reject');
     expect(rejected.run.decision.verdict).toBe('rejected');
 
-    const { items } = await get('/v1/queue?target=crm&status=sent&limit=5');
-    expect(items).toHaveLength(5);
+    await queueIsAsked(get, send);
     expect(await get('/v1/metrics')).toMatch(/^rosterd_runs_total\{source="sis",status="held"\} 2$/m);
     expect(await send('/v1/reload', undefined, 200)).toEqual({ live: [], restart: [] });
     expect(await send('/v1/log-level', { level: 'debug' }, 200, '/v1/log-level', 'PUT')).toEqual({ level: 'debug' });
     expect(await get('/v1/log-level')).toEqual({ level: 'debug' });
     expect(await get('/v1/openapi.json')).toEqual(document);
     await get('/v1/status');
+    await discrepanciesAreAsked(site, get, send);
 
     await get('/v1/runs/none', '/v1/runs/{run}', 404);
     await get('/v1/runs?limit=0', '/v1/runs', 400);
@@ -159,10 +133,79 @@ targets:
     expect((await askSocket(site.socket, 'GET', '/v2')).json.error.kind).toBe('Misconfigured');
     expect(daemon.log('control.bug')).toEqual([]);
 
-    const operations = Object.values(document.paths).flatMap((path) => Object.values(path as object));
-    expect([...asked].sort(), 'every endpoint is asked here').toEqual(
-      operations.map(({ operationId }) => operationId).sort(),
-    );
+    contract.everyEndpointAsked();
     expect(await daemon.stop()).toBe(0);
   });
 });
+
+type Ask = (path: string, template?: string, status?: number) => Promise<Json>;
+type Send = (path: string, body: unknown, status: number, template?: string) => Promise<Json>;
+
+/** Every endpoint of the queue, on a site with one target, `crm`, that everything was delivered to. */
+async function queueIsAsked(get: Ask, send: Send): Promise<void> {
+  const { items, next } = await get('/v1/queue?target=crm&status=sent&limit=5');
+  expect(items).toHaveLength(5);
+  expect((await get(`/v1/queue?target=crm&status=sent&limit=5&after=${next}`)).items[0].seq).toBeGreaterThan(next);
+  const all: Json[] = (await get('/v1/queue?limit=1000')).items;
+  const enrolment = all.findLast(({ type, status }) => type === 'enrolment.remove' && status === 'sent');
+  const ids = [items[0].item, enrolment.item];
+  for (const id of ids)
+    expect((await get(`/v1/queue/${encodeURIComponent(id)}`, '/v1/queue/{item}')).item, 'however long it is').toBe(id);
+  await get('/v1/queue/none', '/v1/queue/{item}', 404);
+  await get('/v1/queue?status=lost', '/v1/queue', 400);
+
+  const { requests } = await send('/v1/queue/preview', { items: ids }, 200);
+  expect(requests.flatMap((one: Json) => one.items).sort()).toEqual([...new Set(ids)].sort());
+  expect(await send('/v1/queue/preview', { target: 'crm' }, 200)).toEqual({ requests: [] });
+  await send('/v1/queue/preview', { items: ['none'] }, 404);
+  await send('/v1/queue/preview', { target: 'nobody' }, 404);
+
+  const pause = '/v1/targets/{target}/pause';
+  const resume = '/v1/targets/{target}/resume';
+  expect(await send('/v1/targets/crm/pause', { reason: 'rollover' }, 200, pause)).toEqual({
+    target: 'crm',
+    changed: true,
+  });
+  expect((await send('/v1/targets/crm/pause', {}, 200, pause)).changed).toBe(false);
+  await send('/v1/targets/nobody/pause', {}, 404, pause);
+  expect(await send('/v1/queue/replay', { items: [enrolment.item] }, 200)).toMatchObject({
+    replayed: [enrolment.item],
+  });
+  expect(await send('/v1/queue/replay', { items: [enrolment.item] }, 200)).toMatchObject({
+    ...{ replayed: [], left: [{ item: enrolment.item, why: 'it is queued already' }] },
+  });
+  await send('/v1/queue/replay', { target: 'nobody' }, 404);
+  await send('/v1/queue/replay', { persons: ['x'] }, 400);
+
+  const ack = (body: object, status: number): Promise<Json> => send('/v1/queue/ack', body, status);
+  expect(await ack({ item: enrolment.item, status: 'processing' }, 200)).toMatchObject({ because: 'outside' });
+  await ack({ item: enrolment.item, status: 'failed' }, 400);
+  await ack({ item: enrolment.item, status: 'sent', target: 'canvas' }, 400);
+  const failed = await ack({ item: enrolment.item, status: 'failed', answer: 'no such course' }, 200);
+  expect(failed).toMatchObject({ status: 'failed', answer: 'no such course' });
+  expect(await ack({ item: enrolment.item, status: 'sent', answer: 'by hand' }, 200)).toMatchObject({ status: 'sent' });
+  await ack({ item: enrolment.item, status: 'failed', answer: 'too late' }, 409);
+  await ack({ item: 'none', status: 'sent' }, 404);
+
+  const fill = '/v1/targets/{target}/fill';
+  expect((await send('/v1/targets/crm/fill', undefined, 200, fill)).queued).toBeGreaterThan(20);
+  await send('/v1/targets/nobody/fill', undefined, 404, fill);
+  expect(await send('/v1/targets/crm/resume', undefined, 200, resume)).toEqual({ target: 'crm', changed: true });
+  await send('/v1/targets/nobody/resume', undefined, 404, resume);
+}
+
+/** The endpoints about people of whom the source says two things. */
+async function discrepanciesAreAsked(site: DaemonSite, get: Ask, send: Send): Promise<void> {
+  expect(await get('/v1/discrepancies')).toEqual({ discrepancies: [] });
+  site.dropRows('hr', [...lines(20, 29), line(29), line(29).replace(',id29', ',other29')]);
+  await send('/v1/run', { sources: ['hr'], wait: true }, 200);
+  const { discrepancies } = await get('/v1/discrepancies');
+  expect(discrepancies).toMatchObject([{ source: 'hr', reviewed: null }]);
+  const [{ account, digest }] = discrepancies;
+  const review = (body: object, status: number): Promise<Json> => send('/v1/discrepancies/review', body, status);
+  await review({ account, discrepancy: 'none' }, 404);
+  await review({ person: account }, 400);
+  expect(await review({ account, discrepancy: digest, note: 'called' }, 200)).toMatchObject({
+    discrepancies: [{ account, reviewed: { note: 'called' } }],
+  });
+}

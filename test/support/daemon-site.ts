@@ -131,8 +131,13 @@ ${sourceYaml('hr', this.drops, source)}
 
   /** Drops a list of people; each one is a minute newer than the one before. */
   drop(source: string, from: number, to: number): void {
+    this.dropRows(source, lines(from, to));
+  }
+
+  /** The same of rows as they are. */
+  dropRows(source: string, rows: readonly string[]): void {
     const file = join(this.drops, `${source}-1.csv`);
-    writeFileSync(file, csv(lines(from, to)));
+    writeFileSync(file, csv(rows));
     this.#time += 60;
     utimesSync(file, this.#time, this.#time);
   }

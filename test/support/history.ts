@@ -142,6 +142,7 @@ export class Site {
       service: usualService,
       retention: { snapshots: 60, runs: 1000, sentItems: 200_000 },
       listen: null,
+      integration: null,
       metrics: null,
       control: { socket: join(this.directory, 'control.sock') },
       roster: { departments: any, courses: any, newCourses, emptyCourses },

@@ -54,6 +54,7 @@ export function configOf(
       store: { kind: 'embedded' },
       control: { socket: '/run/rosterd.sock' },
       listen: null,
+      integration: null,
       metrics: null,
       timezone: 'UTC',
     },

@@ -8,7 +8,7 @@ import type { Plan, PlanPosition, Run } from '../../store/port.ts';
 import { approveHeld, rejectHeld } from '../approve.ts';
 import { fill } from '../fill.ts';
 import { mostNotes, typesIn } from '../history.ts';
-import { acknowledge, discrepancies, preview, replay, review, setPaused } from '../queue.ts';
+import { acknowledge, discrepancies, findItem, preview, replay, review, setPaused } from '../queue.ts';
 import type { Service } from '../service.ts';
 import { withSource } from '../session.ts';
 import { exitOf, outboxCounts } from '../sync.ts';
@@ -57,11 +57,7 @@ export function handlersOf(service: Service): Handlers {
       const items = await service.rosterd.store.outbox.list(filter);
       return { items, next: items.length === limit ? items.at(-1)!.seq : null };
     },
-    async item({ params: { item } }) {
-      const found = await service.rosterd.store.outbox.get(item);
-      if (!found) throw new NotFound(`there is no item ${item}`, { remedy: 'rosterd queue list lists them' });
-      return found;
-    },
+    item: ({ params: { item } }) => findItem(service.rosterd, item),
     preview: async ({ body }) => ({ requests: await preview(service.rosterd, body) }),
     async replay({ body }) {
       const done = await replay(service.rosterd, body);

@@ -31,7 +31,8 @@ const item = z
   Omit<OutboxItem, 'delivery'>
 >;
 
-const previewed = z
+/** A request as it would be sent; see `PreviewJson`. */
+export const previewed = z
   .strictObject({
     target: z.string(),
     method: z.string(),

@@ -5,13 +5,12 @@ import { systemClock } from '../../base/clock.ts';
 import { delayOf, kindOf, Misconfigured, messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Config } from '../../configure/config.ts';
-import { check } from '../../configure/explain.ts';
-import { pathText } from '../../configure/problems.ts';
 import { endsWithin } from '../../schedule/bell.ts';
 import { metricsContentType } from '../metrics.ts';
 import type { Service } from '../service.ts';
 import { type Asked, type Endpoint, type EndpointName, endpoints } from './api.ts';
-import { errorJson, NotFound } from './errors.ts';
+import { checked } from './checked.ts';
+import { errorJson, longestParam, NotFound, statusOf } from './errors.ts';
 import { type Handlers, handlersOf } from './handlers.ts';
 import { makeRoom } from './socket.ts';
 import { Stream } from './stream.ts';
@@ -31,7 +30,10 @@ export interface Control {
 export async function openControl({ control: { socket } }: Config, service: Service): Promise<Control> {
   await makeRoom(socket);
   const inHand = new Set<Promise<unknown>>();
-  const server = Fastify({ forceCloseConnections: true, exposeHeadRoutes: false });
+  const server = Fastify({
+    ...{ forceCloseConnections: true, exposeHeadRoutes: false },
+    routerOptions: { maxParamLength: longestParam },
+  });
   server.setErrorHandler((error, request, reply) => answerError(error, request, reply, service.log));
   server.setNotFoundHandler((request) => {
     throw new NotFound(`there is no ${request.method} ${request.url}`, { remedy: 'GET /v1/openapi.json says what is' });
@@ -106,25 +108,6 @@ function send(reply: FastifyReply, endpoint: Endpoint, answer: unknown): Fastify
   return reply.code(endpoint.answers[202] ? 202 : 200).send(answer);
 }
 
-function checked(schema: Endpoint['query'] | NonNullable<Endpoint['body']>, value: unknown, where: string): unknown {
-  const result = check(schema, value, []);
-  if ('data' in result) return result.data;
-  const said = result.findings.map(({ path, message, remedy }) => {
-    const place = pathText(path);
-    return `${where}${place ? ` ${place}` : ''}: ${message}${remedy ? `; ${remedy}` : ''}`;
-  });
-  throw new Misconfigured(said.join('\n'));
-}
-
-const statusOf = {
-  Misconfigured: 400,
-  Denied: 403,
-  Unavailable: 503,
-  Incomplete: 409,
-  Rejected: 409,
-  Unexpected: 500,
-} as const;
-
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
   const kind = kindOf(error);
   // the library's own: a body that is too large or ended early
@@ -138,5 +121,5 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
       { event: 'control.bug', err: error },
       `${request.method} ${request.routeOptions.url}: ${messageOf(error)}`,
     );
-  return reply.code(error instanceof NotFound ? 404 : statusOf[kind]).send(errorJson(error));
+  return reply.code(statusOf(error)).send(errorJson(error));
 }

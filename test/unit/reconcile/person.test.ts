@@ -375,6 +375,16 @@ describe('doubt never removes', () => {
     expect(changes).toEqual([`account.update ${one} firstName (attributes)`, add(one, 'C2')]);
   });
 
+  test.each([
+    ['two ids with one e-mail', [row({ id: 'a' }), row({ id: 'b' })], [one, null]],
+    ['rows that disagree', [row({ id: 'a' }), row({ id: 'a', course: 'C2', firstName: 'Anna' })], [one]],
+    ['an address that may have been passed on', [row({ id: 'b', firstName: 'Bob' })], [null]],
+    ['rows without id that disagree', [row({}), row({ course: 'C2', firstName: 'Anna' })], [one]],
+  ])('a conflict says whose account it is about: %s', (_name, rows, accounts) => {
+    const { notes } = reconcileComponent(component({ rows, accounts: [account({})] }), rules(), issuer());
+    expect(notes.filter(({ kind }) => kind === 'conflict').map((note) => note.account)).toEqual(accounts);
+  });
+
   test('notes name accounts and ids, never a person', () => {
     const { notes } = reconcileComponent(
       component({ rows: [row({ id: 'b' })], accounts: [account({})] }),
