@@ -99,31 +99,20 @@ function tellEnd(
 
 async function deliverTo(
   target: TargetConfig,
-  { institution, stateDir }: Config,
+  config: Config,
   store: Store,
   work: Work,
   patience: DeliveryPatience,
   end: DeliveryEnd,
   discrepancies: ReadonlyMap<string, Discrepancy>,
 ): Promise<void> {
-  const { log, clock, observer } = work;
+  const { clock, observer } = work;
   const { connector, settings, name } = target;
-  const spool = openSpoolDir(stateDir, `outgoing-${name}`);
-  const context = targetContext(target, institution, spool.dir, work);
-  const patiently = <T>(attempt: () => Promise<T>): Promise<T> =>
-    withRetry(patience.batch, work.clock, work.signal, attempt, (error, n) =>
-      log.info(
-        { event: 'delivery.retry', target: name, attempt: n, error: failureOf(error) },
-        `${name}: ${error.message}; trying again`,
-      ),
-    );
-  let session: TargetSession | null = null;
-  try {
-    const open = await patiently(() => connector.open(settings, context));
-    session = open;
-    const still = <T>(read: (roster: RosterView) => Promise<T>): Promise<T> => withRosterStill(store, name, work, read);
+  await withTarget(target, config, work, patience, async (session, patiently) => {
     const give = (batch: DeliveryItem[]): Promise<ItemResult[]> =>
-      connector.wantsRoster?.(settings) ? open.deliverRoster!(still, batch) : open.deliver(batch);
+      connector.wantsRoster?.(settings)
+        ? session.deliverRoster!(stillOf(store, name, work), batch)
+        : session.deliver(batch);
     const send = async (batch: DeliveryItem[]): Promise<ItemResult[]> => {
       const began = clock.monotonic();
       try {
@@ -135,6 +124,59 @@ async function deliverTo(
       }
     };
     await drain(target, store, work, patience, end, discrepancies, (batch) => patiently(() => send(batch)));
+  });
+}
+
+/**
+ * Has a target that wants the whole roster apply all of it anew, because a person asks. What is queued for it stays so.
+ * Throws what keeps it from happening.
+ */
+export async function remaster(
+  target: TargetConfig,
+  config: Config,
+  store: Store,
+  work: Work,
+  patience: DeliveryPatience = usualPatience,
+): Promise<void> {
+  const lock = await waitForLock(store, `target:${target.name}`, work, target.name);
+  const mine = under(lock, work);
+  try {
+    await withTarget(target, config, mine, patience, (session, patiently) =>
+      patiently(() => session.deliverRoster!(stillOf(store, target.name, mine), [], { remaster: true })),
+    );
+  } finally {
+    await lock.release();
+  }
+}
+
+type Still = <T>(read: (roster: RosterView) => Promise<T>) => Promise<T>;
+
+function stillOf(store: Store, target: string, work: Work): Still {
+  return (read) => withRosterStill(store, target, work, read);
+}
+
+/** A session with a target, and a way to ask it patiently; everything is closed and taken away at the end. */
+async function withTarget<T>(
+  target: TargetConfig,
+  { institution, stateDir }: Config,
+  work: Work,
+  patience: DeliveryPatience,
+  use: (session: TargetSession, patiently: <R>(attempt: () => Promise<R>) => Promise<R>) => Promise<T>,
+): Promise<T> {
+  const { connector, settings, name } = target;
+  const spool = openSpoolDir(stateDir, `outgoing-${name}`);
+  const context = targetContext(target, institution, spool.dir, work);
+  const patiently = <R>(attempt: () => Promise<R>): Promise<R> =>
+    withRetry(patience.batch, work.clock, work.signal, attempt, (error, n) =>
+      work.log.info(
+        { event: 'delivery.retry', target: name, attempt: n, error: failureOf(error) },
+        `${name}: ${error.message}; trying again`,
+      ),
+    );
+  let session: TargetSession | null = null;
+  try {
+    session = await patiently(() => connector.open(settings, context));
+    return await use(session, patiently);
   } finally {
     await session?.close();
     await context.http.close();

@@ -1,4 +1,7 @@
+import { Misconfigured } from '../base/errors.ts';
 import { type AccountFacts, type CourseName, courseKey, type DeliveryItem } from '../connector/target.ts';
+import { remaster } from '../deliver/deliver.ts';
+import { pausedOf } from '../deliver/drain.ts';
 import { withRosterStill } from '../deliver/roster.ts';
 import { personOf } from '../outbox/items.ts';
 import { changeRank } from '../reconcile/model.ts';
@@ -15,9 +18,16 @@ const lotSize = 500;
  * enrolled in, everybody with an active account, and their enrolments. Disabled accounts are left out: of one that the
  * target never had there is nothing to disable. Says how many items that is. Whatever is queued for it already goes first.
  */
-export async function fill(rosterd: Rosterd, name: string): Promise<number> {
-  const { store, work } = rosterd;
-  const { connector, settings } = findTarget(rosterd, name);
+export async function fill(rosterd: Rosterd, name: string): Promise<{ queued: number; remastered: boolean }> {
+  const { config, store, work } = rosterd;
+  const target = findTarget(rosterd, name);
+  const { connector, settings } = target;
+  if (connector.wantsRoster?.(settings)) {
+    if (await pausedOf(store, name))
+      throw new Misconfigured(`${name} is paused`, { remedy: `rosterd queue resume ${name}` });
+    await remaster(target, config, store, work);
+    return { queued: 0, remastered: true };
+  }
   const accepts = connector.accepts(settings);
   const plan = newRunId('fill', work.clock);
   const count = await withRosterStill(store, name, work, async (roster) => {
@@ -78,5 +88,5 @@ export async function fill(rosterd: Rosterd, name: string): Promise<number> {
     return queued;
   });
   work.log.info({ event: 'queue.filled', target: name, items: count }, `${name}: the whole roster is queued`);
-  return count;
+  return { queued: count, remastered: false };
 }

@@ -36,7 +36,7 @@ interface Queue {
   replay(selection: Selection): Promise<Replayed>;
   ack(id: string, said: { status: Acked; answer: string | null; target?: string }): Promise<OutboxItem>;
   pause(target: string, paused: boolean, reason: string | null): Promise<boolean>;
-  fill(target: string): Promise<number>;
+  fill(target: string): Promise<{ queued: number; remastered: boolean }>;
   discrepancies(): Promise<Discrepancy[]>;
   review(account: string, what: { discrepancy?: string | undefined; note: string | null }): Promise<Discrepancy[]>;
   /** Delivers what is queued now; a daemon does by itself. */
@@ -108,7 +108,7 @@ function queueOver(daemon: Daemon): Queue {
       if (paused) return (await daemon.call('pause', { params, body: { reason } })).changed;
       return (await daemon.call('resume', { params })).changed;
     },
-    fill: async (target) => (await daemon.call('fill', { params: { target } })).queued,
+    fill: (target) => daemon.call('fill', { params: { target } }),
     discrepancies: async () => (await daemon.call('discrepancies')).discrepancies,
     review: async (account, what) => (await daemon.call('review', { body: { account, ...what } })).discrepancies,
     deliver: async () => [],
@@ -170,6 +170,10 @@ export function previewQueue(items: readonly string[], options: Options & { targ
     if (!screen.human) for (const request of requests) screen.json(request);
     else if (!requests.length) screen.say('nothing would be sent');
     else for (const request of requests) printRequest(screen, request);
+    const carried = new Set(requests.flatMap((request) => request.items));
+    for (const item of items)
+      if (!carried.has(item))
+        process.stderr.write(`rosterd: no request can be made of ${item}; what is failed says why\n`);
     return exit.done;
   });
 }
@@ -242,11 +246,15 @@ export function pauseQueue(target: string, paused: boolean, options: Options & {
 /** `queue fill TARGET`: the whole roster for one target. */
 export function fillQueue(target: string, options: Options & { deliver: boolean }): Promise<number> {
   return withQueue(options, async (queue, screen) => {
-    const queued = await queue.fill(target);
+    const { queued, remastered } = await queue.fill(target);
     const ends = options.deliver && queued ? await queue.deliver() : [];
-    if (!screen.human) screen.json({ target, queued, deliveries: ends });
+    if (!screen.human) screen.json({ target, queued, remastered, deliveries: ends });
     else {
-      screen.say(`${queued.toLocaleString('en')} items queued for ${target}`);
+      screen.say(
+        remastered
+          ? `${target} has applied the whole roster anew`
+          : `${queued.toLocaleString('en')} items queued for ${target}`,
+      );
       for (const end of ends) screen.say(endLine(end));
     }
     return ends.some((end) => end.error || end.failed) ? exit.failed : exit.done;

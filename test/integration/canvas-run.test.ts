@@ -42,4 +42,11 @@ targets:
     ['imported', 1],
   ]);
   expect(imports[1]!.counts).toMatchObject({ users: 2, enrollments: 2, courses: 0, sections: 0 });
+
+  // a person asks for all of it anew
+  const { stdout } = await promisify(execFile)(process.execPath, [main, 'queue', 'fill', 'canvas', '-c', config]);
+  expect(JSON.parse(stdout)).toMatchObject({ target: 'canvas', queued: 0, remastered: true });
+  const whole = stateOf(stub).imports[2]!;
+  expect([whole.workflow_state, whole.compared_with]).toEqual(['imported', null]);
+  expect(whole.counts).toMatchObject({ users: 60 });
 });

@@ -80,9 +80,9 @@ export function handlersOf(service: Service): Handlers {
       return { target, changed };
     },
     async fill({ params: { target } }) {
-      const queued = await fill(service.rosterd, target);
+      const filled = await fill(service.rosterd, target);
       scheduler.deliverNow('fill');
-      return { target, queued };
+      return { target, ...filled };
     },
     discrepancies: async () => ({ discrepancies: await discrepancies(service.rosterd) }),
     async review({ body: { account, discrepancy, note } }) {

@@ -145,7 +145,14 @@ export const queueEndpoints = {
   fill: {
     ...{ method: 'POST', path: '/v1/targets/:target/fill', summary: 'Queues the whole roster for a target' },
     ...{ params: targetParams, query: none, body: null },
-    answers: json('how many items', z.strictObject({ target: z.string(), queued: count })),
+    answers: json(
+      'how many items',
+      z.strictObject({
+        target: z.string(),
+        queued: count,
+        remastered: z.boolean().describe('the target has applied the whole roster anew'),
+      }),
+    ),
   },
   discrepancies: {
     ...{ method: 'GET', path: '/v1/discrepancies', summary: 'People whose items are held back, and why' },
