@@ -110,7 +110,7 @@ export const settings = z
       .prefault({})
       .describe('request of each change type; one that is given replaces the default one whole'),
     success: success.prefault({}).describe('how an answer is told from a refusal'),
-    giveUpAfter: z
+    silentAnswers: z
       .int()
       .min(1)
       .default(6)

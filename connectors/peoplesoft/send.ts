@@ -101,7 +101,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     const strike = memory.strikes.get(item) ?? { count: 0, before: memory.answered };
     strike.count += 1;
     memory.strikes.set(item, strike);
-    if (strike.count < settings.giveUpAfter || !(await faresWell(strike.before)))
+    if (strike.count < settings.silentAnswers || !(await faresWell(strike.before)))
       return { item, outcome: 'retry', answer: words, ...delayMs };
     memory.strikes.delete(item);
     return {

@@ -169,7 +169,7 @@ test('looking first is refused where it would not see every change', () => {
 describe('a 500 that says nothing', () => {
   test('is tried again, but not for ever: the item fails once the target is seen to answer others', async () => {
     const site = await openSite();
-    const session = await site.open(site.settings({ giveUpAfter: 3 }));
+    const session = await site.open(site.settings({ silentAnswers: 3 }));
     site.stub.setFaults([{ path: '/9500000001', status: 500 }]);
     const poor = [item('account.create', '9500000001')];
     for (const _ of [1, 2])
@@ -186,7 +186,7 @@ describe('a 500 that says nothing', () => {
 
   test('to everybody is the server: nobody fails for it, until others are answered', async () => {
     const site = await openSite();
-    const session = await site.open(site.settings({ giveUpAfter: 2 }));
+    const session = await site.open(site.settings({ silentAnswers: 2 }));
     site.stub.setFaults([{ method: 'POST', status: 500 }]);
     const all = [1, 2, 3, 4, 5].map((n) => item('account.create', `950000000${n}`));
     for (const _ of [1, 2, 3, 4, 5])
@@ -199,7 +199,7 @@ describe('a 500 that says nothing', () => {
 
   test('while the probe is silent too is the server', async () => {
     const site = await openSite();
-    const session = await site.open(site.settings({ giveUpAfter: 1 }));
+    const session = await site.open(site.settings({ silentAnswers: 1 }));
     site.stub.setFaults([{ status: 500 }]);
     expect(await session.deliver([item('account.create', '9500000001')])).toMatchObject([{ outcome: 'retry' }]);
   });

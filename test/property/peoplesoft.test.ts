@@ -112,7 +112,7 @@ async function play(site: Site, given: typeof setting extends fc.Arbitrary<infer
   await site.mode({ async: isAsync, processAfter: given.processAfter });
   const { concurrency } = given;
   // a lie makes an item fail; without one nothing may
-  const make = () => site.settings({ operations, concurrency, giveUpAfter: given.lies ? 3 : 1000 });
+  const make = () => site.settings({ operations, concurrency, silentAnswers: given.lies ? 3 : 1000 });
   let settings = make();
   const told = given.people.map((own, n) => tell(`95000000${10 + n}`, own));
   const queue = told.flatMap(({ items }) => items);

@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { z } from 'zod';
 import { sourceConnectors, targetConnectors } from '../../../connectors/index.ts';
 import { schemaFile, schemaText } from '../../../src/configure/json-schema.ts';
 import { loadConfig } from '../../../src/configure/load.ts';
+import { sourceSchema, targetSchema } from '../../../src/configure/schema.ts';
 
 const registry = { sources: sourceConnectors, targets: targetConnectors };
 const pathOf = (name: string): string => fileURLToPath(new URL(`../../../config/${name}`, import.meta.url));
@@ -44,4 +46,22 @@ describe('config/schemas', () => {
     const current = readFileSync(pathOf(`schemas/${schemaFile}`), 'utf8') === schemaText(registry);
     expect(current, 'config/schemas is not current: run `npm run schemas` and commit what it writes').toBe(true);
   });
+});
+
+it('no connector has a key of its own that every source or target has: it would never get it', () => {
+  const keysOf = (schema: z.ZodType): string[] => {
+    const { properties = {}, anyOf = [] } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
+      properties?: object;
+      anyOf?: { properties?: object }[];
+    };
+    return [properties, ...anyOf.map((one) => one.properties ?? {})].flatMap(Object.keys);
+  };
+  const taken = [
+    ...registry.sources.map(({ kind, settings }) => ({ kind, keys: keysOf(settings), common: sourceSchema.shape })),
+    ...registry.targets.map(({ kind, settings }) => ({ kind, keys: keysOf(settings), common: targetSchema.shape })),
+  ];
+  for (const { keys } of taken) expect(keys.length).toBeGreaterThan(2);
+  expect(
+    taken.flatMap(({ kind, keys, common }) => keys.filter((key) => key in common).map((key) => `${kind}.${key}`)),
+  ).toEqual([]);
 });
