@@ -50,6 +50,11 @@ export const metrics = {
     help: 'age of the oldest item that is not delivered, since its run began; missing when there is none',
     labels: ['target', 'status'],
   },
+  rosterd_target_paused: {
+    type: 'gauge',
+    labels: ['target'],
+    help: '1 while nothing is sent because a person has paused the target',
+  },
   rosterd_schedule_lag_seconds: {
     type: 'gauge',
     help: 'how long after its time the last scheduled run began',
@@ -168,6 +173,7 @@ const fromStore = [
   'rosterd_source_held',
   'rosterd_outbox_items',
   'rosterd_outbox_oldest_seconds',
+  'rosterd_target_paused',
 ] as const satisfies Named<'gauge'>[];
 
 interface Reading {
@@ -198,7 +204,9 @@ async function readStore({ config, store, work }: Rosterd): Promise<Reading[]> {
     add('rosterd_source_blocked', { source }, run?.blocked ?? 0);
   }
   const counts = await store.outbox.counts();
+  const paused = new Set((await store.outbox.pauses()).map(({ target }) => target));
   for (const { name: target } of config.targets) {
+    add('rosterd_target_paused', { target }, paused.has(target) ? 1 : 0);
     const none = { queued: 0, processing: 0, sent: 0, failed: 0 };
     for (const [status, count] of Object.entries(counts[target] ?? none))
       add('rosterd_outbox_items', { target, status }, count);

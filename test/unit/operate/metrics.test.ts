@@ -153,6 +153,7 @@ test('what stands in the store is right after a restart, and ages', async () => 
     ['Science', 'Biology', 'Genetics', 'A', 'B', 'no address', '1', 'id99'],
   ]);
   site.time += 90_000;
+  await site.store.outbox.pause('canvas', { at: new Date(site.time).toISOString(), reason: 'rollover' });
   await site.restart();
   newProcess(site);
   const { value } = await scrape(site);
@@ -167,6 +168,10 @@ test('what stands in the store is right after a restart, and ages', async () => 
   expect(oldest('canvas', 'queued')).toBeCloseTo(90, 0);
   expect(oldest('away', 'queued')).toBeCloseTo((site.time - queuedAt) / 1000, 0);
   expect(oldest('away', 'failed')).toBeUndefined();
+  expect([
+    value('rosterd_target_paused', { target: 'canvas' }),
+    value('rosterd_target_paused', { target: 'away' }),
+  ]).toEqual([1, 0]);
   expect(value('rosterd_source_fresh_seconds', { source: 'sis' })).toBe(90);
   expect(value('rosterd_source_fresh_seconds', { source: 'hr' })).toBeUndefined();
   expect(value('rosterd_source_records', { source: 'sis' })).toBe(61);
