@@ -209,10 +209,10 @@ async function play({ days, ...chosen }: History): Promise<void> {
     await replay(site.rosterd, {});
     await story.deliver();
   }
-  await check(story, days);
+  await check(story, days, chosen.ways.canvas.mode === 'full');
 }
 
-async function check({ site, targets, planned }: Story, days: readonly Day[]): Promise<void> {
+async function check({ site, targets, planned }: Story, days: readonly Day[], full: boolean): Promise<void> {
   const items = await site.store.outbox.list({ limit: 100_000 });
   expect(items.filter(({ status }) => status !== 'sent' && status !== 'superseded')).toEqual([]);
 
@@ -232,7 +232,10 @@ async function check({ site, targets, planned }: Story, days: readonly Day[]): P
     const wanted = [...planned.values()]
       .filter(({ target }) => target === name)
       .flatMap(({ delivery }) => turnsOf(name, delivery));
-    expectWithin(name, targets.turns[name], wanted);
+    // Where a whole roster is ahead of the queue, and differs by more than a threshold, Canvas adds and does not remove:
+    // until its item comes, a person has the old role beside the new one.
+    const turns = targets.turns[name].filter(({ state }) => !(name === 'canvas' && full && state?.includes('+')));
+    expectWithin(name, turns, wanted);
     if (name === 'peoplesoft') expectWithin('a write of peoplesoft', targets.writesOfPeoplesoft(), wanted.map(asWrite));
 
     // a failure is a word of the target that a lie, or too many errors, put into its mouth

@@ -251,8 +251,8 @@ async function lines(values: AsyncIterable<unknown>): Promise<string> {
   return all.join('\n');
 }
 
-/** A stub's records, without its count of requests and its list of imports: a repeat may show there. */
+/** A stub's records, without its count of requests and its lists of imports and writes: a repeat may show there. */
 function received(state: unknown): object {
-  const { requests: _, imports: __, ...records } = state as Record<string, unknown>;
+  const { requests: _, imports: __, effects: ___, ...records } = state as Record<string, unknown>;
   return records;
 }
