@@ -132,6 +132,13 @@ export class ThreeTargets {
   readonly stubs: Record<TargetName, Stub>;
   /** What each target was seen to turn, in order; looked at after every delivery of a batch. */
   readonly turns: Record<TargetName, Turn[]> = { canvas: [], salesforce: [], peoplesoft: [] };
+  /** In which batch of its target an item was first, from 0. */
+  readonly firstTries: Record<TargetName, Map<string, number>> = {
+    canvas: new Map(),
+    salesforce: new Map(),
+    peoplesoft: new Map(),
+  };
+  readonly #batches: Record<TargetName, number> = { canvas: 0, salesforce: 0, peoplesoft: 0 };
   readonly #last: Record<TargetName, Holding> = { canvas: new Map(), salesforce: new Map(), peoplesoft: new Map() };
   readonly #names: ReadonlyMap<string, string>;
   readonly #codes: ReadonlyMap<string, string>;
@@ -194,12 +201,17 @@ export class ThreeTargets {
       ...connector,
       open: async (settings, context) => {
         const session = await connector.open(settings, context);
-        const look = <T>(answer: Promise<T>): Promise<T> => answer.finally(() => this.#look(name));
+        const look = <T>(items: readonly DeliveryItem[], answer: Promise<T>): Promise<T> => {
+          for (const { item } of items)
+            if (!this.firstTries[name].has(item)) this.firstTries[name].set(item, this.#batches[name]);
+          this.#batches[name] += 1;
+          return answer.finally(() => this.#look(name));
+        };
         return {
-          deliver: (items) => look(session.deliver(items)),
+          deliver: (items) => look(items, session.deliver(items)),
           ...(session.deliverRoster && {
             deliverRoster: (...given: Parameters<NonNullable<typeof session.deliverRoster>>) =>
-              look(session.deliverRoster!(...given)),
+              look(given[1], session.deliverRoster!(...given)),
           }),
           close: () => session.close(),
         };
