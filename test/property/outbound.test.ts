@@ -9,7 +9,7 @@ import { subjectOf } from '../../src/outbox/items.ts';
 import { Crash, type CrashPoint, crashingStore } from '../support/crashing-store.ts';
 import { noLimits, Site } from '../support/history.ts';
 import { type MemoryRow, memoryColumns } from '../support/memory-source.ts';
-import { holdingOf, type TargetName, ThreeTargets, type Turn, targetNames, turnsOf } from '../support/three-targets.ts';
+import { holdingOf, ThreeTargets, type Turn, targetNames, turnsOf } from '../support/three-targets.ts';
 
 /**
  * The whole way out, with the three real connectors and the servers that stand for their vendors. Whatever goes wrong on
@@ -270,7 +270,7 @@ function asWrite({ subject, state }: Turn): Turn {
 }
 
 /** What happened to each subject is some of what was planned, each once, in the order of the plans. */
-function expectWithin(who: TargetName | string, happened: readonly Turn[], planned: readonly Turn[]): void {
+function expectWithin(who: string, happened: readonly Turn[], planned: readonly Turn[]): void {
   for (const [subject, own] of Map.groupBy(happened, (one) => one.subject)) {
     const wanted = planned.filter((one) => one.subject === subject).map(({ state }) => state);
     const states = own.map(({ state }) => state).filter((state, n, all) => n === 0 || state !== all[n - 1]);
