@@ -13,8 +13,9 @@ export type Union = { into: DeliveryItem } | 'void' | null;
 export function unite(earlier: DeliveryItem, later: DeliveryItem): Union {
   const [first, second] = [earlier.type, later.type];
   if (first === second && first !== 'account.update') return 'void';
-  // removed and given back: nobody lost anything meanwhile
-  if (first === 'enrolment.remove' && second === 'enrolment.add') return 'void';
+  // removed and given back: nobody lost anything meanwhile; but in another role it is another enrolment, beside the old one
+  if (first === 'enrolment.remove' && second === 'enrolment.add')
+    return earlier.account?.kind === later.account?.kind ? 'void' : null;
   if (first === 'account.disable' && second === 'account.enable') return 'void';
   if (first === 'account.enable' && second === 'account.disable') return 'void';
   if (first === 'course.archive' && second === 'course.create') return 'void';

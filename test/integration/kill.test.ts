@@ -1,9 +1,10 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { WrittenFault } from '../../src/connector/stub.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
 import { expectSame, finish, surviveKills, syncOf, workplace } from '../support/kill-days.ts';
-import { History } from '../support/kill-history.ts';
+import { between, History, type Random, randomBy } from '../support/kill-history.ts';
 import { embedded } from '../support/kill-keeping.ts';
-import { makeSite, picture, type Running, type Site, sourceName, start } from '../support/kill-site.ts';
+import { makeSite, picture, type Running, remains, type Site, sourceName, start } from '../support/kill-site.ts';
 
 /**
  * A kill at any instant is survived: one site is never killed, others are killed again and again, and after every day
@@ -19,6 +20,50 @@ describe('a kill at any instant is survived', () => {
   test(name, { timeout: 400_000 }, async () => {
     await surviveKills(embedded, { seed, kills, victims: 2, people: 150, killsOfOneDay: 25 });
   });
+});
+
+/** What goes wrong at one target until the next kill; slow enough for a signal to come amid a delivery. */
+function troubles(random: Random): WrittenFault[] {
+  const when = random() < 0.5 ? 'before' : 'after';
+  const status = [429, 500, 503][between(random, 0, 2)]!;
+  return [
+    { status, when, share: 0.5, count: between(random, 1, 3), headers: status === 429 ? { 'retry-after': '1' } : {} },
+    { kind: 'reset', when: random() < 0.5 ? 'before' : 'after', share: 0.3, count: between(random, 1, 3) },
+    { kind: 'partial', share: 0.3, count: 1 },
+    { delayMs: 20 },
+  ];
+}
+
+test(`20 kills of deliveries to three targets that fail as well leave what none leaves (ROSTERD_KILL_SEED=${seed})`, {
+  timeout: 400_000,
+}, async () => {
+  const { base, drops, drop } = workplace();
+  const random = randomBy(seed);
+  const history = new History(seed, 80);
+  const [reference, site] = [await makeSite(base, 'reference', drops), await makeSite(base, 'killed', drops)];
+  onTestFinished(async () => void (await Promise.all([reference.close(), site.close()])));
+  const failed = new Set<string>();
+  let [kills, amid] = [0, 0];
+  for (let day = 0; kills < 20 && day < 40; day += 1) {
+    drop(day, history.next());
+    await finish(reference, syncOf(reference.config.open));
+    for (let ofDay = 0; kills < 20 && ofDay < 6; ofDay += 1) {
+      for (const stub of site.stubs) stub.setFaults(troubles(random));
+      const { killed } = await start(site, syncOf(site.config.open), { at: 'told', ms: random() * 2000 }).ended;
+      for (const { kind, requests } of site.stubs)
+        if (requests().some(({ status }) => status === 429 || status === 500 || status === 503)) failed.add(kind);
+      if (!killed) break;
+      kills += 1;
+      if ((await remains(site)).waiting) amid += 1;
+    }
+    for (const stub of site.stubs) stub.setFaults([]);
+    await finish(site, syncOf(site.config.open));
+    await expectSame(site, reference, `after day ${day}`);
+  }
+  process.stderr.write(`${kills} kills, ${amid} amid a delivery, seed ${seed}\n`);
+  expect(kills).toBe(20);
+  expect(amid, 'kills amid a delivery').toBeGreaterThan(5);
+  expect([...failed].sort(), 'targets that failed').toEqual(['canvas', 'peoplesoft', 'salesforce']);
 });
 
 /** A first load big enough that a signal finds it at work. */

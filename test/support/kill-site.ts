@@ -251,8 +251,20 @@ async function lines(values: AsyncIterable<unknown>): Promise<string> {
   return all.join('\n');
 }
 
-/** A stub's records, without its count of requests and its list of imports: a repeat may show there. */
+/**
+ * A stub's records, without its count of requests and its list of imports: a repeat may show there. Of writes that it lists
+ * (`account words…`), those of each subject in order, one for the same one again.
+ */
 function received(state: unknown): object {
-  const { requests: _, imports: __, ...records } = state as Record<string, unknown>;
-  return records;
+  const { requests: _, imports: __, effects, ...records } = state as Record<string, unknown>;
+  if (!Array.isArray(effects)) return records;
+  const writes: Record<string, string[]> = {};
+  for (const effect of effects as string[]) {
+    const [account, what, course] = effect.split(' ');
+    const subject = what === 'ADD' || what === 'REMOVE' ? `${account} ${course}` : account!;
+    const own = writes[subject] ?? [];
+    writes[subject] = own;
+    if (own.at(-1) !== effect) own.push(effect);
+  }
+  return { ...records, writes };
 }

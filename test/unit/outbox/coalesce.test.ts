@@ -59,6 +59,11 @@ test('what was taken and given back is never taken', () => {
   expect(unite(item('account.enable'), item('account.disable'))).toBe('void');
 });
 
+test('what was taken in one role and is given in another is taken: the new role would not replace the old one', () => {
+  const back = item('enrolment.add', { account: facts({ kind: 'staff' }) });
+  expect(unite(item('enrolment.remove'), back)).toBeNull();
+});
+
 test('nothing is taken before it was planned, nor from somebody whom the target never met', () => {
   for (const [first, second] of [
     ['account.create', 'account.disable'],
