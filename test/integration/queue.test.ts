@@ -108,7 +108,8 @@ const ways: Way[] = ['on the store', 'through a daemon'];
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const idsOf = (items: readonly Json[]): string[] => items.map(({ item }) => item);
 
-describe.each(ways)('%s', (way) => {
+// some dozens of processes, on a machine that may have others to start
+describe.each(ways)('%s', { timeout: 300_000 }, (way) => {
   test('pause outlives the process, list and show tell, a preview is what is sent', async () => {
     const site = await QueueSite.open(way);
     expect(await site.queue('pause', 'crm', '--reason', 'rollover')).toEqual({
