@@ -1,24 +1,20 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makePushKey } from '../../src/connector/push-key.ts';
 import type { Stub } from '../../src/connector/stub.ts';
 import { startStubs } from '../../src/daemon.ts';
 import { contractFiles } from '../../src/operate/integration/openapi.ts';
 import { version } from '../../src/operate/version.ts';
-import { Contract, validator } from '../support/contract.ts';
-import { askSocket, DaemonSite, type Process, type Told } from '../support/daemon-site.ts';
-import { freePort } from '../support/free-port.ts';
+import { validator } from '../support/contract.ts';
+import type { Told } from '../support/daemon-site.ts';
+import { Api, type Caller, document, headersOf, prefix, written } from '../support/integration-api.ts';
 
 /** What the integration API answers is what its contract files say, endpoint by endpoint, on a real daemon. */
 
 // biome-ignore lint/suspicious/noExplicitAny: a document is what the validator says that it is
 type Json = any;
-
-const written = (file: string): string => readFileSync(join(import.meta.dirname, '../../config/schemas', file), 'utf8');
-const document = JSON.parse(written('integration.openapi.json')) as Json;
-const prefix = '/api/v1/integration';
 
 describe('the contract files', () => {
   test.each(Object.entries(contractFiles(version)))('%s is the one that npm run schemas writes', (file, text) => {
@@ -41,126 +37,6 @@ describe('the contract files', () => {
     expect(check({}), 'nothing is no item').toBe(false);
   });
 });
-
-/** A key of the configuration with its secret. */
-interface Caller {
-  key: string;
-  secret: string;
-}
-
-const headersOf = ({ key, secret }: Caller, family = 'Rosterd'): Record<string, string> => ({
-  [`X-${family}-API-Key`]: key,
-  [`X-${family}-API-Secret`]: secret,
-});
-
-/** A daemon with one target, `crm`, and three callers: one that may write, one that reads, one of two requests an hour. */
-class Api {
-  readonly contract = new Contract(document);
-  readonly texts: string[] = [];
-  readonly writer: Caller;
-  readonly reader: Caller = { key: 'reader', secret: '' };
-  readonly hasty: Caller = { key: 'hasty', secret: '' };
-  readonly site: DaemonSite;
-  readonly url: string;
-  daemon!: Process;
-
-  private constructor(site: DaemonSite, url: string, writer: Caller) {
-    this.site = site;
-    this.url = url;
-    this.writer = writer;
-  }
-
-  static async start(crm: string): Promise<Api> {
-    const port = await freePort();
-    const made = { reader: makePushKey(), hasty: makePushKey() };
-    const site = new DaemonSite({
-      top: `listen: { port: ${port} }
-guards: { removals: { percent: 10, atLeast: 1 } }
-integration:
-  keys:
-    - { key: reader, secret: { sha256: ${made.reader.sha256} }, tenant: north, rate: { requests: 1000 } }
-    - { key: hasty, secret: { sha256: ${made.hasty.sha256} }, rate: { requests: 2, per: 1h } }
-    - WRITER
-targets:
-  crm: { kind: salesforce, url: '${crm}', clientId: c, clientSecret: { file: ./secret } }`,
-    });
-    writeFileSync(join(site.directory, 'secret'), 'stub');
-    // as whoever operates it does it
-    const command = site.spawn('integration-key', 'registrar', '--write', '--json');
-    const { key, secret, sha256, may } = JSON.parse(await command.stdout);
-    expect(may).toEqual(['read', 'write']);
-    const line = `{ key: ${key}, secret: { sha256: ${sha256} }, may: [${may}], rate: { requests: 1000 } }`;
-    site.rewrite((yaml) => yaml.replace('WRITER', line));
-    const api = new Api(site, `http://127.0.0.1:${port}`, { key, secret });
-    api.reader.secret = made.reader.key;
-    api.hasty.secret = made.hasty.key;
-    api.daemon = await site.start();
-    return api;
-  }
-
-  /** A request with nothing of ours between. */
-  async raw(method: string, path: string, headers: Record<string, string>, body?: string): Promise<Told> {
-    const response = await fetch(this.url + path, { method, headers, ...(body === undefined ? {} : { body }) });
-    const text = await response.text();
-    this.texts.push(text, JSON.stringify([...response.headers]));
-    return {
-      ...{ status: response.status, headers: Object.fromEntries(response.headers), text },
-      json: text ? JSON.parse(text) : null,
-    };
-  }
-
-  /** The same, of a caller; held against the document. `path` is one of the document, with `:id` for an id. */
-  async ask(
-    status: number,
-    method: string,
-    path: string,
-    { caller = this.writer, body, id }: { caller?: Caller; body?: unknown; id?: string } = {},
-  ): Promise<Json> {
-    const answer = await this.raw(
-      method,
-      prefix + path.replace(':id', encodeURIComponent(id ?? '')),
-      { ...headersOf(caller), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      body === undefined || typeof body === 'string' ? (body as string | undefined) : JSON.stringify(body),
-    );
-    expect(answer.status, answer.text).toBe(status);
-    this.contract.holds(method, prefix + path.replace(/\?.*/, '').replace(':id', '{submissionId}'), answer);
-    return answer.json;
-  }
-
-  get(path: string, status = 200, id?: string): Promise<Json> {
-    return this.ask(status, 'GET', path, id === undefined ? {} : { id });
-  }
-
-  send(path: string, body: unknown, status = 200): Promise<Json> {
-    return this.ask(status, 'POST', path, { body });
-  }
-
-  list(query: string): Promise<Json[]> {
-    return this.get(`/sync/queue?${query}`).then(({ data }) => data);
-  }
-
-  /** Every page of the queue. */
-  async pages(query: string): Promise<Json[]> {
-    const all: Json[] = [];
-    for (let after = ''; ; ) {
-      const { data, next } = await this.get(`/sync/queue?${query}${after && `&after=${encodeURIComponent(after)}`}`);
-      all.push(...data);
-      if (next === null) return all;
-      after = next;
-    }
-  }
-
-  /** A request at the control socket, which has to go well. */
-  async control(path: string, body?: unknown): Promise<Json> {
-    const answer = await askSocket(this.site.socket, body === undefined ? 'GET' : 'POST', path, body);
-    expect(answer.status, answer.text).toBe(200);
-    return answer.json;
-  }
-
-  async run(): Promise<void> {
-    await this.control('/v1/run', { sources: ['sis'], wait: true });
-  }
-}
 
 describe('the API', () => {
   let stubs: Stub[];
@@ -190,7 +66,7 @@ describe('the API', () => {
     expect(api.daemon.log('integration.bug', 'push.bug')).toEqual([]);
     expect(api.daemon.log('integration.decided').map(({ key }) => key)).toContain('registrar');
     await keysAreThoseInForce(api);
-    expect(await api.daemon.stop()).toBe(0);
+    await endIsOrderly(api);
     for (const { secret } of [api.writer, api.reader, api.hasty])
       for (const text of [...api.texts, api.daemon.stderr]) expect(text.includes(secret)).toBe(false);
     // ids of submissions have account numbers in them
@@ -383,7 +259,41 @@ async function keysAreThoseInForce(api: Api): Promise<void> {
   expect([await asks(api.reader), await asks({ ...api.reader, key: 'another' }), await asks(api.writer)]).toEqual([
     ...[401, 200, 200],
   ]);
-  api.site.rewrite((yaml) => yaml.replace(/^integration:\n(?: .*\n)+/m, ''));
+  let before = '';
+  api.site.rewrite((yaml) => {
+    before = yaml;
+    return yaml.replace(/^integration:\n(?: .*\n)+/m, '');
+  });
   await api.control('/v1/reload', {});
   expect(await asks(api.writer)).toBe(404);
+  api.site.rewrite(() => before);
+  await api.control('/v1/reload', {});
+  expect(await asks(api.writer)).toBe(200);
+}
+
+/** The end waits for a request in hand, whose answer has its effect; everybody else is told to come back. */
+async function endIsOrderly(api: Api): Promise<void> {
+  const [{ submissionId }] = await api.list('status=queued&limit=1');
+  const body = JSON.stringify({ submissionId, status: 'processing' });
+  const headers = {
+    ...{ ...headersOf(api.writer), 'content-type': 'application/json' },
+    ...{ 'content-length': body.length, expect: '100-continue' },
+  };
+  const slow = request(`${api.url}${prefix}/sync/ack`, { method: 'POST', headers });
+  const answered = once(slow, 'response') as Promise<[IncomingMessage]>;
+  slow.write(body.slice(0, 10));
+  // its head is there; what comes after it is taken in hand after it
+  await once(slow, 'continue');
+  await api.get('');
+  const ended = api.daemon.stop();
+  const turnedAway = async (): Promise<Told> => api.raw('GET', prefix, headersOf(api.writer));
+  await expect.poll(async () => (await turnedAway()).status, { timeout: 10_000 }).toBe(503);
+  const told = await turnedAway();
+  api.contract.holds('get', prefix, told);
+  expect(Number(told.headers['retry-after'])).toBeGreaterThan(0);
+  slow.end(body.slice(10));
+  const [response] = await answered;
+  const answer = JSON.parse(await text(response));
+  expect([response.statusCode, answer]).toMatchObject([200, { changed: true, data: { status: 'processing' } }]);
+  expect(await ended).toBe(0);
 }
