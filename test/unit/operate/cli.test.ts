@@ -95,13 +95,36 @@ const commands: Record<string, string[]> = {
   show: ['-c, --config <file>', '<run>', '--json'],
   approve: ['-c, --config <file>', '<run>', '--digest <digest>', '--json'],
   reject: ['-c, --config <file>', '<run>', '--json'],
+  'push-key': ['--json'],
+  'integration-key': ['<name>', '--write', '--json'],
+  'migrate-store': ['-c, --config <file>', '--from <file>', '--json'],
 };
+
+/** The same of the commands below `queue`. */
+const queueCommands: Record<string, string[]> = {
+  list: ['--target <name>', '--status <status>', '--run <run>', '--person <account>', '--limit <n>'],
+  show: ['<item>'],
+  preview: ['[item...]', '--target <name>'],
+  replay: ['[item...]', '--person <account>', '--run <run>', '--target <name>', '--failed', '--no-deliver'],
+  ack: ['<item>', '<status>', '--answer <text>', '--target <name>'],
+  pause: ['<target>', '--reason <text>'],
+  resume: ['<target>'],
+  fill: ['<target>', '--no-deliver'],
+  discrepancies: [],
+  review: ['<account>', '--discrepancy <digest>', '--note <text>'],
+};
+
+/** Commands that a help text lists. */
+const namedIn = (help: string): string[] =>
+  [...help.matchAll(/^ {2}([a-z-]+)(?: \[options\])?(?: |$)/gm)]
+    .map((match) => match[1]!)
+    .filter((name) => name !== 'help' && !name.startsWith('-'))
+    .sort();
 
 describe('help', () => {
   test('names every command, and none that is not looked at here', async () => {
     const { status, stdout, stderr } = await rosterd('--help');
-    const named = [...stdout.matchAll(/^ {2}([a-z]+)(?: \[options\])?(?: |$)/gm)].map((match) => match[1]!);
-    expect(named.filter((name) => name !== 'help').sort()).toEqual(Object.keys(commands).sort());
+    expect(namedIn(stdout)).toEqual([...Object.keys(commands), 'queue'].sort());
     expect(stdout).toContain('0 done, 1 something failed, 2 usage or configuration, 3 something is held');
     expect([status, stderr]).toEqual([0, '']);
   });
@@ -110,6 +133,19 @@ describe('help', () => {
     const { status, stdout, stderr } = await rosterd(name, '--help');
     expect(stdout).toContain(`rosterd ${name}`);
     for (const option of options) expect(stdout).toContain(option);
+    expect([status, stderr]).toEqual([0, '']);
+  });
+
+  test('queue --help names every command below it, and none that is not looked at here', async () => {
+    const { status, stdout, stderr } = await rosterd('queue', '--help');
+    expect(namedIn(stdout)).toEqual(Object.keys(queueCommands).sort());
+    expect([status, stderr]).toEqual([0, '']);
+  });
+
+  test.each(Object.entries(queueCommands))('queue %s --help names what it takes', async (name, options) => {
+    const { status, stdout, stderr } = await rosterd('queue', name, '--help');
+    expect(stdout).toContain(`rosterd queue ${name}`);
+    for (const option of ['-c, --config <file>', ...options, '--json']) expect(stdout).toContain(option);
     expect([status, stderr]).toEqual([0, '']);
   });
 });
@@ -126,6 +162,11 @@ describe('usage errors end with 2, say what is wrong on standard error, and prin
     [['approve', '-c', 'x.yaml', 'r1'], /required option '--digest <digest>'/],
     [['export', '-c', 'x.yaml', 'people'], /Allowed choices are accounts, enrolments, courses/],
     [['runs', '-c', 'x.yaml', '--limit', '0'], /whole number from 1/],
+    [['queue', 'lst', '-c', 'x.yaml'], /unknown command 'lst'[\s\S]*Did you mean list/],
+    [['queue', 'list', '-c', 'x.yaml', '--status', 'lost'], /Allowed choices are queued, processing, sent/],
+    [['queue', 'ack', '-c', 'x.yaml', 'item'], /missing required argument 'status'/],
+    [['integration-key'], /missing required argument 'name'/],
+    [['integration-key', 'Registrar Office'], /name of a key has small letters, digits and "-"/],
     [['stubs', '--canvas-port', '65536'], /port is a number from 0 to 65535/],
     [[], /Usage: rosterd/],
   ])('rosterd %j', async (args, message) => {
