@@ -7,7 +7,7 @@ import { deliveryItems, secretVariable } from './deliver-cases.ts';
 /**
  * The least that anybody needs to bring a target the same items: a loop over undici that sends the very same bodies, made
  * beforehand, with the same requests side by side and the same looks at jobs and imports; it reads answers, and draws no
- * conclusions. Prints seconds and the number of requests. Usage: deliver-bare.ts CONFIG ITEMS CONCURRENCY
+ * conclusions. Prints seconds. Usage: deliver-bare.ts CONFIG ITEMS CONCURRENCY
  */
 const [, , file = '', count = '', concurrency = ''] = process.argv;
 const { targets, institution } = readConfig(file);
@@ -23,7 +23,6 @@ const requests = Array.from({ length: Math.ceil(items.length / size) }, (_, at) 
 items.length = 0;
 
 const dispatcher = new Agent();
-let sent = 0;
 interface Sent {
   method: string;
   url: string;
@@ -31,7 +30,6 @@ interface Sent {
   body?: Uint8Array | string | null;
 }
 async function send({ method, url, headers = {}, body = null }: Sent): Promise<string> {
-  sent += 1;
   const answer = await request(url, { method: method as 'GET', headers, body, dispatcher });
   const text = await answer.body.text();
   if (answer.statusCode > 299) throw new Error(`${method} ${url}: ${answer.statusCode} ${text.slice(0, 500)}`);
@@ -49,15 +47,22 @@ async function logIn(): Promise<string> {
   return `Bearer ${(JSON.parse(text) as { access_token: string }).access_token}`;
 }
 
-/** Looks until it says one of these; the pause grows as the connector's does. */
-async function watch(address: string, authorization: string, pauses: number, ended: RegExp): Promise<void> {
-  for (let pause = pauses; ; pause = Math.min(pause * 1.5, pollEvery * 15)) {
-    if (connector.kind === 'canvas') await wait(pause);
+const { bulk, pollEvery = bulk?.pollEvery ?? 0 } = settings as {
+  pollEvery?: number;
+  bulk?: { pollEvery: number } | null;
+};
+/** Looks until it says this, at the connector's times: of an import the first look comes after a pause, and sooner. */
+async function watch(address: string, authorization: string, ended: RegExp): Promise<void> {
+  const canvas = connector.kind === 'canvas';
+  let pause = canvas ? pollEvery / 8 : pollEvery;
+  for (let looks = 0; ; looks += 1) {
+    if (canvas || looks > 0) {
+      await wait(pause);
+      pause = Math.min(pause * 1.5, pollEvery * 15);
+    }
     if (ended.test(await send({ method: 'GET', url: address, headers: { authorization } }))) return;
-    if (connector.kind === 'salesforce') await wait(pause);
   }
 }
-const { pollEvery = 0, bulk } = settings as { pollEvery?: number; bulk?: { pollEvery: number } | null };
 
 const began = performance.now();
 const authorization = await logIn();
@@ -69,21 +74,16 @@ await limit.map(requests, async (one) => {
   if (connector.kind === 'canvas') {
     const { id } = JSON.parse(text) as { id: number };
     const imports = new URL(address);
-    await watch(
-      `${imports.origin}${imports.pathname}/${id}`,
-      authorization,
-      pollEvery / 8,
-      /"workflow_state":"imported/,
-    );
+    await watch(`${imports.origin}${imports.pathname}/${id}`, authorization, /"workflow_state":"imported/);
   }
   if (!bulk) return;
   if (address.endsWith('/jobs/ingest')) job = (JSON.parse(text) as { id: string }).id;
   if (one.method !== 'PATCH') return;
-  await watch(address, authorization, bulk.pollEvery, /"state":"JobComplete"/);
+  await watch(address, authorization, /"state":"JobComplete"/);
   for (const set of ['successfulResults', 'failedResults', 'unprocessedrecords'])
     await send({ method: 'GET', url: `${address}/${set}`, headers: { authorization } });
   await send({ method: 'DELETE', url: address, headers: { authorization } });
 });
 const seconds = (performance.now() - began) / 1000;
 await dispatcher.close();
-process.stdout.write(JSON.stringify({ seconds, sent }));
+process.stdout.write(JSON.stringify({ seconds }));
