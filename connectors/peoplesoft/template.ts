@@ -112,10 +112,22 @@ export function valuesOf(item: DeliveryItem, node: string, today = '{today}'): V
   };
 }
 
+/** By time zone: to make one takes longer than all the rest of a request. */
+const calendars = new Map<string, Intl.DateTimeFormat>();
+
+function calendarOf(timeZone: string): Intl.DateTimeFormat {
+  let calendar = calendars.get(timeZone);
+  if (!calendar) {
+    const options = { timeZone, year: 'numeric', month: '2-digit', day: '2-digit', calendar: 'gregory' } as const;
+    calendar = new Intl.DateTimeFormat('en-US', options);
+    calendars.set(timeZone, calendar);
+  }
+  return calendar;
+}
+
 /** Today where the site is, by a pattern of `yyyy`, `MM` and `dd`. */
 export function todayOf(now: Date, { timeZone, format }: { timeZone: string; format: string }): string {
-  const options = { timeZone, year: 'numeric', month: '2-digit', day: '2-digit', calendar: 'gregory' } as const;
-  const parts = new Intl.DateTimeFormat('en-US', options).formatToParts(now);
+  const parts = calendarOf(timeZone).formatToParts(now);
   const part = (type: Intl.DateTimeFormatPartTypes): string => parts.find((one) => one.type === type)!.value;
   return format.replace('yyyy', part('year')).replace('MM', part('month')).replace('dd', part('day'));
 }

@@ -45,8 +45,8 @@ export async function thrice<T>(work: () => Promise<T>): Promise<T[]> {
   return [await work(), await work(), await work()];
 }
 
-/** A configuration with one source and no target. `store` is what stands behind `store:`. */
-export function configText(stateDir: string, drop: string, store = '{ kind: embedded }'): string {
+/** A configuration with one source. `store` and `targets` are what stands behind `store:` and `targets:`. */
+export function configText(stateDir: string, drop: string, store = '{ kind: embedded }', targets = '{}'): string {
   return `version: 1
 institution: bench
 stateDir: ${stateDir}
@@ -59,7 +59,7 @@ sources:
     files: '*.csv'
     settle: 0s
     format: unitu
-targets: {}
+targets: ${targets}
 `;
 }
 

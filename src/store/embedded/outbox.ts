@@ -6,8 +6,13 @@ import { type Database, parse, type Row } from './database.ts';
 /** Answers that an item keeps. */
 const mostAnswers = 20;
 
+/** Items of a page that are remembered. */
+const mostRead = 1000;
+
 /** The queue between roster and targets. An item's number in the table is its place in the order. */
 export function outbox(db: Database): Outbox {
+  /** By target, the end of the last page: most of it is in the next page too, where the same text is not parsed again. */
+  const read = new Map<string, Map<number, { body: string; item: DeliveryItem }>>();
   return {
     async recover(target) {
       return db.run(
@@ -17,18 +22,22 @@ export function outbox(db: Database): Outbox {
     },
 
     async queued(target, after, limit) {
-      return db
+      const before = read.get(target);
+      const page = db
         .all(
           `SELECT seq, body, attempts FROM outbox WHERE target = ? AND status = 'queued' AND seq > ? ORDER BY seq LIMIT ?`,
           target,
           after,
           limit,
         )
-        .map((row) => ({
-          seq: Number(row['seq']),
-          item: parse<DeliveryItem>(row['body']),
-          attempts: Number(row['attempts']),
-        }));
+        .map((row) => {
+          const [seq, body] = [Number(row['seq']), row['body'] as string];
+          const known = before?.get(seq);
+          const item = known?.body === body ? known.item : parse<DeliveryItem>(body);
+          return { seq, body, item, attempts: Number(row['attempts']) };
+        });
+      read.set(target, new Map(page.slice(-mostRead).map(({ seq, body, item }) => [seq, { body, item }])));
+      return page.map(({ seq, item, attempts }) => ({ seq, item, attempts }));
     },
 
     async processing(target, items) {
