@@ -15,6 +15,8 @@ export interface Effect {
   item: string;
   person: string;
   subject: string;
+  /** False: the answer was lost, and what the target said to the same item later may be another one. */
+  told: boolean;
 }
 
 /**
@@ -50,6 +52,7 @@ export class StrictTarget {
   #deliver(items: readonly DeliveryItem[]): ItemResult[] {
     const fault = this.faults.shift();
     if (fault?.fault === 'away' && fault.when === 'before') throw new Unavailable('away');
+    const before = this.effects.length;
     const refused = new Set<string>();
     const results = items.map((item, at): ItemResult => {
       if (fault && fault.fault !== 'away' && (at + 1) % fault.nth === 0) {
@@ -62,7 +65,10 @@ export class StrictTarget {
       if (!refused.has(item.account!.account)) this.refusals.push(`${item.item}: ${refusal}`);
       return { item: item.item, outcome: 'failed', answer: refusal };
     });
-    if (fault?.fault === 'away') throw new Unavailable('the answer was lost');
+    if (fault?.fault === 'away') {
+      for (const effect of this.effects.slice(before)) effect.told = false;
+      throw new Unavailable('the answer was lost');
+    }
     return results;
   }
 
@@ -71,7 +77,7 @@ export class StrictTarget {
     const number = account.account;
     const known = this.people.get(number);
     const effect = (subject: string): void => {
-      this.effects.push({ item, person: number, subject });
+      this.effects.push({ item, person: number, subject, told: true });
     };
     if (course) {
       if (!known) return 'there is no such person';
