@@ -241,3 +241,16 @@ test('the whole roster can be queued for a target: courses, then people, then en
     'ann enrolment.add C2',
   ]);
 });
+
+test('what stood behind a failed creation is not sent over what came after it', async () => {
+  const { site, told, answers, deliver } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob')]);
+  answers.of = refuse('ann account.create', 'ann enrolment.add C1');
+  await deliver();
+  answers.of = () => ({});
+  // mended by a correction, and out of the course meanwhile
+  await site.run('sis', [row('ann', { name: 'Ann', course: 'C2' }), row('bob')]);
+  await deliver();
+  expect(told).toContain('Ann account.create');
+  expect(told.lastIndexOf('ann enrolment.add C1')).toBeLessThanOrEqual(told.lastIndexOf('Ann enrolment.remove C1'));
+});
