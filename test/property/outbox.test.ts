@@ -14,7 +14,7 @@ import { type Fault, StrictTarget } from '../support/strict-target.ts';
  * met, and nothing but a fault may make it refuse.
  */
 
-const numRuns = Number(process.env['ROSTERD_PROPERTY_RUNS'] ?? 150);
+const numRuns = Number(process.env['ROSTERD_PROPERTY_RUNS'] ?? 80);
 const patience = {
   batch: { retries: 1, firstWaitMs: 1_000, longestWaitMs: 60_000 },
   itemAttempts: 2,
