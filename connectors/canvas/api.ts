@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import type { Clock } from '../../src/base/clock.ts';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
-import { scrub } from '../../src/base/redact.ts';
+import { parsedJson } from '../../src/base/json.ts';
+import { excerpt } from '../../src/base/redact.ts';
 import type { Secret } from '../../src/base/secret.ts';
 import { type Http, type HttpAnswer, type HttpRequest, retryAfterMs } from '../../src/connector/http.ts';
 
@@ -93,29 +94,19 @@ function delay(answer: HttpAnswer, now: Date): { delayMs?: number } {
 
 /** A body that is no JSON of the wanted shape comes from a proxy or a maintenance page, not from the API. */
 function read<T>(wanted: z.ZodType<T>, answer: HttpAnswer, request: HttpRequest): T {
-  const parsed = wanted.safeParse(parseJson(answer.text));
+  const parsed = wanted.safeParse(parsedJson(answer.text));
   if (parsed.success) return parsed.data;
   const what = `${request.method} ${request.path.split('?')[0]}`;
   throw new Unavailable(`${what}: the answer is not what Canvas sends: ${words(answer.text)}`);
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Canvas words its errors in several shapes: `errors` of texts or objects, `message`, `error_message`, `error`. */
 function words(text: string): string {
-  const body = parseJson(text) as Record<string, unknown> | null | undefined;
+  const body = parsedJson(text) as Record<string, unknown> | null | undefined;
   const listed = Array.isArray(body?.['errors']) ? body['errors'] : [body?.['error_message'], body?.['message']];
   const found = [...listed, body?.['error']]
     .map((entry) => (typeof entry === 'string' ? entry : (entry as { message?: unknown } | null | undefined)?.message))
     .filter((entry) => typeof entry === 'string');
   const said = found.length > 0 ? found.join('; ') : text;
-  // before it is cut: half a secret would be known by nobody
-  const line = scrub(said).replace(/\s+/g, ' ').trim();
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
+  return excerpt(said, 300);
 }

@@ -1,4 +1,4 @@
-import { scrub } from '../../src/base/redact.ts';
+import { excerpt } from '../../src/base/redact.ts';
 import type { HttpAnswer } from '../../src/connector/http.ts';
 import type { PeoplesoftSettings } from './schema.ts';
 import { readXml } from './xml.ts';
@@ -208,11 +208,7 @@ function plain(text: string): string {
   return shorten(decode(visible));
 }
 
-function shorten(text: string): string {
-  // before it is cut: half a secret would be known by nobody
-  const line = scrub(text).replace(/\s+/g, ' ').trim();
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
-}
+const shorten = (text: string): string => excerpt(text, 300);
 
 const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
+import { parsedJson } from '../../src/base/json.ts';
 import { hideSecret } from '../../src/base/redact.ts';
 import { openHttp, retryAfterMs } from '../../src/connector/http.ts';
 import type { TargetContext } from '../../src/connector/target.ts';
@@ -75,7 +76,7 @@ function openTokens(auth: Client, { clock, signal }: TargetContext): Login {
     }
     if (status === 404 || (status >= 300 && status < 400))
       throw new Misconfigured(what, { remedy: 'correct auth.tokenUrl' });
-    const answer = tokenAnswer.safeParse(jsonOf(text));
+    const answer = tokenAnswer.safeParse(parsedJson(text));
     if (status !== 200 || !answer.success)
       throw new Denied(status === 200 ? `${what} without a bearer token` : what, {
         remedy: 'check clientId, clientSecret, scope and audience',
@@ -109,12 +110,4 @@ function openTokens(auth: Client, { clock, signal }: TargetContext): Login {
     },
     close: () => http.close(),
   };
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

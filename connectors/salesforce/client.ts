@@ -1,7 +1,8 @@
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
+import { parsedJson } from '../../src/base/json.ts';
 import type { HttpAnswer, HttpRequest } from '../../src/connector/http.ts';
 import type { PreviewedRequest, TargetContext } from '../../src/connector/target.ts';
-import { answerDelay, excerpt, parseJson } from './answer.ts';
+import { answerDelay, excerpt } from './answer.ts';
 import { requestSession, type Session } from './login.ts';
 import type { SalesforceSettings } from './schema.ts';
 import { apiErrors } from './wire.ts';
@@ -124,7 +125,7 @@ export function openClient(settings: SalesforceSettings, context: TargetContext)
       let answer = await send(used);
       if (answer.status === 401 && !lastingRefusal.test(answer.text)) answer = await send(renew(used));
       watchUsage(answer);
-      const json = parseJson(answer.text);
+      const json = parsedJson(answer.text);
       if (answer.status < 200 || answer.status > 299) throw refused(answer, json, what);
       if (json === undefined && answer.text !== '')
         throw new Unavailable(

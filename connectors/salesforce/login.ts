@@ -1,9 +1,10 @@
 import { createPrivateKey, randomUUID, sign } from 'node:crypto';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
+import { parsedJson } from '../../src/base/json.ts';
 import { hideSecret } from '../../src/base/redact.ts';
 import type { HttpAnswer } from '../../src/connector/http.ts';
 import type { TargetContext } from '../../src/connector/target.ts';
-import { answerDelay, excerpt, parseJson } from './answer.ts';
+import { answerDelay, excerpt } from './answer.ts';
 import type { SalesforceSettings } from './schema.ts';
 import { tokenAnswer, tokenRefusal } from './wire.ts';
 
@@ -32,7 +33,7 @@ export async function requestSession(
     headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
     body: new URLSearchParams(grantOf(settings, clock.now())).toString(),
   });
-  const json = parseJson(answer.text);
+  const json = parsedJson(answer.text);
   const token = tokenAnswer.safeParse(json);
   if (answer.status !== 200 || !token.success) throw loginError(settings, answer, json, clock.now());
   const instance = new URL(token.data.instance_url).origin;

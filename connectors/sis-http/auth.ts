@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/base/clock.ts';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
+import { parsedJson } from '../../src/base/json.ts';
 import { hideSecret } from '../../src/base/redact.ts';
 import { type Http, openHttp, type Route, retryAfterMs } from '../../src/connector/http.ts';
 import { signed } from './oauth1.ts';
@@ -100,7 +101,7 @@ function openTokens(settings: AuthSettings & { kind: 'oauth2' }, clock: Clock, h
       headers,
       body: form.toString(),
     });
-    const answer = tokenAnswer.safeParse(jsonOf(text));
+    const answer = tokenAnswer.safeParse(parsedJson(text));
     if (status === 200 && answer.success) {
       const { access_token, expires_in } = answer.data;
       const endsAt =
@@ -137,12 +138,4 @@ function openTokens(settings: AuthSettings & { kind: 'oauth2' }, clock: Clock, h
     },
     close: () => http.close(),
   };
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@ import { copyFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
+import { parsedJson } from '../base/json.ts';
 import { copyKept, keepFile, keepNothing } from './keep.ts';
 import type { SourceContext } from './source.ts';
 import type { Spooled } from './spool.ts';
@@ -30,7 +31,7 @@ export async function keptRows<T>(
     if (size < lineBytes) return null;
     const end = Buffer.alloc(lineBytes);
     await handle.read(end, 0, lineBytes, size - lineBytes);
-    const line = lastLine.safeParse(jsonOf(end.toString('utf8')));
+    const line = lastLine.safeParse(parsedJson(end.toString('utf8')));
     const known = facts.safeParse(line.data?.facts);
     if (!line.success || !known.success || line.data.bytes !== size - lineBytes) return null;
     await handle.truncate(size - lineBytes);
@@ -62,12 +63,4 @@ export async function keepRows(
     await handle.close();
   }
   await keepFile(context, copy, content, suffix);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import type { DeliveryItem } from '../connector/target.ts';
-import { renewed, unite } from '../outbox/coalesce.ts';
+import { sendAgain } from '../outbox/again.ts';
+import { unite } from '../outbox/coalesce.ts';
 import type { Discrepancy } from '../outbox/discrepancies.ts';
 import { personOf, subjectOf } from '../outbox/items.ts';
 import type { Merge, OutboxItem, Settlement, Store } from '../store/port.ts';
@@ -169,27 +170,7 @@ export async function release(
     if (!page.length) return released;
     const free: OutboxItem[] = [];
     for (const item of page) if (await isGone(item)) free.push(item);
-    released += await sendAgain(store, target, free);
+    released += (await sendAgain(store, free)).queued.length;
     after = page.at(-1)!.seq;
   }
-}
-
-/** Queues these again; what has had a newer state of its subject since is superseded by that, and not sent over it. */
-async function sendAgain(store: Store, target: string, items: readonly OutboxItem[]): Promise<number> {
-  if (!items.length) return 0;
-  const people = [...new Set(items.map(({ person }) => person))];
-  const all = await store.outbox.list({ target, people, limit: many });
-  const theirs = Map.groupBy(all, ({ delivery }) => subjectOf(delivery));
-  const again: { item: string; delivery: DeliveryItem }[] = [];
-  const voids: { item: string; because: string }[] = [];
-  for (const { item, seq, delivery } of items) {
-    const later = (theirs.get(subjectOf(delivery)) ?? [])
-      .filter((one) => one.seq > seq && one.status !== 'superseded')
-      .map((one) => ({ item: one.item, delivery: one.delivery, sent: one.status === 'sent' }));
-    const fate = renewed(delivery, later);
-    if ('void' in fate) voids.push({ item, because: fate.void });
-    else again.push({ item, delivery: fate.delivery });
-  }
-  await store.outbox.supersede(target, voids);
-  return (await store.outbox.replay(again)).length;
 }

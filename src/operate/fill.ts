@@ -1,4 +1,5 @@
 import { Misconfigured } from '../base/errors.ts';
+import { lots } from '../base/lots.ts';
 import { type AccountFacts, type CourseName, courseKey, type DeliveryItem } from '../connector/target.ts';
 import { remaster } from '../deliver/deliver.ts';
 import { pausedOf } from '../deliver/drain.ts';
@@ -17,6 +18,7 @@ const lotSize = 500;
  * Queues the whole roster for a target that was added later, or that has lost what it had: every course that people are
  * enrolled in, everybody with an active account, and their enrolments. Disabled accounts are left out: of one that the
  * target never had there is nothing to disable. Says how many items that is. Whatever is queued for it already goes first.
+ * A target that wants the whole roster applies it anew instead, at once.
  */
 export async function fill(rosterd: Rosterd, name: string): Promise<{ queued: number; remastered: boolean }> {
   const { config, store, work } = rosterd;
@@ -32,11 +34,6 @@ export async function fill(rosterd: Rosterd, name: string): Promise<{ queued: nu
   const plan = newRunId('fill', work.clock);
   const count = await withRosterStill(store, name, work, async (roster) => {
     let queued = 0;
-    const put = async (lot: OutboxItem[]): Promise<void> => {
-      await store.outbox.restore(lot);
-      queued += lot.length;
-      work.progress(name, `${queued.toLocaleString('en')} items queued`);
-    };
     const itemOf = (
       type: DeliveryItem['type'],
       account: AccountFacts | null,
@@ -51,16 +48,14 @@ export async function fill(rosterd: Rosterd, name: string): Promise<{ queued: nu
         ...{ answer: null, because: null, trail: [], delivery },
       };
     };
-    const used = new Set<string>();
+    const used = new Map<string, CourseName>();
     for await (const { account, enrolments } of roster.people())
-      if (account.status === 'active') for (const course of enrolments) used.add(courseKey(course));
+      if (account.status === 'active') for (const course of enrolments) used.set(courseKey(course), course);
     // courses, then people, then enrolments: as in a plan
     const passes: (() => AsyncGenerator<OutboxItem>)[] = [
       async function* () {
-        for (const key of [...used].sort()) {
-          const [faculty, department, course] = key.split('\u001f') as [string, string, string];
-          yield itemOf('course.create', null, { faculty, department, course });
-        }
+        for (const [, course] of [...used].sort(([a], [b]) => (a < b ? -1 : 1)))
+          yield itemOf('course.create', null, named(course));
       },
       async function* () {
         for await (const { account } of roster.people())
@@ -69,24 +64,24 @@ export async function fill(rosterd: Rosterd, name: string): Promise<{ queued: nu
       async function* () {
         for await (const { account, enrolments } of roster.people())
           if (account.status === 'active')
-            for (const { faculty, department, course } of enrolments)
-              yield itemOf('enrolment.add', account, { faculty, department, course });
+            for (const course of enrolments) yield itemOf('enrolment.add', account, named(course));
       },
     ];
-    for (const pass of passes) {
-      let lot: OutboxItem[] = [];
-      for await (const item of pass()) {
-        if (!accepts.includes(item.type)) continue;
-        lot.push(item);
-        if (lot.length === lotSize) {
-          await put(lot);
-          lot = [];
-        }
-      }
-      if (lot.length) await put(lot);
+    const wanted = async function* (): AsyncGenerator<OutboxItem> {
+      for (const pass of passes) for await (const item of pass()) if (accepts.includes(item.type)) yield item;
+    };
+    for await (const lot of lots(wanted(), lotSize)) {
+      await store.outbox.restore(lot);
+      queued += lot.length;
+      work.progress(name, `${queued.toLocaleString('en')} items queued`);
     }
     return queued;
   });
   work.log.info({ event: 'queue.filled', target: name, items: count }, `${name}: the whole roster is queued`);
   return { queued: count, remastered: false };
+}
+
+/** The names alone: a roster says of an enrolment who gave it as well. */
+function named({ faculty, department, course }: CourseName): CourseName {
+  return { faculty, department, course };
 }

@@ -2,9 +2,8 @@ import { Misconfigured } from '../base/errors.ts';
 import type { TargetConfig } from '../configure/config.ts';
 import type { DeliveryItem, PreviewedRequest } from '../connector/target.ts';
 import { pickBatch } from '../deliver/batch.ts';
-import { type Later, renewed } from '../outbox/coalesce.ts';
+import { sendAgain } from '../outbox/again.ts';
 import { type Discrepancy, openDiscrepancies } from '../outbox/discrepancies.ts';
-import { subjectOf } from '../outbox/items.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import type { OutboxItem } from '../store/port.ts';
 import { Conflict, NotFound } from './control/errors.ts';
@@ -42,8 +41,6 @@ export interface PreviewJson {
 }
 
 const pageSize = 500;
-/** More items than a page of people has. */
-const many = 1_000_000;
 
 /** One item. Throws `NotFound` when there is none of that id. */
 export async function findItem({ store }: Pick<Rosterd, 'store'>, id: string): Promise<OutboxItem> {
@@ -99,37 +96,20 @@ async function* selected(rosterd: Rosterd, { items, person, run, target }: Selec
 }
 
 async function replayPage({ store }: Rosterd, page: readonly OutboxItem[], done: Replayed): Promise<void> {
-  const people = [...new Set(page.map(({ person }) => person))];
-  const theirs = Map.groupBy(await store.outbox.list({ people, limit: many }), subjectKey);
-  const again: { item: string; delivery?: OutboxItem['delivery'] }[] = [];
+  const chosen: OutboxItem[] = [];
   for (const item of page) {
     const why = reasonToLeave(item);
-    if (why !== null) {
-      done.left.push({ item: item.item, why });
-      continue;
-    }
-    const later: Later[] = (theirs.get(subjectKey(item)) ?? [])
-      .filter(({ seq, status }) => seq > item.seq && status !== 'superseded')
-      .map(({ item: id, delivery, status }) => ({
-        item: id,
-        delivery,
-        sent: status === 'sent' || status === 'processing',
-      }));
-    const fate = renewed(item.delivery, later);
-    if ('delivery' in fate) again.push({ item: item.item, delivery: fate.delivery });
-    else if (item.status === 'failed') {
-      done.superseded.push({ item: item.item, because: fate.void });
-      await store.outbox.supersede(item.target, [{ item: item.item, because: fate.void }]);
-    } else done.left.push({ item: item.item, why: `${fate.void} is a newer state of the same` });
+    if (why === null) chosen.push(item);
+    else done.left.push({ item: item.item, why });
   }
-  const queued = new Set(await store.outbox.replay(again));
-  for (const { item } of again)
-    if (queued.has(item)) done.replayed.push(item);
-    else done.left.push({ item, why: 'it is queued or in hand already' });
-}
-
-function subjectKey({ target, delivery }: OutboxItem): string {
-  return `${target} ${subjectOf(delivery)}`;
+  const again = await sendAgain(store, chosen);
+  for (const { item, because } of again.void)
+    if (item.status === 'failed') done.superseded.push({ item: item.item, because });
+    else done.left.push({ item: item.item, why: `${because} is a newer state of the same` });
+  const [queued, gone] = [new Set(again.queued), new Set(again.void.map(({ item }) => item))];
+  for (const item of chosen)
+    if (queued.has(item.item)) done.replayed.push(item.item);
+    else if (!gone.has(item)) done.left.push({ item: item.item, why: 'it is queued or in hand already' });
 }
 
 function reasonToLeave({ status, because }: OutboxItem): string | null {
@@ -141,7 +121,7 @@ function reasonToLeave({ status, because }: OutboxItem): string | null {
   return null;
 }
 
-/** An answer in place of a target's. Throws `Misconfigured` when the item is not there, of another target, or settled. */
+/** An answer in place of a target's. Throws `NotFound`, `Misconfigured` (of another target), or `Conflict` (settled, or in hand). */
 export async function acknowledge(
   rosterd: Rosterd,
   id: string,
@@ -247,7 +227,7 @@ export function discrepancies({ store }: Rosterd): Promise<Discrepancy[]> {
   return openDiscrepancies(store);
 }
 
-/** Lets the items of a person pass although the sources disagree. Throws `Misconfigured` when nothing is open. */
+/** Lets the items of a person pass although the sources disagree. Throws `NotFound` when nothing is open. */
 export async function review(
   rosterd: Rosterd,
   account: string,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Store } from '../store/port.ts';
+import type { Review, Store } from '../store/port.ts';
 
 /**
  * Somebody of whom the sources say things that cannot all be true. Reconciliation changes nothing of such a person; what
@@ -22,9 +22,11 @@ const all = 2 ** 31 - 1;
 
 /** Every open discrepancy of somebody with an account, by account. A conflict is looked at again by each run of its source. */
 export async function openDiscrepancies(store: Store): Promise<Discrepancy[]> {
-  const reviews = new Map(
-    (await store.outbox.reviews()).map((review) => [`${review.account}/${review.discrepancy}`, review]),
-  );
+  return openBeside(store, await store.outbox.reviews());
+}
+
+async function openBeside(store: Store, known: readonly Review[]): Promise<Discrepancy[]> {
+  const reviews = new Map(known.map((review) => [`${review.account}/${review.discrepancy}`, review]));
   const found = new Map<string, Discrepancy>();
   for (const { source, pending } of await store.sources.all()) {
     if (pending === null) continue;
@@ -41,9 +43,10 @@ export async function openDiscrepancies(store: Store): Promise<Discrepancy[]> {
 
 /** The discrepancies that hold back, by account; reviews of what is not open any more are forgotten. */
 export async function holdingBack(store: Store): Promise<ReadonlyMap<string, Discrepancy>> {
-  const open = await openDiscrepancies(store);
+  const reviews = await store.outbox.reviews();
+  const open = await openBeside(store, reviews);
   const known = new Set(open.map(({ account, digest }) => `${account}/${digest}`));
-  const old = (await store.outbox.reviews()).filter((one) => !known.has(`${one.account}/${one.discrepancy}`));
+  const old = reviews.filter((one) => !known.has(`${one.account}/${one.discrepancy}`));
   if (old.length) await store.outbox.unreview(old);
   return new Map(open.filter((one) => one.reviewed === null).map((one) => [one.account, one]));
 }

@@ -40,3 +40,6 @@ export function personOf(item: DeliveryItem): string {
 export function subjectOf(item: DeliveryItem): string {
   return item.account && item.course ? `${personOf(item)} ${courseKey(item.course)}` : personOf(item);
 }
+
+/** Answers that an item keeps, in every store. */
+export const mostAnswers = 20;

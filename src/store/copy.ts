@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { lots } from '../base/lots.ts';
 import type { Work } from '../base/work.ts';
 import { type ChangeType, changeTypes } from '../connector/target.ts';
 import { changeRank } from '../reconcile/model.ts';
@@ -179,15 +180,4 @@ function valuesOf(of: object): unknown[] {
 async function* outline(items: AsyncIterable<OutboxItem>): AsyncGenerator<unknown> {
   for await (const { item, target, status, attempts, answer, because, trail } of items)
     yield [item, target, status, attempts, answer, because, trail.map(valuesOf)];
-}
-
-async function* lots<T>(values: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let lot: T[] = [];
-  for await (const value of values) {
-    lot.push(value);
-    if (lot.length < size) continue;
-    yield lot;
-    lot = [];
-  }
-  if (lot.length) yield lot;
 }

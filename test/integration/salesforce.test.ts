@@ -7,8 +7,9 @@ import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { type Http, openHttp } from '../../src/connector/http.ts';
 import { type Stub, startStub } from '../../src/connector/stub.ts';
-import type { AccountFacts, ChangeType, DeliveryItem, TargetContext } from '../../src/connector/target.ts';
+import type { TargetContext } from '../../src/connector/target.ts';
 import { temporaryFolder } from '../support/drop.ts';
+import { design, itemsFor } from '../support/items.ts';
 
 interface Seen {
   contacts: Record<string, unknown>[];
@@ -55,31 +56,7 @@ const post = (path: string, body?: object) =>
     ...(body ? { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) } : {}),
   });
 
-const design = { faculty: 'Engineering', department: 'Mechanical Engineering', course: 'Car Design' };
-let counter = 0;
-function item(type: ChangeType, account: string, more: Partial<AccountFacts> = {}): DeliveryItem {
-  counter += 1;
-  return {
-    item: `plan:${counter}:crm`,
-    type,
-    account: {
-      account,
-      id: `s-${account.slice(-2)}`,
-      email: `${account}@example.edu`,
-      firstName: 'Ada',
-      lastName: 'Byron',
-      kind: 'student',
-      year: 2,
-      status: type === 'account.disable' ? 'disabled' : 'active',
-      attributes: {},
-      ...more,
-    },
-    course: type.startsWith('enrolment.') ? design : null,
-    changed: [],
-    before: null,
-    emailConfirmed: false,
-  };
-}
+const item = itemsFor('crm');
 
 describe('delivery', () => {
   test('writes people before enrolments, whatever their order in the batch, and answers in that order', async () => {

@@ -6,43 +6,14 @@ import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { openHttp } from '../../src/connector/http.ts';
 import { type Stub, startStub } from '../../src/connector/stub.ts';
-import type {
-  AccountFacts,
-  ChangeType,
-  DeliveryItem,
-  TargetContext,
-  TargetSession,
-} from '../../src/connector/target.ts';
+import type { TargetContext, TargetSession } from '../../src/connector/target.ts';
 import { temporaryFolder } from './drop.ts';
+import { itemsFor } from './items.ts';
 
 /** What tests of the PeopleSoft target share: items, and the same operations in each shape. */
 
-export const design = { faculty: 'Engineering', department: 'Mechanical Engineering', course: 'Car Design' };
-
-let counter = 0;
-export function item(type: ChangeType, account: string, more: Partial<AccountFacts> = {}): DeliveryItem {
-  counter += 1;
-  return {
-    item: `plan:${counter}:campus`,
-    type,
-    account: {
-      account,
-      id: `s-${account.slice(-2)}`,
-      email: `${account}@example.edu`,
-      firstName: 'Ada',
-      lastName: 'Byron',
-      kind: 'student',
-      year: 2,
-      status: type === 'account.disable' ? 'disabled' : 'active',
-      attributes: {},
-      ...more,
-    },
-    course: type.startsWith('enrolment.') ? design : null,
-    changed: [],
-    before: null,
-    emailConfirmed: false,
-  };
-}
+export { design } from './items.ts';
+export const item = itemsFor('campus');
 
 const person = {
   ACCOUNT: '{account}',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Run } from '../../store/port.ts';
 import { queueEndpoints } from './queue-api.ts';
-import { changeType, count, type Endpoint, json, name, none, page, time } from './shapes.ts';
+import { type AskedOf, changeType, count, type Endpoint, json, name, none, page, time } from './shapes.ts';
 
 export type { Endpoint } from './shapes.ts';
 
@@ -306,11 +306,7 @@ export const endpoints = {
 export type EndpointName = keyof typeof endpoints;
 
 /** What a handler is handed: everything checked, defaults filled in. */
-export interface Asked<N extends EndpointName> {
-  params: z.output<(typeof endpoints)[N]['params']>;
-  query: z.output<(typeof endpoints)[N]['query']>;
-  body: (typeof endpoints)[N]['body'] extends z.ZodType ? z.output<(typeof endpoints)[N]['body']> : null;
-}
+export type Asked<N extends EndpointName> = AskedOf<(typeof endpoints)[N]>;
 
 /** The error answers that every endpoint may give, by status. */
 export const errorAnswers = {

@@ -35,3 +35,10 @@ export interface Endpoint {
 export const json = <S extends z.ZodType>(description: string, schema: S) => ({
   200: { description, type: 'json' as const, schema },
 });
+
+/** What the handler of an endpoint is handed: everything checked, defaults filled in. */
+export interface AskedOf<E extends Endpoint> {
+  params: z.output<E['params']>;
+  query: z.output<E['query']>;
+  body: E['body'] extends z.ZodType ? z.output<E['body']> : null;
+}

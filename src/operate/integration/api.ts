@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { previewed } from '../control/queue-api.ts';
-import { changeType, count, type Endpoint, json, name, none, page, time } from '../control/shapes.ts';
+import { type AskedOf, changeType, count, type Endpoint, json, name, none, page, time } from '../control/shapes.ts';
 
 /**
  * What other systems may ask over HTTP, endpoint by endpoint. Requests are checked by these schemas, the contract files
@@ -169,11 +169,7 @@ export const endpoints = {
 export type EndpointName = keyof typeof endpoints;
 
 /** What a handler is handed: everything checked, defaults filled in. */
-export interface Asked<N extends EndpointName> {
-  params: z.output<(typeof endpoints)[N]['params']>;
-  query: z.output<(typeof endpoints)[N]['query']>;
-  body: (typeof endpoints)[N]['body'] extends z.ZodType ? z.output<(typeof endpoints)[N]['body']> : null;
-}
+export type Asked<N extends EndpointName> = AskedOf<(typeof endpoints)[N]>;
 
 /** What an endpoint answers when all went well. */
 export type Answer<N extends EndpointName> = z.output<(typeof endpoints)[N]['answers'][200]['schema']>;

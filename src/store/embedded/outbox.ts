@@ -1,10 +1,7 @@
 import type { ChangeType, DeliveryItem } from '../../connector/target.ts';
-import { personOf } from '../../outbox/items.ts';
+import { mostAnswers, personOf } from '../../outbox/items.ts';
 import type { Outbox, OutboxCounts, OutboxItem, OutboxStatus, Pause, Review } from '../port.ts';
 import { type Database, parse, type Row } from './database.ts';
-
-/** Answers that an item keeps. */
-const mostAnswers = 20;
 
 /** Items of a page that are remembered. */
 const mostRead = 1000;

@@ -1,10 +1,8 @@
 import { type AnyBulkWriteOperation, ObjectId } from 'mongodb';
+import { mostAnswers } from '../../../outbox/items.ts';
 import type { Settlement } from '../../port.ts';
 import type { OutboxDoc } from '../documents.ts';
 import { type Mongo, superseded } from '../mongo.ts';
-
-/** Answers that an item keeps. */
-const mostAnswers = 20;
 
 /** The last answers, with one more. */
 export function oneMore(at: string, outcome: Settlement['outcome'], answer: string | null): object {

@@ -1,0 +1,45 @@
+import type { DeliveryItem } from '../connector/target.ts';
+import type { OutboxItem, Store } from '../store/port.ts';
+import { type Later, renewed } from './coalesce.ts';
+import { subjectOf } from './items.ts';
+
+/** More items than a page of people has. */
+const many = 1_000_000;
+
+/** What became of items that were to be sent once more. `void`: a newer item of the same subject goes before them. */
+export interface SentAgain {
+  queued: string[];
+  void: { item: OutboxItem; because: string }[];
+}
+
+/**
+ * Queues failed or sent items again, as they are to be sent now: see `renewed`. A failed one whose subject has had a newer
+ * state since is superseded by that; a sent one stays as it is.
+ */
+export async function sendAgain(store: Store, items: readonly OutboxItem[]): Promise<SentAgain> {
+  if (!items.length) return { queued: [], void: [] };
+  const people = [...new Set(items.map(({ person }) => person))];
+  const theirs = Map.groupBy(await store.outbox.list({ people, limit: many }), subjectKey);
+  const again: { item: string; delivery: DeliveryItem }[] = [];
+  const voids: SentAgain['void'] = [];
+  for (const item of items) {
+    const later = (theirs.get(subjectKey(item)) ?? [])
+      .filter(({ seq, status }) => seq > item.seq && status !== 'superseded')
+      .map(({ item: id, delivery, status }): Later => {
+        return { item: id, delivery, sent: status === 'sent' || status === 'processing' };
+      });
+    const fate = renewed(item.delivery, later);
+    if ('void' in fate) voids.push({ item, because: fate.void });
+    else again.push({ item: item.item, delivery: fate.delivery });
+  }
+  for (const [target, its] of Map.groupBy(voids, ({ item }) => item.target))
+    await store.outbox.supersede(
+      target,
+      its.filter(({ item }) => item.status === 'failed').map(({ item, because }) => ({ item: item.item, because })),
+    );
+  return { queued: await store.outbox.replay(again), void: voids };
+}
+
+function subjectKey({ target, delivery }: OutboxItem): string {
+  return `${target} ${subjectOf(delivery)}`;
+}
