@@ -182,7 +182,7 @@ test('a fault of rosterd itself, over rows in its own database', async () => {
     if (database.isOpen) database.close();
   });
   const broken = `${canary(1).firstName} "${canary(1).lastName}", ${canary(1).email} ${canary(1).id}`;
-  database.prepare('UPDATE outbox SET body = ?').run(broken);
+  database.prepare('UPDATE outbox_bodies SET body = ?').run(broken);
   const stopped = await at.on('sync');
   const line = objects(stopped.stderr).find(({ event }) => event === 'delivery.stopped');
   // what it was is told, with the place, and not over what

@@ -10,7 +10,7 @@ export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 type Names = 'source_names' | 'course_names' | 'file_names' | 'plan_names';
 
 /** The version of the layout below. Ones from layout 2 on are brought up; any other is refused rather than guessed at. */
-const layout = 4;
+const layout = 5;
 
 /**
  * One SQLite file. WAL, so that exports read beside a running sync; `synchronous = NORMAL`, because what a power cut
@@ -113,6 +113,11 @@ export class Database {
     }
   }
 
+  /** Another number whenever another connection has changed something. */
+  version(): number {
+    return Number(this.get('PRAGMA data_version')!['data_version']);
+  }
+
   /** A small number for a long name that many rows carry. Kept for good, and in memory. */
   idOf(table: Names, name: string): number {
     const known = this.#names.get(table) ?? new Map<string, number>();
@@ -165,7 +170,16 @@ CREATE TABLE reviews (account TEXT, discrepancy TEXT, at TEXT NOT NULL, note TEX
   PRIMARY KEY (account, discrepancy)) WITHOUT ROWID;
 `;
 
-/** What each layout has more than the one before, from 3 on: aliases; what an item of the outbox knows of itself. */
+/** What items say, apart from where they stand: that is written at each step of their way. */
+const bodyTable = `
+CREATE TABLE outbox_bodies (seq INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TRIGGER outbox_forgotten AFTER DELETE ON outbox BEGIN DELETE FROM outbox_bodies WHERE seq = old.seq; END;
+`;
+
+/**
+ * What each layout has more than the one before, from 3 on: aliases; what an item of the outbox knows of itself; what items
+ * say in a table of its own.
+ */
 const steps = [
   `
 ALTER TABLE rows ADD COLUMN alias TEXT;
@@ -180,6 +194,11 @@ UPDATE outbox SET person = coalesce(json_extract(body, '$.account.account'),
   'course ' || json_extract(body, '$.course.faculty') || char(31) || json_extract(body, '$.course.department')
   || char(31) || json_extract(body, '$.course.course'));
 ${queueTables}`,
+  `
+${bodyTable}
+INSERT INTO outbox_bodies SELECT seq, body FROM outbox;
+ALTER TABLE outbox DROP COLUMN body;
+`,
 ];
 
 const tables = `
@@ -230,7 +249,7 @@ CREATE TABLE courses (key TEXT PRIMARY KEY, faculty TEXT NOT NULL, department TE
   status TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL UNIQUE, target TEXT NOT NULL,
-  plan TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL, answer TEXT, body TEXT NOT NULL,
+  plan TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL, answer TEXT,
   person TEXT NOT NULL, because TEXT, trail TEXT NOT NULL DEFAULT '[]');
 CREATE INDEX outbox_status ON outbox (target, status, seq);
-${queueTables}`;
+${queueTables}${bodyTable}`;

@@ -2,16 +2,14 @@ import type { ChangeType, DeliveryItem } from '../../connector/target.ts';
 import { mostAnswers, personOf } from '../../outbox/items.ts';
 import type { Outbox, OutboxCounts, OutboxItem, OutboxStatus, Pause, Review } from '../port.ts';
 import { type Database, parse, type Row } from './database.ts';
-
-/** Items of a page that are remembered. */
-const mostRead = 1000;
+import { QueueHead } from './queue-head.ts';
 
 /** The queue between roster and targets. An item's number in the table is its place in the order. */
 export function outbox(db: Database): Outbox {
-  /** By target, the end of the last page: most of it is in the next page too, where the same text is not parsed again. */
-  const read = new Map<string, Map<number, { body: string; item: DeliveryItem }>>();
+  const head = new QueueHead(db);
   return {
     async recover(target) {
+      head.forget();
       return db.run(
         "UPDATE outbox SET status = 'queued' WHERE target = ? AND status = 'processing' AND because IS NULL",
         target,
@@ -19,92 +17,83 @@ export function outbox(db: Database): Outbox {
     },
 
     async queued(target, after, limit) {
-      const before = read.get(target);
-      const page = db
-        .all(
-          `SELECT seq, body, attempts FROM outbox WHERE target = ? AND status = 'queued' AND seq > ? ORDER BY seq LIMIT ?`,
-          target,
-          after,
-          limit,
-        )
-        .map((row) => {
-          const [seq, body] = [Number(row['seq']), row['body'] as string];
-          const known = before?.get(seq);
-          const item = known?.body === body ? known.item : parse<DeliveryItem>(body);
-          return { seq, body, item, attempts: Number(row['attempts']) };
-        });
-      read.set(target, new Map(page.slice(-mostRead).map(({ seq, body, item }) => [seq, { body, item }])));
-      return page.map(({ seq, item, attempts }) => ({ seq, item, attempts }));
+      return head.page(target, after, limit);
     },
 
     async processing(target, items) {
+      const known = head.take(target, items);
       return db.tx(() =>
         items.filter(
           (item) =>
             !db.run(
-              "UPDATE outbox SET status = 'processing', because = NULL WHERE item = ? AND target = ? AND status = 'queued'",
-              item,
-              target,
+              `UPDATE outbox SET status = 'processing', because = NULL
+               WHERE ${known.has(item) ? 'seq' : 'item'} = ? AND target = ? AND status = 'queued'`,
+              ...[known.get(item) ?? item, target],
             ),
         ),
       );
     },
 
     async settle(target, results, at) {
+      const known = head.settle(results.map(({ item }) => item));
+      if (known.size < results.length || results.some(({ outcome }) => outcome === 'retry')) head.forget();
       db.tx(() => {
         for (const { item, outcome, answer, because, attempted } of results)
           db.run(
             `UPDATE outbox SET status = ?, answer = ?, because = ?, attempts = attempts + ?, trail = ${pushed}
-             WHERE item = ? AND target = ?`,
+             WHERE ${known.has(item) ? 'seq' : 'item'} = ? AND target = ?`,
             outcome === 'retry' ? 'queued' : outcome,
             answer,
             because ?? null,
             attempted === false ? 0 : 1,
             JSON.stringify({ at, outcome, answer }),
-            item,
-            target,
+            ...[known.get(item) ?? item, target],
           );
       });
     },
 
     async merge(target, merges) {
+      head.forget();
       db.tx(() => {
         for (const { into, delivery, gone } of merges) {
           const taken = db.run(
-            `UPDATE outbox SET status = 'queued', because = NULL, attempts = 0, type = ?, body = ?
+            `UPDATE outbox SET status = 'queued', because = NULL, attempts = 0, type = ?
              WHERE item = ? AND target = ? AND status IN ('queued', 'failed')`,
             delivery.type,
-            JSON.stringify(delivery),
             into,
             target,
           );
-          if (taken) for (const item of gone) supersede(db, target, item, into);
+          if (!taken) continue;
+          putBody(db, into, delivery);
+          for (const item of gone) supersede(db, target, item, into);
         }
       });
     },
 
     async supersede(target, items) {
+      head.forget();
       db.tx(() => {
         for (const { item, because } of items) supersede(db, target, item, because);
       });
     },
 
     async replay(items) {
+      head.forget();
       return db.tx(() =>
-        items
-          .filter(({ item, delivery }) =>
-            db.run(
-              `UPDATE outbox SET status = 'queued', because = NULL, attempts = 0, body = coalesce(?, body)
-               WHERE item = ? AND status IN ('failed', 'sent')`,
-              delivery ? JSON.stringify(delivery) : null,
-              item,
-            ),
-          )
-          .map(({ item }) => item),
+        items.flatMap(({ item, delivery }) => {
+          const taken = db.run(
+            `UPDATE outbox SET status = 'queued', because = NULL, attempts = 0
+             WHERE item = ? AND status IN ('failed', 'sent')`,
+            item,
+          );
+          if (taken && delivery) putBody(db, item, delivery);
+          return taken ? [item] : [];
+        }),
       );
     },
 
     async ack(item, status, answer, at) {
+      head.forget();
       const taking = status === 'processing';
       const from = taking ? "status = 'queued'" : `(status IN ('queued', 'failed') OR ${outside})`;
       const values = [status, taking ? 'outside' : null, answer];
@@ -115,7 +104,7 @@ export function outbox(db: Database): Outbox {
     },
 
     async get(item) {
-      const row = db.get('SELECT * FROM outbox WHERE item = ?', item);
+      const row = db.get(`SELECT * FROM ${whole} WHERE item = ?`, item);
       return row ? itemOf(row) : null;
     },
 
@@ -153,12 +142,12 @@ export function outbox(db: Database): Outbox {
         ...(people ? [JSON.stringify(people)] : []),
         ...(after === undefined ? [] : [after]),
       ];
-      return db.all(`SELECT * FROM outbox ${where} ORDER BY seq LIMIT ?`, ...values, limit).map(itemOf);
+      return db.all(`SELECT * FROM ${whole} ${where} ORDER BY seq LIMIT ?`, ...values, limit).map(itemOf);
     },
 
     async *all() {
       for (let after = 0; ; ) {
-        const page = db.all('SELECT * FROM outbox WHERE seq > ? ORDER BY seq LIMIT 1000', after);
+        const page = db.all(`SELECT * FROM ${whole} WHERE seq > ? ORDER BY seq LIMIT 1000`, after);
         if (!page.length) return;
         yield* page.map(itemOf);
         after = Number(page.at(-1)!['seq']);
@@ -167,13 +156,14 @@ export function outbox(db: Database): Outbox {
 
     async restore(items) {
       db.tx(() => {
-        for (const { item, target, plan, type, person, status, attempts, answer, because, trail, delivery } of items)
-          db.run(
-            `INSERT OR IGNORE INTO outbox (item, target, plan, type, person, status, attempts, answer, because, trail, body)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-            ...[item, target, plan, type, person, status, attempts, answer, because],
-            ...[JSON.stringify(trail), JSON.stringify(delivery)],
+        for (const { item, target, plan, type, person, status, attempts, answer, because, trail, delivery } of items) {
+          const added = db.run(
+            `INSERT OR IGNORE INTO outbox (item, target, plan, type, person, status, attempts, answer, because, trail)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+            ...[item, target, plan, type, person, status, attempts, answer, because, JSON.stringify(trail)],
           );
+          if (added) addBody(db, delivery);
+        }
       });
     },
 
@@ -223,12 +213,16 @@ export function outbox(db: Database): Outbox {
   };
 }
 
+/** Items with what they say. In this order: the other table has no index that would serve. */
+const whole = 'outbox CROSS JOIN outbox_bodies USING (seq)';
+
 /** Items that another system has in hand. */
 const outside = "(status = 'processing' AND because IS NOT NULL)";
 
 /** The trail with one more answer, and without the oldest of too many. */
-const pushed = `(SELECT json_insert(CASE WHEN json_array_length(trail) >= ${mostAnswers}
-  THEN json_remove(trail, '$[0]') ELSE trail END, '$[#]', json(?)))`;
+const pushed = `(SELECT CASE WHEN trail = '[]' THEN '[' || said || ']'
+  WHEN json_array_length(trail) < ${mostAnswers} THEN json_insert(trail, '$[#]', json(said))
+  ELSE json_insert(json_remove(trail, '$[0]'), '$[#]', json(said)) END FROM (SELECT ? AS said))`;
 
 function supersede(db: Database, target: string, item: string, because: string): void {
   db.run(
@@ -239,12 +233,25 @@ function supersede(db: Database, target: string, item: string, because: string):
   );
 }
 
-/** What is queued of a change: the columns beside its number. */
+/** What is queued of a change. */
 export function queueItem(db: Database, plan: string, target: string, delivery: DeliveryItem): void {
+  const added = db.run(
+    `INSERT OR IGNORE INTO outbox (item, target, plan, type, person, status, attempts, answer)
+     VALUES (?, ?, ?, ?, ?, 'queued', 0, NULL)`,
+    ...[delivery.item, target, plan, delivery.type, personOf(delivery)],
+  );
+  if (added) addBody(db, delivery);
+}
+
+/** What the item says that was inserted just now. */
+function addBody(db: Database, delivery: DeliveryItem): void {
+  db.run('INSERT INTO outbox_bodies (seq, body) VALUES (last_insert_rowid(), ?)', JSON.stringify(delivery));
+}
+
+function putBody(db: Database, item: string, delivery: DeliveryItem): void {
   db.run(
-    `INSERT OR IGNORE INTO outbox (item, target, plan, type, person, status, attempts, answer, body)
-     VALUES (?, ?, ?, ?, ?, 'queued', 0, NULL, ?)`,
-    ...[delivery.item, target, plan, delivery.type, personOf(delivery), JSON.stringify(delivery)],
+    'UPDATE outbox_bodies SET body = ? WHERE seq = (SELECT seq FROM outbox WHERE item = ?)',
+    ...[JSON.stringify(delivery), item],
   );
 }
 

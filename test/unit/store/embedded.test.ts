@@ -63,11 +63,19 @@ test('an older layout is refused too, in plain words, and left as it is', async 
   expect(() => openEmbeddedStore(place)).toThrow(/an older rosterd \(layout 1\)/);
 });
 
-/** Takes away what layout 4 has more than 3. */
-const withoutQueue = `DROP INDEX outbox_person; DROP TABLE pauses; DROP TABLE reviews; ALTER TABLE outbox DROP COLUMN person;
+/** Takes away what layout 5 has more than 4. */
+const withoutBodies = `ALTER TABLE outbox ADD COLUMN body TEXT NOT NULL DEFAULT '';
+  UPDATE outbox SET body = (SELECT body FROM outbox_bodies WHERE outbox_bodies.seq = outbox.seq);
+  DROP TRIGGER outbox_forgotten; DROP TABLE outbox_bodies;`;
+
+/** Takes away what layout 5 has more than 3. */
+const withoutQueue = `${withoutBodies} DROP INDEX outbox_person; DROP TABLE pauses; DROP TABLE reviews; ALTER TABLE outbox DROP COLUMN person;
   ALTER TABLE outbox DROP COLUMN because; ALTER TABLE outbox DROP COLUMN trail;`;
 
-test('layout 3 is brought up: items say whom they are about', async () => {
+test.each([
+  ['4', withoutBodies, 4],
+  ['3: items say whom they are about', withoutQueue, 3],
+])('layout %s is brought up', async (_what, older, layout) => {
   const place = directory();
   const before = openEmbeddedStore(place);
   const canvas = { target: 'canvas', accepts: changeTypes };
@@ -77,7 +85,7 @@ test('layout 3 is brought up: items say whom they are about', async () => {
   const items = await all(before.outbox.all());
   await before.close();
   const db = new DatabaseSync(join(place, 'rosterd.db'));
-  db.exec(`${withoutQueue} PRAGMA user_version = 3`);
+  db.exec(`${older} PRAGMA user_version = ${layout}`);
   db.close();
   const store = openEmbeddedStore(place);
   onTestFinished(() => store.close());
