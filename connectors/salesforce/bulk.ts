@@ -164,18 +164,18 @@ export function openJobs(settings: SalesforceSettings, client: Client, context: 
     const set = async (
       name: string,
       columns: readonly string[],
-      outcome: (row: Record<string, string>) => Outcome,
+      outcome: (cells: readonly string[]) => Outcome,
     ): Promise<void> => {
       const resource = `jobs/ingest/${id}/${name}`;
       await client.call({ method: 'GET', resource, into: file });
-      const key = externalId.toLowerCase();
-      for await (const row of readResults(file, [externalId, ...columns], resource)) note(row[key]!, outcome(row));
+      for await (const [key = '', ...cells] of readResults(file, [externalId, ...columns], resource))
+        note(key, outcome(cells));
     };
-    await set('successfulResults', ['sf__Id', 'sf__Created'], (row) => ({
+    await set('successfulResults', ['sf__Id', 'sf__Created'], ([id, created]) => ({
       outcome: 'sent',
-      answer: `${row['sf__created'] === 'true' ? 'created' : 'updated'} ${row['sf__id']}`,
+      answer: `${created === 'true' ? 'created' : 'updated'} ${id}`,
     }));
-    await set('failedResults', ['sf__Error'], ({ sf__error: words = '' }) => ({
+    await set('failedResults', ['sf__Error'], ([words = '']) => ({
       outcome: /^UNABLE_TO_LOCK_ROW:/.test(words) ? 'retry' : 'failed',
       answer: words || 'refused without a reason',
     }));

@@ -82,31 +82,31 @@ export async function writeText(file: string, text: Iterable<string>): Promise<v
 }
 
 /**
- * Reads a set of results, row by row. Columns are known by their names, in any order and case: those of Salesforce stand
- * before or behind ours.
+ * Reads a set of results, row by row; the cells of the wanted columns, in the order in which they are wanted. Columns are
+ * known by their names, in any order and case: those of Salesforce stand before or behind ours.
  */
 export async function* readResults(
   file: string,
   wanted: readonly string[],
   what: string,
-): AsyncGenerator<Record<string, string>> {
-  const names = wanted.map((name) => name.toLowerCase());
-  const rows = createReadStream(file).pipe(
-    parse({
-      bom: true,
-      columns: (header: string[]) => {
-        const found = header.map((name) => name.toLowerCase());
-        const lost = names.filter((name) => !found.includes(name));
-        if (lost.length) throw new Unavailable(`${what} cannot be read: no column ${lost.join(', ')}`);
-        return found.map((name) => (names.includes(name) ? name : false));
-      },
-    }),
-  );
+): AsyncGenerator<readonly string[]> {
+  let places: number[] | null = null;
   try {
-    for await (const row of rows as AsyncIterable<Record<string, string>>) yield row;
+    // without `columns`, which costs half as much again: these rows are as many as the records
+    for await (const row of createReadStream(file).pipe(parse({ bom: true })) as AsyncIterable<string[]>) {
+      if (places) yield places.map((place) => row[place]!);
+      else places = placesOf(row, wanted, what);
+    }
   } catch (error) {
     // its own words quote the row
     if (error instanceof CsvError) throw new Unavailable(`${what} cannot be read: ${error.code}`);
     throw error;
   }
+}
+
+function placesOf(header: readonly string[], wanted: readonly string[], what: string): number[] {
+  const found = header.map((name) => name.toLowerCase());
+  const lost = wanted.filter((name) => !found.includes(name.toLowerCase()));
+  if (lost.length) throw new Unavailable(`${what} cannot be read: no column ${lost.join(', ')}`);
+  return wanted.map((name) => found.indexOf(name.toLowerCase()));
 }

@@ -11,6 +11,7 @@ import { under, waitForLock } from '../store/exclusive.ts';
 import type { Lock, Store } from '../store/port.ts';
 import { discreet } from './discreet.ts';
 import { type DeliveryEnd, type DeliveryPatience, drain, pausedOf } from './drain.ts';
+import { Lull } from './lull.ts';
 import { release } from './queue.ts';
 import { withRosterStill } from './roster.ts';
 
@@ -108,7 +109,7 @@ async function deliverTo(
 ): Promise<void> {
   const { clock, observer } = work;
   const { connector, settings, name } = target;
-  await withTarget(target, config, work, patience, async (session, patiently) => {
+  await withTarget(target, config, work, patience, async (session, patiently, lull) => {
     const give = (batch: DeliveryItem[]): Promise<ItemResult[]> =>
       connector.wantsRoster?.(settings)
         ? session.deliverRoster!(stillOf(store, name, work), batch)
@@ -123,7 +124,7 @@ async function deliverTo(
         observer?.batchAnswered(name, (clock.monotonic() - began) / 1000);
       }
     };
-    await drain(target, store, work, patience, end, discrepancies, (batch) => patiently(() => send(batch)));
+    await drain(target, store, work, patience, end, discrepancies, lull, (batch) => patiently(() => send(batch)));
   });
 }
 
@@ -161,13 +162,16 @@ async function withTarget<T>(
   { institution, stateDir }: Config,
   work: Work,
   patience: DeliveryPatience,
-  use: (session: TargetSession, patiently: <R>(attempt: () => Promise<R>) => Promise<R>) => Promise<T>,
+  use: (session: TargetSession, patiently: <R>(attempt: () => Promise<R>) => Promise<R>, lull: Lull) => Promise<T>,
 ): Promise<T> {
   const { connector, settings, name } = target;
   const spool = openSpoolDir(stateDir, `outgoing-${name}`);
-  const context = targetContext(target, institution, spool.dir, work);
+  const lull = new Lull();
+  const clock = lull.clock(work.clock);
+  const plain = targetContext(target, institution, spool.dir, { ...work, clock });
+  const context = { ...plain, http: lull.http(plain.http) };
   const patiently = <R>(attempt: () => Promise<R>): Promise<R> =>
-    withRetry(patience.batch, work.clock, work.signal, attempt, (error, n) =>
+    withRetry(patience.batch, clock, work.signal, attempt, (error, n) =>
       work.log.info(
         { event: 'delivery.retry', target: name, attempt: n, error: failureOf(error) },
         `${name}: ${error.message}; trying again`,
@@ -176,7 +180,7 @@ async function withTarget<T>(
   let session: TargetSession | null = null;
   try {
     session = await patiently(() => connector.open(settings, context));
-    return await use(session, patiently);
+    return await use(session, patiently, lull);
   } finally {
     await session?.close();
     await context.http.close();

@@ -6,6 +6,7 @@ import type { Discrepancy } from '../outbox/discrepancies.ts';
 import { personOf } from '../outbox/items.ts';
 import type { Settlement, Store } from '../store/port.ts';
 import { completeResults } from './batch.ts';
+import type { Lull } from './lull.ts';
 import { nextBatch, release } from './queue.ts';
 
 /** How patiently delivery tries again; times in milliseconds. */
@@ -27,7 +28,17 @@ export interface DeliveryEnd {
   error: { kind: string; message: string; delayMs?: number } | null;
 }
 
-/** Batch after batch in the order of the queue. Whoever has to be tried again waits; everybody else goes on. */
+/** Batches of more items are not picked ahead: they take long at any target, and two of them take much memory. */
+const mostAhead = 20_000;
+
+/** So many results are written at once. */
+const pieceOf = 500;
+
+/**
+ * Batch after batch in the order of the queue, one at a time. Whoever has to be tried again waits; everybody else goes on.
+ * While the target has a batch, the answer to the one before is written down, and the next one is picked, of people who are
+ * not in it. A process that dies then sends two batches again instead of one; they are states, and nobody is in both.
+ */
 export async function drain(
   target: TargetConfig,
   store: Store,
@@ -35,6 +46,7 @@ export async function drain(
   patience: DeliveryPatience,
   end: DeliveryEnd,
   discrepancies: ReadonlyMap<string, Discrepancy>,
+  lull: Lull,
   send: (batch: DeliveryItem[]) => Promise<ItemResult[]>,
 ): Promise<void> {
   const { name } = target;
@@ -64,36 +76,24 @@ export async function drain(
       );
   };
 
-  let released = 0;
-  while (!work.signal.aborted) {
-    if (await pausedOf(store, name)) {
-      end.paused = true;
-      break;
+  const pick = (least: number, busy: ReadonlySet<string>): Promise<DeliveryItem[] | null> =>
+    nextBatch(
+      store,
+      name,
+      { least, size },
+      { discrepancies, troubled, waits: (person) => busy.has(person) || waits(person) },
+      putAway,
+    );
+  let answered: { batch: DeliveryItem[]; results: Settlement[] } | null = null;
+  const writeAnswer = async (turn: () => Promise<void> = async () => {}): Promise<void> => {
+    if (!answered) return;
+    const { batch, results } = answered;
+    answered = null;
+    const settlements = await givenUp(results, batch, target, store);
+    for (let from = 0; from < settlements.length; from += pieceOf) {
+      await turn();
+      await settle(settlements.slice(from, from + pieceOf));
     }
-    const batch = await nextBatch(store, name, size, { discrepancies, troubled, waits }, putAway);
-    if (!batch) {
-      // what stood behind a failure may go now that more got through
-      if (end.sent > released) {
-        released = end.sent;
-        if (await release(store, name, discrepancies)) continue;
-      }
-      const times = [...waiting].filter(([person]) => !gaveUp(person)).map(([, { until }]) => until);
-      const next = Math.min(...times.filter((until) => until > now()));
-      if (!Number.isFinite(next)) break;
-      await work.clock.wait(next - now(), work.signal);
-      continue;
-    }
-    let results: Settlement[];
-    try {
-      results = completeResults(batch, await send(batch));
-    } catch (error) {
-      // the target took none of them: that is no attempt at any one
-      const answer = messageOf(error);
-      const back = batch.map(({ item }): Settlement => ({ item, outcome: 'retry', answer, attempted: false }));
-      await store.outbox.settle(name, back, at());
-      throw error;
-    }
-    await settle(await givenUp(results, batch, target, store));
     /** The longest wait that the target asked for, by person; whoever is not in it got through. */
     const again = new Map<string, number>();
     results.forEach((result, index) => {
@@ -115,6 +115,56 @@ export async function drain(
       waiting.set(person, { until: now() + wait, attempts: tooLong ? patience.itemAttempts : attempts });
     }
     work.progress(name, `${end.sent.toLocaleString('en')} sent, ${end.failed.toLocaleString('en')} failed`);
+  };
+  /** Picked and marked already. */
+  let ready: DeliveryItem[] | null = null;
+  const prepare = async (batch: readonly DeliveryItem[], sending: Promise<unknown>): Promise<void> => {
+    const turn = (): Promise<void> => lull.orEndOf(sending);
+    await writeAnswer(turn);
+    if (batch.length < size || size > mostAhead) return;
+    await turn();
+    ready = await pick(size, new Set(batch.map(personOf)));
+  };
+  const sendOne = async (batch: DeliveryItem[]): Promise<void> => {
+    const sending = send(batch);
+    const [sent, prepared] = await Promise.allSettled([sending, prepare(batch, sending)]);
+    if (sent.status === 'fulfilled') answered = { batch, results: completeResults(batch, sent.value) };
+    else {
+      // the target took none of them: that is no attempt at any one
+      const answer = messageOf(sent.reason);
+      const back = batch.map(({ item }): Settlement => ({ item, outcome: 'retry', answer, attempted: false }));
+      await store.outbox.settle(name, back, at());
+    }
+    for (const one of [prepared, sent]) if (one.status === 'rejected') throw one.reason;
+  };
+
+  let released = 0;
+  try {
+    while (!work.signal.aborted) {
+      if (await pausedOf(store, name)) {
+        end.paused = true;
+        break;
+      }
+      if (!ready) await writeAnswer();
+      const batch: DeliveryItem[] | null = ready ?? (await pick(1, new Set()));
+      ready = null;
+      if (batch) {
+        await sendOne(batch);
+        continue;
+      }
+      // what stood behind a failure may go now that more got through
+      if (end.sent > released) {
+        released = end.sent;
+        if (await release(store, name, discrepancies)) continue;
+      }
+      const times = [...waiting].filter(([person]) => !gaveUp(person)).map(([, { until }]) => until);
+      const next = Math.min(...times.filter((until) => until > now()));
+      if (!Number.isFinite(next)) break;
+      await work.clock.wait(next - now(), work.signal);
+    }
+  } finally {
+    await writeAnswer();
+    if (ready) await store.outbox.recover(name);
   }
   const stuck = [...waiting.keys()].filter(gaveUp).length;
   if (stuck)

@@ -22,13 +22,14 @@ export interface Obstacles {
 }
 
 /**
- * The next batch of a target; null when nothing is left that may be sent now. On the way, items become one that are one
- * state, ones behind a failure of their person, or a discrepancy, are put away as failed, and who is in other hands waits.
+ * The next batch of a target, at most `size` items; null when nothing is left that may be sent now, or the queue does not begin
+ * with `least` such items. On the way, items become one that are one state, ones behind a failure of their person, or a
+ * discrepancy, are put away as failed, and who is in other hands waits.
  */
 export async function nextBatch(
   store: Store,
   target: string,
-  size: number,
+  { least, size }: { least: number; size: number },
   obstacles: Obstacles,
   settle: (settlements: Settlement[]) => Promise<void>,
 ): Promise<DeliveryItem[] | null> {
@@ -55,7 +56,7 @@ export async function nextBatch(
       continue;
     }
     const batch = pickBatch(queued, size, (person) => obstacles.waits(person) || elsewhere.has(person));
-    if (batch.length) {
+    if (batch.length >= least) {
       const lost = new Set(
         await store.outbox.processing(
           target,
@@ -66,6 +67,7 @@ export async function nextBatch(
       if (mine.length) return mine;
       continue;
     }
+    if (least > 1) return null;
     after = page.at(-1)!.seq;
   }
 }

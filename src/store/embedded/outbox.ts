@@ -1,7 +1,7 @@
 import type { ChangeType, DeliveryItem } from '../../connector/target.ts';
 import { mostAnswers, personOf } from '../../outbox/items.ts';
 import type { Outbox, OutboxCounts, OutboxItem, OutboxStatus, Pause, Review } from '../port.ts';
-import { type Database, parse, type Row } from './database.ts';
+import { breath, type Database, parse, type Row } from './database.ts';
 import { QueueHead } from './queue-head.ts';
 
 /** The queue between roster and targets. An item's number in the table is its place in the order. */
@@ -17,38 +17,43 @@ export function outbox(db: Database): Outbox {
     },
 
     async queued(target, after, limit) {
+      await breath();
       return head.page(target, after, limit);
     },
 
     async processing(target, items) {
       const known = head.take(target, items);
-      return db.tx(() =>
-        items.filter(
-          (item) =>
-            !db.run(
-              `UPDATE outbox SET status = 'processing', because = NULL
-               WHERE ${known.has(item) ? 'seq' : 'item'} = ? AND target = ? AND status = 'queued'`,
-              ...[known.get(item) ?? item, target],
-            ),
-        ),
-      );
+      const lost: string[] = [];
+      for (let at = 0; at < items.length; at += pieceOf) {
+        await breath();
+        db.tx(() => {
+          for (const item of items.slice(at, at + pieceOf)) {
+            const seq = known.get(item);
+            if (!db.run(seq === undefined ? taken.byItem : taken.bySeq, seq ?? item, target)) lost.push(item);
+          }
+        });
+      }
+      return lost;
     },
 
     async settle(target, results, at) {
+      await breath();
       const known = head.settle(results.map(({ item }) => item));
       if (known.size < results.length || results.some(({ outcome }) => outcome === 'retry')) head.forget();
       db.tx(() => {
-        for (const { item, outcome, answer, because, attempted } of results)
+        for (const { item, outcome, answer, because, attempted } of results) {
+          const seq = known.get(item);
           db.run(
-            `UPDATE outbox SET status = ?, answer = ?, because = ?, attempts = attempts + ?, trail = ${pushed}
-             WHERE ${known.has(item) ? 'seq' : 'item'} = ? AND target = ?`,
+            seq === undefined ? settled.byItem : settled.bySeq,
             outcome === 'retry' ? 'queued' : outcome,
             answer,
             because ?? null,
             attempted === false ? 0 : 1,
             JSON.stringify({ at, outcome, answer }),
-            ...[known.get(item) ?? item, target],
+            seq ?? item,
+            target,
           );
+        }
       });
     },
 
@@ -213,6 +218,9 @@ export function outbox(db: Database): Outbox {
   };
 }
 
+/** So many items are marked at once; between, what goes on with the target has its turn. */
+const pieceOf = 500;
+
 /** Items with what they say. In this order: the other table has no index that would serve. */
 const whole = 'outbox CROSS JOIN outbox_bodies USING (seq)';
 
@@ -223,6 +231,14 @@ const outside = "(status = 'processing' AND because IS NOT NULL)";
 const pushed = `(SELECT CASE WHEN trail = '[]' THEN '[' || said || ']'
   WHEN json_array_length(trail) < ${mostAnswers} THEN json_insert(trail, '$[#]', json(said))
   ELSE json_insert(json_remove(trail, '$[0]'), '$[#]', json(said)) END FROM (SELECT ? AS said))`;
+
+/** A step of an item whose place is known, and of one that is known by its name: that costs twice as much. */
+const both = (set: string, and = '') => ({
+  bySeq: `UPDATE outbox SET ${set} WHERE seq = ? AND target = ?${and}`,
+  byItem: `UPDATE outbox SET ${set} WHERE item = ? AND target = ?${and}`,
+});
+const taken = both("status = 'processing', because = NULL", " AND status = 'queued'");
+const settled = both(`status = ?, answer = ?, because = ?, attempts = attempts + ?, trail = ${pushed}`);
 
 function supersede(db: Database, target: string, item: string, because: string): void {
   db.run(
