@@ -27,17 +27,19 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
   const { clock } = context;
   const memory = memoryOf(settings);
 
-  async function exchange(draft: (who: Credentials) => Draft): Promise<HttpAnswer> {
-    const who = await login.credentials();
-    const answer = await context.http.send(draft(who));
+  /** Sends a request, and once more if its credentials are refused and there are new ones. */
+  async function exchange(draft: Draft, who: Credentials, again: (who: Credentials) => Draft): Promise<HttpAnswer> {
+    const answer = await context.http.send(draft);
     if (answer.status !== 401 || !login.renew(who)) return answer;
-    return context.http.send(draft(await login.credentials()));
+    return context.http.send(again(await login.credentials()));
   }
 
   async function call(shape: Shape, values: Values): Promise<HttpAnswer | { impossible: string }> {
-    const first = requestFor(shape, values, settings, await login.credentials());
+    const made = (as: Credentials) => requestFor(shape, values, settings, as);
+    const who = await login.credentials();
+    const first = made(who);
     if ('impossible' in first) return first;
-    return exchange((who) => requestFor(shape, values, settings, who) as Draft);
+    return exchange(first, who, (as) => made(as) as Draft);
   }
 
   async function look(confirm: Confirm, values: Values): Promise<{ shows: 'state' | 'other'; words: string }> {
@@ -78,9 +80,11 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
       throw new Misconfigured(`the path of the probe cannot hold {${filled.unusable}}: it is about nobody`, {
         remedy: 'use {node} and {today} only in probe',
       });
-    const answer = await exchange(({ authorization }) => ({
+    const draft = ({ authorization }: Credentials): Draft => ({
       ...{ method: 'GET', path: filled.path, headers: { authorization, accept: 'application/json' } },
-    }));
+    });
+    const who = await login.credentials();
+    const answer = await exchange(draft(who), who, draft);
     return { answer, verdict: judge(answer, settings.success) };
   }
 

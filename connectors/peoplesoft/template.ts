@@ -125,11 +125,18 @@ function calendarOf(timeZone: string): Intl.DateTimeFormat {
   return calendar;
 }
 
+/** The day that was asked for last: of a second a thousand items are sent. */
+let lastDay = { asked: '', day: '' };
+
 /** Today where the site is, by a pattern of `yyyy`, `MM` and `dd`. */
 export function todayOf(now: Date, { timeZone, format }: { timeZone: string; format: string }): string {
+  const asked = `${Math.floor(now.getTime() / 1000)} ${timeZone} ${format}`;
+  if (lastDay.asked === asked) return lastDay.day;
   const parts = calendarOf(timeZone).formatToParts(now);
   const part = (type: Intl.DateTimeFormatPartTypes): string => parts.find((one) => one.type === type)!.value;
-  return format.replace('yyyy', part('year')).replace('MM', part('month')).replace('dd', part('day'));
+  const day = format.replace('yyyy', part('year')).replace('MM', part('month')).replace('dd', part('day'));
+  lastDay = { asked, day };
+  return day;
 }
 
 /** A leaf that its rule leaves out. */

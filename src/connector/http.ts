@@ -139,15 +139,21 @@ async function bodyOf(
   return { body: createReadStream(body.file), headers: { 'content-length': String(size) } };
 }
 
-async function readBounded(answer: Dispatcher.ResponseData, url: URL): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of answer.body) {
-    size += (chunk as Buffer).length;
-    if (size > largestAnswer) throw new Unavailable(`${url.origin}: the answer is larger than ${largestAnswer} bytes`);
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+function readBounded({ body }: Dispatcher.ResponseData, url: URL): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    // Events, because an iterator takes as long as all the rest of a small answer.
+    body.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      chunks.push(chunk);
+      if (size > largestAnswer)
+        body.destroy(new Unavailable(`${url.origin}: the answer is larger than ${largestAnswer} bytes`));
+    });
+    body.on('error', reject);
+    body.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    body.on('close', () => reject(new Unavailable(`${url.origin}: the answer ended early`)));
+  });
 }
 
 /** `Retry-After` in milliseconds: seconds or an HTTP date (RFC 9110 §10.2.3); undefined when absent or unreadable. */
