@@ -103,7 +103,8 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
     return null;
   };
 
-  const deliverRoster: NonNullable<TargetSession['deliverRoster']> = async (still, items, asked = {}) => {
+  const deliverRoster: NonNullable<TargetSession['deliverRoster']> = async (still, batch, asked = {}) => {
+    const items = [...batch];
     const key = `${keyOfBatch(items)}${asked.remaster ? ' remaster' : ''}`;
     if (pending?.key === key) return settle(items);
     pending = null;
@@ -136,7 +137,7 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
   };
 
   return {
-    deliver: async (items) => (items.length === 0 ? [] : deliverChanges(items)),
+    deliver: async (items) => (items.length === 0 ? [] : deliverChanges([...items])),
     deliverRoster,
     close: () => rm(zip, { force: true }),
   };

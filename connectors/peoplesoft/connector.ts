@@ -16,7 +16,7 @@ export const peoplesoft: TargetConnector<PeoplesoftSettings> = {
     const login = openLogin(chosen, context);
     const sender = openSender(chosen, context, login);
     return {
-      deliver: (items) => deliver(chosen, sender, items),
+      deliver: (items) => deliver(chosen, sender, [...items]),
       close: () => login.close(),
     };
   },

@@ -70,7 +70,8 @@ export function openSession(settings: SalesforceSettings, context: TargetContext
   }
 
   return {
-    async deliver(items) {
+    async deliver(batch) {
+      const items = [...batch];
       await jobs?.endLeftovers();
       const results = new Map<string, ItemResult>();
       try {

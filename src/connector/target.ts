@@ -93,15 +93,23 @@ export interface PreviewedRequest {
   items: readonly string[];
 }
 
+/**
+ * The items of one delivery, in their order. They may be read more than once. A large batch is read from a file each time,
+ * so that only the item in hand is in memory: whoever can do with less than all of them at once keeps it so.
+ */
+export interface DeliveryBatch extends Iterable<DeliveryItem> {
+  readonly length: number;
+}
+
 /** An open session with a target. */
 export interface TargetSession {
   /**
-   * Delivers a batch of at most `batchSize` items and answers for each. A batch holds at most one item per subject
+   * Delivers a batch of at most `batchSize` items and answers for each, in their order. A batch holds at most one item per subject
    * (account, or account and course) and keeps the order of the outbox; account items must reach the target before
    * enrolment items of the same batch. Throws `Unavailable` when the whole batch has to be tried again, `Denied` or
    * `Misconfigured` when nobody should try before a person acted.
    */
-  deliver(items: readonly DeliveryItem[]): Promise<ItemResult[]>;
+  deliver(items: DeliveryBatch): Promise<ItemResult[]>;
   /**
    * In place of `deliver`, of a target that `wantsRoster`: brings the whole roster, of which the items are the news, and
    * answers for each item as `deliver` does. `still` keeps the roster as it is for as long as `read` takes: read it to a
@@ -110,7 +118,7 @@ export interface TargetSession {
    */
   deliverRoster?(
     still: <T>(read: (roster: RosterView) => Promise<T>) => Promise<T>,
-    items: readonly DeliveryItem[],
+    items: DeliveryBatch,
     asked?: { remaster?: boolean },
   ): Promise<ItemResult[]>;
   close(): Promise<void>;
