@@ -104,7 +104,7 @@ export interface DeliveryBatch extends Iterable<DeliveryItem> {
 /** An open session with a target. */
 export interface TargetSession {
   /**
-   * Delivers a batch of at most `batchSize` items and answers for each, in their order. A batch holds at most one item per subject
+   * Delivers a batch of at most `batchSize` items and answers for each. A batch holds at most one item per subject
    * (account, or account and course) and keeps the order of the outbox; account items must reach the target before
    * enrolment items of the same batch. Throws `Unavailable` when the whole batch has to be tried again, `Denied` or
    * `Misconfigured` when nobody should try before a person acted.

@@ -1,30 +1,70 @@
-import type { DeliveryItem, ItemResult } from '../connector/target.ts';
+import type { DeliveryBatch, DeliveryItem, ItemResult } from '../connector/target.ts';
 import { personOf, subjectOf } from '../outbox/items.ts';
 import type { Settlement } from '../store/port.ts';
 
+/** What is to be known of an item while its batch is with the target. */
+export interface Head {
+  item: string;
+  /** See `personOf`. */
+  person: string;
+  /** True for the creation of an account. */
+  creates: boolean;
+}
+
+/** A batch on its way: its items, and the heads of them in the same order. */
+export interface Batch {
+  items: DeliveryBatch;
+  heads: readonly Head[];
+}
+
+/** See `Head`. */
+export function headOf(item: DeliveryItem): Head {
+  return { item: item.item, person: personOf(item), creates: item.type === 'account.create' };
+}
+
 /**
- * Takes the next batch from queued items in their order: at most `size`, one a subject, nobody who has to wait, and of
- * a person whose turn is not yet complete nothing that comes later.
+ * Takes a batch from queued items in their order, page after page: at most `size`, one a subject, nobody who has to wait,
+ * and of a person whose turn is not yet complete nothing that comes later.
  */
+export class Picker {
+  readonly #size: number;
+  readonly #waits: (person: string) => boolean;
+  readonly #subjects = new Set<string>();
+  readonly #passed = new Set<string>();
+
+  constructor(size: number, waits: (person: string) => boolean) {
+    this.#size = size;
+    this.#waits = waits;
+  }
+
+  get full(): boolean {
+    return this.#subjects.size >= this.#size;
+  }
+
+  /** What is taken of a page. */
+  take(queued: readonly DeliveryItem[]): DeliveryItem[] {
+    return queued.filter((item) => {
+      if (this.full) return false;
+      const person = personOf(item);
+      if (this.#waits(person) || this.#passed.has(person)) return false;
+      const subject = subjectOf(item);
+      if (this.#subjects.has(subject)) {
+        this.#passed.add(person);
+        return false;
+      }
+      this.#subjects.add(subject);
+      return true;
+    });
+  }
+}
+
+/** The next batch of a queue that is at hand. */
 export function pickBatch(
   queued: readonly DeliveryItem[],
   size: number,
   waits: (person: string) => boolean,
 ): DeliveryItem[] {
-  const batch: DeliveryItem[] = [];
-  const subjects = new Set<string>();
-  const passed = new Set<string>();
-  for (const item of queued) {
-    if (batch.length >= size) break;
-    const person = personOf(item);
-    if (waits(person) || passed.has(person)) continue;
-    if (subjects.has(subjectOf(item))) passed.add(person);
-    else {
-      subjects.add(subjectOf(item));
-      batch.push(item);
-    }
-  }
-  return batch;
+  return new Picker(size, waits).take(queued);
 }
 
 /**
@@ -33,20 +73,21 @@ export function pickBatch(
  * is missing. Where the first one was the account itself and is refused for good, what is refused after it stands behind it,
  * and comes by itself when it got through.
  */
-export function completeResults(batch: readonly DeliveryItem[], results: readonly ItemResult[]): Settlement[] {
-  const byItem = new Map(results.map((result) => [result.item, result]));
+export function completeResults(heads: readonly Head[], results: readonly ItemResult[]): Settlement[] {
+  // mostly they come in the order of the batch, and need no index
+  const ordered = results.length === heads.length && results.every(({ item }, at) => item === heads[at]!.item);
+  const byItem = ordered ? null : new Map(results.map((result) => [result.item, result]));
   const retried = new Set<string>();
   const uncreated = new Map<string, string>();
-  return batch.map((item): Settlement => {
-    const said = byItem.get(item.item) ?? { item: item.item, outcome: 'retry', answer: 'the target did not answer' };
-    const person = personOf(item);
+  return heads.map(({ item, person, creates }, at): Settlement => {
+    const answered = byItem ? byItem.get(item) : results[at];
+    const said: ItemResult = answered ?? { item, outcome: 'retry', answer: 'the target did not answer' };
     if (said.outcome === 'retry') retried.add(person);
-    else if (said.outcome === 'failed' && retried.has(person))
-      return { item: item.item, outcome: 'retry', answer: said.answer };
+    else if (said.outcome === 'failed' && retried.has(person)) return { item, outcome: 'retry', answer: said.answer };
     if (said.outcome !== 'failed') return said;
     const first = uncreated.get(person);
     if (first !== undefined) return { ...said, because: first };
-    if (item.type === 'account.create') uncreated.set(person, item.item);
+    if (creates) uncreated.set(person, item);
     return said;
   });
 }

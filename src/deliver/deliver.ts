@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import pThrottle from 'p-throttle';
 import { delayOf, failureOf, mayPass } from '../base/errors.ts';
 import { withRetry } from '../base/retry.ts';
@@ -5,7 +6,7 @@ import { openSpoolDir } from '../base/spool-dir.ts';
 import type { Work } from '../base/work.ts';
 import type { Config, TargetConfig } from '../configure/config.ts';
 import { type Http, type HttpRequest, openHttp } from '../connector/http.ts';
-import type { DeliveryItem, ItemResult, RosterView, TargetContext, TargetSession } from '../connector/target.ts';
+import type { DeliveryBatch, ItemResult, RosterView, TargetContext, TargetSession } from '../connector/target.ts';
 import { type Discrepancy, holdingBack } from '../outbox/discrepancies.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
 import type { Lock, Store } from '../store/port.ts';
@@ -110,11 +111,11 @@ async function deliverTo(
   const { clock, observer } = work;
   const { connector, settings, name } = target;
   await withTarget(target, config, work, patience, async (session, patiently, lull) => {
-    const give = (batch: DeliveryItem[]): Promise<ItemResult[]> =>
+    const give = (batch: DeliveryBatch): Promise<ItemResult[]> =>
       connector.wantsRoster?.(settings)
         ? session.deliverRoster!(stillOf(store, name, work), batch)
         : session.deliver(batch);
-    const send = async (batch: DeliveryItem[]): Promise<ItemResult[]> => {
+    const send = async (batch: DeliveryBatch): Promise<ItemResult[]> => {
       const began = clock.monotonic();
       try {
         return await give(batch);
@@ -124,7 +125,17 @@ async function deliverTo(
         observer?.batchAnswered(name, (clock.monotonic() - began) / 1000);
       }
     };
-    await drain(target, store, work, patience, end, discrepancies, lull, (batch) => patiently(() => send(batch)));
+    const spool = openSpoolDir(config.stateDir, `batch-${name}`);
+    try {
+      const way = {
+        lull,
+        file: join(spool.dir, 'batch'),
+        send: (batch: DeliveryBatch) => patiently(() => send(batch)),
+      };
+      await drain(target, store, work, patience, end, discrepancies, way);
+    } finally {
+      spool.drop();
+    }
   });
 }
 

@@ -1,13 +1,12 @@
 import { messageOf } from '../base/errors.ts';
 import type { Work } from '../base/work.ts';
 import type { TargetConfig } from '../configure/config.ts';
-import type { DeliveryItem, ItemResult } from '../connector/target.ts';
+import type { DeliveryBatch, ItemResult } from '../connector/target.ts';
 import type { Discrepancy } from '../outbox/discrepancies.ts';
-import { personOf } from '../outbox/items.ts';
 import type { Settlement, Store } from '../store/port.ts';
-import { completeResults } from './batch.ts';
+import { type Batch, completeResults, type Head } from './batch.ts';
 import type { Lull } from './lull.ts';
-import { nextBatch, release } from './queue.ts';
+import { mostHeld, nextBatch, release } from './queue.ts';
 
 /** How patiently delivery tries again; times in milliseconds. */
 export interface DeliveryPatience {
@@ -28,8 +27,13 @@ export interface DeliveryEnd {
   error: { kind: string; message: string; delayMs?: number } | null;
 }
 
-/** Batches of more items are not picked ahead: they take long at any target, and two of them take much memory. */
-const mostAhead = 20_000;
+/** How batches go to a target. */
+export interface Way {
+  send(batch: DeliveryBatch): Promise<ItemResult[]>;
+  lull: Lull;
+  /** Where a large batch is kept. */
+  file: string;
+}
 
 /** So many results are written at once. */
 const pieceOf = 500;
@@ -46,8 +50,7 @@ export async function drain(
   patience: DeliveryPatience,
   end: DeliveryEnd,
   discrepancies: ReadonlyMap<string, Discrepancy>,
-  lull: Lull,
-  send: (batch: DeliveryItem[]) => Promise<ItemResult[]>,
+  { lull, file, send }: Way,
 ): Promise<void> {
   const { name } = target;
   const size = target.connector.batchSize(target.settings);
@@ -76,38 +79,33 @@ export async function drain(
       );
   };
 
-  const pick = (least: number, busy: ReadonlySet<string>): Promise<DeliveryItem[] | null> =>
+  const pick = (least: number, busy: ReadonlySet<string>): Promise<Batch | null> =>
     nextBatch(
       store,
       name,
-      { least, size },
+      { least, size, file },
       { discrepancies, troubled, waits: (person) => busy.has(person) || waits(person) },
       putAway,
     );
-  let answered: { batch: DeliveryItem[]; results: Settlement[] } | null = null;
+  let answered: { heads: readonly Head[]; results: Settlement[] } | null = null;
   const writeAnswer = async (turn: () => Promise<void> = async () => {}): Promise<void> => {
     if (!answered) return;
-    const { batch, results } = answered;
+    const { heads, results } = answered;
     answered = null;
-    const settlements = await givenUp(results, batch, target, store);
+    const settlements = await givenUp(results, target, store);
     for (let from = 0; from < settlements.length; from += pieceOf) {
       await turn();
       await settle(settlements.slice(from, from + pieceOf));
     }
-    /** The longest wait that the target asked for, by person; whoever is not in it got through. */
+    /** The longest wait that the target asked for, by person. */
     const again = new Map<string, number>();
-    results.forEach((result, index) => {
-      const person = personOf(batch[index]!);
+    heads.forEach(({ person }, at) => {
+      const result = results[at]!;
       if (result.outcome === 'failed') troubled.add(person);
-      if (result.outcome !== 'retry') return;
-      again.set(person, Math.max(again.get(person) ?? 0, result.delayMs ?? 0));
+      if (result.outcome === 'retry') again.set(person, Math.max(again.get(person) ?? 0, result.delayMs ?? 0));
     });
-    for (const person of new Set(batch.map(personOf))) {
-      const delayMs = again.get(person);
-      if (delayMs === undefined) {
-        waiting.delete(person);
-        continue;
-      }
+    for (const { person } of heads) if (!again.has(person)) waiting.delete(person);
+    for (const [person, delayMs] of again) {
       const attempts = (waiting.get(person)?.attempts ?? 0) + 1;
       const wait = Math.max(delayMs, patience.itemFirstWaitMs * 2 ** (attempts - 1));
       // As with whole batches: the next delivery is the better place for a long wait.
@@ -117,22 +115,24 @@ export async function drain(
     work.progress(name, `${end.sent.toLocaleString('en')} sent, ${end.failed.toLocaleString('en')} failed`);
   };
   /** Picked and marked already. */
-  let ready: DeliveryItem[] | null = null;
-  const prepare = async (batch: readonly DeliveryItem[], sending: Promise<unknown>): Promise<void> => {
+  let ready: Batch | null = null;
+  const prepare = async ({ heads }: Batch, sending: Promise<unknown>): Promise<void> => {
     const turn = (): Promise<void> => lull.orEndOf(sending);
     await writeAnswer(turn);
-    if (batch.length < size || size > mostAhead) return;
+    // large ones take long at any target, and two of them take much memory
+    if (heads.length < size || size > mostHeld) return;
     await turn();
-    ready = await pick(size, new Set(batch.map(personOf)));
+    ready = await pick(size, new Set(heads.map(({ person }) => person)));
   };
-  const sendOne = async (batch: DeliveryItem[]): Promise<void> => {
-    const sending = send(batch);
+  const sendOne = async (batch: Batch): Promise<void> => {
+    const { items, heads } = batch;
+    const sending = send(items);
     const [sent, prepared] = await Promise.allSettled([sending, prepare(batch, sending)]);
-    if (sent.status === 'fulfilled') answered = { batch, results: completeResults(batch, sent.value) };
+    if (sent.status === 'fulfilled') answered = { heads, results: completeResults(heads, sent.value) };
     else {
       // the target took none of them: that is no attempt at any one
       const answer = messageOf(sent.reason);
-      const back = batch.map(({ item }): Settlement => ({ item, outcome: 'retry', answer, attempted: false }));
+      const back = heads.map(({ item }): Settlement => ({ item, outcome: 'retry', answer, attempted: false }));
       await store.outbox.settle(name, back, at());
     }
     for (const one of [prepared, sent]) if (one.status === 'rejected') throw one.reason;
@@ -146,7 +146,7 @@ export async function drain(
         break;
       }
       if (!ready) await writeAnswer();
-      const batch: DeliveryItem[] | null = ready ?? (await pick(1, new Set()));
+      const batch: Batch | null = ready ?? (await pick(1, new Set()));
       ready = null;
       if (batch) {
         await sendOne(batch);
@@ -185,19 +185,14 @@ export async function pausedOf(store: Store, target: string): Promise<boolean> {
  */
 async function givenUp(
   results: Settlement[],
-  batch: readonly DeliveryItem[],
   { giveUpAfter }: TargetConfig,
   store: Store,
-): Promise<Settlement[]> {
-  const given: Settlement[] = [];
-  for (const [at, result] of results.entries()) {
-    const attempts = result.outcome === 'retry' ? ((await store.outbox.get(batch[at]!.item))?.attempts ?? 0) + 1 : 0;
-    if (result.outcome !== 'retry' || attempts < giveUpAfter) given.push(result);
-    else {
-      const answer = `given up after ${attempts} attempts: ${result.answer}`;
-      results[at] = { item: result.item, outcome: 'failed', answer };
-      given.push(results[at]);
-    }
+): Promise<readonly Settlement[]> {
+  for (const [at, { item, outcome, answer }] of results.entries()) {
+    if (outcome !== 'retry') continue;
+    const attempts = ((await store.outbox.get(item))?.attempts ?? 0) + 1;
+    if (attempts >= giveUpAfter)
+      results[at] = { item, outcome: 'failed', answer: `given up after ${attempts} attempts: ${answer}` };
   }
-  return given;
+  return results;
 }

@@ -1,13 +1,16 @@
-import type { DeliveryItem } from '../connector/target.ts';
+import type { DeliveryBatch, DeliveryItem } from '../connector/target.ts';
 import { sendAgain } from '../outbox/again.ts';
 import { unite } from '../outbox/coalesce.ts';
 import type { Discrepancy } from '../outbox/discrepancies.ts';
 import { personOf, subjectOf } from '../outbox/items.ts';
 import type { Merge, OutboxItem, Settlement, Store } from '../store/port.ts';
-import { pickBatch } from './batch.ts';
+import { type Batch, type Head, headOf, Picker } from './batch.ts';
+import { SpooledBatch } from './spooled.ts';
 
 /** A batch is picked among so many items more than it takes: some of them have to wait. */
 const pageSize = 1000;
+/** Larger batches are in a file, and are picked from pages of half as much. */
+export const mostHeld = 20_000;
 /** More failed items than a page of people has. */
 const many = 100_000;
 
@@ -29,46 +32,80 @@ export interface Obstacles {
 export async function nextBatch(
   store: Store,
   target: string,
-  { least, size }: { least: number; size: number },
+  { least, size, file }: BatchSize,
   obstacles: Obstacles,
   settle: (settlements: Settlement[]) => Promise<void>,
-): Promise<DeliveryItem[] | null> {
-  for (let after = 0; ; ) {
-    const page = await store.outbox.queued(target, after, size + pageSize);
-    if (!page.length) return null;
+): Promise<Batch | null> {
+  const limit = pageSize + (size > mostHeld ? mostHeld / 2 : size);
+  let elsewhere: ReadonlySet<string> = new Set();
+  const picker = new Picker(size, (person) => obstacles.waits(person) || elsewhere.has(person));
+  const batch = new Collected(size > mostHeld ? file : null);
+  for (let after = 0; !picker.full; ) {
+    const page = await store.outbox.queued(target, after, limit);
+    if (!page.length) break;
     const queued = page.map(({ item }) => item);
     const troubled = [...new Set(queued.map(personOf))].filter((person) => obstacles.troubled.has(person));
-    const { failed, elsewhere } = await standing(store, target, troubled);
+    const standings = await standing(store, target, troubled);
+    elsewhere = standings.elsewhere;
 
-    const { merges, voids } = unions(page, failed, obstacles.discrepancies);
+    const { merges, voids } = unions(page, standings.failed, obstacles.discrepancies);
     if (merges.length || voids.length) {
       await store.outbox.merge(target, merges);
       await store.outbox.supersede(target, voids);
-      // an item of before may be queued again
+      const again = new Set(merges.map(({ into }) => into));
+      if (!standings.failed.some(({ item }) => again.has(item))) continue;
+      // an item of before is queued again: nothing that comes later may go with this batch
+      if (batch.length) break;
       after = 0;
       continue;
     }
-    const away = putAway(queued, failed, obstacles.discrepancies);
+    const away = putAway(queued, standings.failed, obstacles.discrepancies);
     if (away.length) {
       await settle(away);
       const theirs = new Set(away.map(({ item }) => item));
       for (const item of queued) if (theirs.has(item.item)) obstacles.troubled.add(personOf(item));
       continue;
     }
-    const batch = pickBatch(queued, size, (person) => obstacles.waits(person) || elsewhere.has(person));
-    if (batch.length >= least) {
-      const lost = new Set(
-        await store.outbox.processing(
-          target,
-          batch.map(({ item }) => item),
-        ),
-      );
-      const mine = batch.filter(({ item }) => !lost.has(item));
-      if (mine.length) return mine;
-      continue;
-    }
-    if (least > 1) return null;
+    const taken = picker.take(queued);
+    if (taken.length < least && least > 1) return null;
+    const ids = taken.map(({ item }) => item);
+    const lost = new Set(ids.length ? await store.outbox.processing(target, ids) : []);
+    batch.add(taken.filter(({ item }) => !lost.has(item)));
+    if (batch.length && size <= mostHeld) break;
     after = page.at(-1)!.seq;
+  }
+  return batch.length ? batch : null;
+}
+
+/** How large a batch may be, and where a large one is kept. */
+export interface BatchSize {
+  least: number;
+  size: number;
+  file: string;
+}
+
+/** A batch that grows. */
+class Collected implements Batch {
+  readonly heads: Head[] = [];
+  readonly #held: DeliveryItem[] = [];
+  readonly #spooled: SpooledBatch | null;
+
+  constructor(file: string | null) {
+    this.#spooled = file === null ? null : new SpooledBatch(file);
+  }
+
+  get items(): DeliveryBatch {
+    return this.#spooled ?? this.#held;
+  }
+
+  get length(): number {
+    return this.heads.length;
+  }
+
+  add(items: readonly DeliveryItem[]): void {
+    this.heads.push(...items.map(headOf));
+    if (this.#spooled) this.#spooled.add(items);
+    else this.#held.push(...items);
   }
 }
 

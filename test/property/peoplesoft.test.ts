@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Denied, Unavailable } from '../../src/base/errors.ts';
 import type { WrittenFault } from '../../src/connector/stub.ts';
 import type { AccountFacts, DeliveryItem, ItemResult, TargetSession } from '../../src/connector/target.ts';
-import { completeResults, pickBatch } from '../../src/deliver/batch.ts';
+import { completeResults, headOf, pickBatch } from '../../src/deliver/batch.ts';
 import { personOf } from '../../src/outbox/items.ts';
 import { item, openSite, restOperations, type Site, shapes, withConfirm } from '../support/peoplesoft.ts';
 
@@ -48,9 +48,9 @@ function tell(account: string, steps: readonly Step[]): Told {
 /** What `deliver` answers, as whoever asks for the delivery takes it; nothing that is thrown settles an item. */
 async function give(session: TargetSession, batch: DeliveryItem[]): Promise<ItemResult[]> {
   try {
-    return completeResults(batch, await session.deliver(batch));
+    return completeResults(batch.map(headOf), await session.deliver(batch));
   } catch (error) {
-    if (error instanceof Unavailable || error instanceof Denied) return completeResults(batch, []);
+    if (error instanceof Unavailable || error instanceof Denied) return completeResults(batch.map(headOf), []);
     throw error;
   }
 }

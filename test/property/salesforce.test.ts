@@ -8,7 +8,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { openHttp } from '../../src/connector/http.ts';
 import { startStub, type WrittenFault } from '../../src/connector/stub.ts';
 import type { ItemResult, TargetSession } from '../../src/connector/target.ts';
-import { completeResults, pickBatch } from '../../src/deliver/batch.ts';
+import { completeResults, headOf, pickBatch } from '../../src/deliver/batch.ts';
 import { personOf } from '../../src/outbox/items.ts';
 import { steppedClock, temporaryFolder } from '../support/drop.ts';
 import { design, item } from '../support/salesforce.ts';
@@ -101,7 +101,7 @@ test.each([
             const batch = pickBatch(queue, salesforce.batchSize(settings), () => false);
             let results: ItemResult[];
             try {
-              results = completeResults(batch, await session.deliver(batch));
+              results = completeResults(batch.map(headOf), await session.deliver(batch));
             } catch (error) {
               if (!(error instanceof Unavailable)) throw error;
               continue;

@@ -12,6 +12,7 @@ import {
   type AccountFacts,
   type CourseName,
   courseKey,
+  type DeliveryBatch,
   type DeliveryItem,
   type TargetConnector,
 } from '../../src/connector/target.ts';
@@ -201,7 +202,7 @@ export class ThreeTargets {
       ...connector,
       open: async (settings, context) => {
         const session = await connector.open(settings, context);
-        const look = <T>(items: readonly DeliveryItem[], answer: Promise<T>): Promise<T> => {
+        const look = <T>(items: DeliveryBatch, answer: Promise<T>): Promise<T> => {
           for (const { item } of items)
             if (!this.firstTries[name].has(item)) this.firstTries[name].set(item, this.#batches[name]);
           this.#batches[name] += 1;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ChangeType, DeliveryItem, ItemResult } from '../../../src/connector/target.ts';
-import { completeResults, pickBatch } from '../../../src/deliver/batch.ts';
+import { completeResults, headOf, pickBatch } from '../../../src/deliver/batch.ts';
 
 /** `1 account.create`, `1 enrolment.add C1`, `course.create C1`: person, type, course. */
 function item(text: string, n: number): DeliveryItem {
@@ -88,7 +88,7 @@ describe('an answer', () => {
   const batch = ['1 account.create', '1 enrolment.add C1', '2 account.create', '2 enrolment.add C1'].map(item);
   const say = (outcomes: (ItemResult['outcome'] | null)[]): string[] =>
     completeResults(
-      batch,
+      batch.map(headOf),
       outcomes
         .flatMap((outcome, at): ItemResult[] =>
           outcome === null ? [] : [{ item: batch[at]!.item, outcome, answer: 'said' } as ItemResult],

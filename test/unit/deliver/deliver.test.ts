@@ -29,9 +29,10 @@ class Target {
   config(size: number): TargetConfig {
     const session: TargetSession = {
       deliver: async (items) => {
-        this.batches.push(items.map(textOf));
+        const batch = [...items];
+        this.batches.push(batch.map(textOf));
         this.delivers();
-        return items.map(
+        return batch.map(
           (item): ItemResult =>
             ({ item: item.item, outcome: 'sent', answer: null, ...this.says(item, textOf(item)) }) as ItemResult,
         );
