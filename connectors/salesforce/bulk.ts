@@ -193,10 +193,10 @@ export function openJobs(settings: SalesforceSettings, client: Client, context: 
       looked = true;
     },
     async upsert(part, prepared, note) {
-      for (const { entries, text } of tables(prepared, jobSize)) {
+      for (const { entries, lines } of tables(prepared, jobSize)) {
         const open = new Map(entries.map((entry) => [entry.key.toLowerCase(), entry]));
         const said = new Map<Prepared, Outcome>();
-        await run(part, text(), (key, outcome) => {
+        await run(part, lines, (key, outcome) => {
           const entry = open.get(key.toLowerCase());
           if (entry) said.set(entry, outcome);
         });

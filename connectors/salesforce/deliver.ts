@@ -131,9 +131,9 @@ export function previewBatch(
       settings,
       of.map((item) => prepare(settings, item)),
     );
-    const byJob = [...tables(bulked, settings.bulk?.jobSize ?? 0)].flatMap(({ entries, text }) => [
+    const byJob = [...tables(bulked, settings.bulk?.jobSize ?? 0)].flatMap(({ entries, lines }) => [
       shown(jobCalls.create(part)),
-      shown(jobCalls.upload('{job}', [...text()].join('')), entries),
+      shown(jobCalls.upload('{job}', lines.join('')), entries),
       shown(jobCalls.turn('{job}', 'UploadComplete')),
     ]);
     const requests = rounds(rest, settings.batch).flat();

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type CourseName, courseKey, type DeliveryItem } from '../../src/connector/target.ts';
 import type { SalesforceSettings } from './schema.ts';
 
@@ -37,7 +37,7 @@ export function prepare(settings: SalesforceSettings, item: DeliveryItem): Prepa
 
 /** 32 characters of a digest. Names would not do as keys: they can be long, and keys are matched without case. */
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+  return hash('sha256', text).slice(0, 32);
 }
 
 /** Key of an enrolment: the account and a digest of the course's names, 43 characters. */

@@ -23,40 +23,35 @@ function cell(value: Value): string {
 
 const line = (cells: readonly string[]): string => `${cells.join(',')}\n`;
 
-/** The lines of a table, the header first. Records of one object have the same fields. */
-function* linesOf(prepared: readonly Prepared[]): Generator<[line: string, entry: Prepared]> {
-  for (const entry of prepared) yield [line(Object.values(entry.fields).map(cell)), entry];
-}
-
 const headerOf = ([first]: readonly Prepared[]): string => line(Object.keys((first as { fields: Fields }).fields));
 
-/** Cuts records into tables of at most `most` bytes, each with its header. A line that is longer by itself stands alone. */
+/**
+ * Cuts records into tables of at most `most` bytes, each with its header. A line that is longer by itself stands alone.
+ * Records of one object have the same fields.
+ */
 export function* tables(
   prepared: readonly Prepared[],
   most: number,
-): Generator<{ entries: Prepared[]; text: () => Iterable<string> }> {
+): Generator<{ entries: Prepared[]; lines: readonly string[] }> {
   if (!prepared.length) return;
   const header = headerOf(prepared);
   let entries: Prepared[] = [];
+  let lines = [header];
   let bytes = Buffer.byteLength(header);
-  const table = (of: Prepared[]) => ({
-    entries: of,
-    *text() {
-      yield header;
-      for (const [text] of linesOf(of)) yield text;
-    },
-  });
-  for (const [text, entry] of linesOf(prepared)) {
+  for (const entry of prepared) {
+    const text = line(Object.values(entry.fields).map(cell));
     const size = Buffer.byteLength(text);
     if (entries.length && bytes + size > most) {
-      yield table(entries);
+      yield { entries, lines };
       entries = [];
+      lines = [header];
       bytes = Buffer.byteLength(header);
     }
     entries.push(entry);
+    lines.push(text);
     bytes += size;
   }
-  yield table(entries);
+  yield { entries, lines };
 }
 
 /** Writes text to a file, a mebibyte at a time. */

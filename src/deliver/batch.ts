@@ -9,6 +9,8 @@ export interface Head {
   person: string;
   /** True for the creation of an account. */
   creates: boolean;
+  /** How often it was put off before. */
+  attempts: number;
 }
 
 /** A batch on its way: its items, and the heads of them in the same order. */
@@ -18,8 +20,8 @@ export interface Batch {
 }
 
 /** See `Head`. */
-export function headOf(item: DeliveryItem): Head {
-  return { item: item.item, person: personOf(item), creates: item.type === 'account.create' };
+export function headOf(item: DeliveryItem, attempts = 0): Head {
+  return { item: item.item, person: personOf(item), creates: item.type === 'account.create', attempts };
 }
 
 /**

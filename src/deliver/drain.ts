@@ -92,10 +92,10 @@ export async function drain(
     if (!answered) return;
     const { heads, results } = answered;
     answered = null;
-    const settlements = await givenUp(results, target, store);
-    for (let from = 0; from < settlements.length; from += pieceOf) {
+    giveUp(heads, results, target.giveUpAfter);
+    for (let from = 0; from < results.length; from += pieceOf) {
       await turn();
-      await settle(settlements.slice(from, from + pieceOf));
+      await settle(results.slice(from, from + pieceOf));
     }
     /** The longest wait that the target asked for, by person. */
     const again = new Map<string, number>();
@@ -183,16 +183,10 @@ export async function pausedOf(store: Store, target: string): Promise<boolean> {
  * An item that the target put off for the last time that the configuration grants is failed: one that is never taken
  * would be tried for ever, and nobody would look.
  */
-async function givenUp(
-  results: Settlement[],
-  { giveUpAfter }: TargetConfig,
-  store: Store,
-): Promise<readonly Settlement[]> {
+function giveUp(heads: readonly Head[], results: Settlement[], giveUpAfter: number): void {
   for (const [at, { item, outcome, answer }] of results.entries()) {
-    if (outcome !== 'retry') continue;
-    const attempts = ((await store.outbox.get(item))?.attempts ?? 0) + 1;
-    if (attempts >= giveUpAfter)
+    const attempts = heads[at]!.attempts + 1;
+    if (outcome === 'retry' && attempts >= giveUpAfter)
       results[at] = { item, outcome: 'failed', answer: `given up after ${attempts} attempts: ${answer}` };
   }
-  return results;
 }

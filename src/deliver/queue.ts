@@ -70,7 +70,11 @@ export async function nextBatch(
     if (taken.length < least && least > 1) return null;
     const ids = taken.map(({ item }) => item);
     const lost = new Set(ids.length ? await store.outbox.processing(target, ids) : []);
-    batch.add(taken.filter(({ item }) => !lost.has(item)));
+    const tried = new Map(page.filter(({ attempts }) => attempts > 0).map(({ item, attempts }) => [item, attempts]));
+    batch.add(
+      taken.filter(({ item }) => !lost.has(item)),
+      tried,
+    );
     if (batch.length && size <= mostHeld) break;
     after = page.at(-1)!.seq;
   }
@@ -102,8 +106,9 @@ class Collected implements Batch {
     return this.heads.length;
   }
 
-  add(items: readonly DeliveryItem[]): void {
-    this.heads.push(...items.map(headOf));
+  /** `tried`: how often, of those that were put off before. */
+  add(items: readonly DeliveryItem[], tried: ReadonlyMap<DeliveryItem, number>): void {
+    this.heads.push(...items.map((item) => headOf(item, tried.get(item))));
     if (this.#spooled) this.#spooled.add(items);
     else this.#held.push(...items);
   }
