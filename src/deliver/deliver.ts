@@ -11,10 +11,11 @@ import { type Discrepancy, holdingBack } from '../outbox/discrepancies.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
 import type { Lock, Store } from '../store/port.ts';
 import { discreet } from './discreet.ts';
-import { type DeliveryEnd, type DeliveryPatience, drain, pausedOf } from './drain.ts';
+import { type DeliveryEnd, drain, pausedOf } from './drain.ts';
 import { Lull } from './lull.ts';
 import { release } from './queue.ts';
 import { withRosterStill } from './roster.ts';
+import type { DeliveryPatience } from './waiting.ts';
 
 /** About two minutes for a target that is away; items that it does not take then stay queued for the next run. */
 export const usualPatience: DeliveryPatience = {

@@ -7,15 +7,7 @@ import type { Settlement, Store } from '../store/port.ts';
 import { type Batch, completeResults, type Head } from './batch.ts';
 import type { Lull } from './lull.ts';
 import { mostHeld, nextBatch, release } from './queue.ts';
-
-/** How patiently delivery tries again; times in milliseconds. */
-export interface DeliveryPatience {
-  /** For a whole batch that the target could not take. */
-  batch: { retries: number; firstWaitMs: number; longestWaitMs: number };
-  /** For one person's items: attempts within one delivery, and the first wait, which doubles. */
-  itemAttempts: number;
-  itemFirstWaitMs: number;
-}
+import { type DeliveryPatience, Waiting } from './waiting.ts';
 
 /** How the delivery to one target ended. `error`: why it stopped before the queue was empty; `delayMs` as in a run's. */
 export interface DeliveryEnd {
@@ -54,11 +46,8 @@ export async function drain(
 ): Promise<void> {
   const { name } = target;
   const size = target.connector.batchSize(target.settings);
-  const waiting = new Map<string, { until: number; attempts: number }>();
-  const now = (): number => work.clock.monotonic();
+  const waiting = new Waiting(patience, work.clock);
   const at = (): string => work.clock.now().toISOString();
-  const gaveUp = (person: string): boolean => (waiting.get(person)?.attempts ?? 0) >= patience.itemAttempts;
-  const waits = (person: string): boolean => gaveUp(person) || (waiting.get(person)?.until ?? 0) > now();
 
   const troubled = new Set(await store.outbox.troubled(name));
   const settle = async (settlements: Settlement[]): Promise<void> => {
@@ -84,7 +73,7 @@ export async function drain(
       store,
       name,
       { least, size, file },
-      { discrepancies, troubled, waits: (person) => busy.has(person) || waits(person) },
+      { discrepancies, troubled, waits: (person) => busy.has(person) || waiting.has(person) },
       putAway,
     );
   let answered: { heads: readonly Head[]; results: Settlement[] } | null = null;
@@ -97,21 +86,10 @@ export async function drain(
       await turn();
       await settle(results.slice(from, from + pieceOf));
     }
-    /** The longest wait that the target asked for, by person. */
-    const again = new Map<string, number>();
     heads.forEach(({ person }, at) => {
-      const result = results[at]!;
-      if (result.outcome === 'failed') troubled.add(person);
-      if (result.outcome === 'retry') again.set(person, Math.max(again.get(person) ?? 0, result.delayMs ?? 0));
+      if (results[at]!.outcome === 'failed') troubled.add(person);
     });
-    for (const { person } of heads) if (!again.has(person)) waiting.delete(person);
-    for (const [person, delayMs] of again) {
-      const attempts = (waiting.get(person)?.attempts ?? 0) + 1;
-      const wait = Math.max(delayMs, patience.itemFirstWaitMs * 2 ** (attempts - 1));
-      // As with whole batches: the next delivery is the better place for a long wait.
-      const tooLong = wait > patience.batch.longestWaitMs;
-      waiting.set(person, { until: now() + wait, attempts: tooLong ? patience.itemAttempts : attempts });
-    }
+    waiting.note(heads, results);
     work.progress(name, `${end.sent.toLocaleString('en')} sent, ${end.failed.toLocaleString('en')} failed`);
   };
   /** Picked and marked already. */
@@ -157,16 +135,15 @@ export async function drain(
         released = end.sent;
         if (await release(store, name, discrepancies)) continue;
       }
-      const times = [...waiting].filter(([person]) => !gaveUp(person)).map(([, { until }]) => until);
-      const next = Math.min(...times.filter((until) => until > now()));
-      if (!Number.isFinite(next)) break;
-      await work.clock.wait(next - now(), work.signal);
+      const next = waiting.next();
+      if (next === null) break;
+      await work.clock.wait(next, work.signal);
     }
   } finally {
     await writeAnswer();
     if (ready) await store.outbox.recover(name);
   }
-  const stuck = [...waiting.keys()].filter(gaveUp).length;
+  const { stuck } = waiting;
   if (stuck)
     end.error = {
       kind: 'Unavailable',

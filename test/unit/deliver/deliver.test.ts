@@ -3,7 +3,7 @@ import { Denied, Unavailable } from '../../../src/base/errors.ts';
 import type { TargetConfig } from '../../../src/configure/config.ts';
 import type { DeliveryItem, ItemResult, TargetSession } from '../../../src/connector/target.ts';
 import { deliverAll } from '../../../src/deliver/deliver.ts';
-import type { DeliveryPatience } from '../../../src/deliver/drain.ts';
+import type { DeliveryPatience } from '../../../src/deliver/waiting.ts';
 import { everything, noLimits, Site } from '../../support/history.ts';
 import type { MemoryRow } from '../../support/memory-source.ts';
 
