@@ -4,7 +4,7 @@ import { unite } from '../outbox/coalesce.ts';
 import type { Discrepancy } from '../outbox/discrepancies.ts';
 import { personOf, subjectOf } from '../outbox/items.ts';
 import type { Merge, OutboxItem, Settlement, Store } from '../store/port.ts';
-import { type Batch, type Head, headOf, Picker } from './batch.ts';
+import { type Batch, type Head, headOf, Picker, pickBatch } from './batch.ts';
 import { SpooledBatch } from './spooled.ts';
 
 /** A batch is picked among so many items more than it takes: some of them have to wait. */
@@ -79,6 +79,34 @@ export async function nextBatch(
     after = page.at(-1)!.seq;
   }
   return batch.length ? batch : null;
+}
+
+/** The items of the batch that would be next, as they would be sent. Nothing is changed, and nobody waits. */
+export async function peekBatch(
+  store: Store,
+  target: string,
+  size: number,
+  { discrepancies, troubled }: Pick<Obstacles, 'discrepancies' | 'troubled'>,
+): Promise<DeliveryItem[]> {
+  let page: { seq: number; item: DeliveryItem }[] = await store.outbox.queued(target, 0, pageSize + size);
+  const people = [...new Set(page.map(({ item }) => personOf(item)))].filter((person) => troubled.has(person));
+  let { failed, elsewhere } = await standing(store, target, people);
+  for (;;) {
+    const { merges, voids } = unions(page, failed, discrepancies);
+    if (!merges.length && !voids.length) break;
+    const gone = new Set([...merges.flatMap((merge) => merge.gone), ...voids.map(({ item }) => item)]);
+    const united = new Map(merges.map(({ into, delivery }) => [into, delivery]));
+    const again = failed.filter(({ item }) => united.has(item));
+    failed = failed.filter(({ item }) => !united.has(item) && !gone.has(item));
+    page = [...again.map(({ seq, delivery }) => ({ seq, item: delivery })), ...page]
+      .filter(({ item }) => !gone.has(item.item))
+      .map(({ seq, item }) => ({ seq, item: united.get(item.item) ?? item }))
+      .sort((a, b) => a.seq - b.seq);
+  }
+  const queued = page.map(({ item }) => item);
+  const away = new Set(putAway(queued, failed, discrepancies).map(({ item }) => item));
+  const free = queued.filter(({ item }) => !away.has(item));
+  return pickBatch(free, size, (person) => elsewhere.has(person));
 }
 
 /** How large a batch may be, and where a large one is kept. */

@@ -1,7 +1,7 @@
 import { Misconfigured } from '../base/errors.ts';
 import type { TargetConfig } from '../configure/config.ts';
 import type { DeliveryItem, PreviewedRequest } from '../connector/target.ts';
-import { pickBatch } from '../deliver/batch.ts';
+import { peekBatch } from '../deliver/queue.ts';
 import { sendAgain } from '../outbox/again.ts';
 import { type Discrepancy, openDiscrepancies } from '../outbox/discrepancies.ts';
 import type { Rosterd } from '../run/rosterd.ts';
@@ -178,9 +178,12 @@ export async function preview(
   const shown: PreviewJson[] = [];
   if (target !== undefined) {
     const { connector, settings } = findTarget(rosterd, target);
-    const size = connector.batchSize(settings);
-    const queued = (await store.outbox.queued(target, 0, size + pageSize)).map(({ item }) => item);
-    const batch = pickBatch(queued, size, () => false);
+    const open = (await openDiscrepancies(store)).filter(({ reviewed }) => reviewed === null);
+    const obstacles = {
+      discrepancies: new Map(open.map((one) => [one.account, one])),
+      troubled: new Set(await store.outbox.troubled(target)),
+    };
+    const batch = await peekBatch(store, target, connector.batchSize(settings), obstacles);
     if (batch.length) shown.push(...previewOf(rosterd, target, batch));
   }
   const named = await Promise.all((items ?? []).map((id) => findItem(rosterd, id)));

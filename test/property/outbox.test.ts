@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { courseKey } from '../../src/connector/target.ts';
 import { deliverAll } from '../../src/deliver/deliver.ts';
+import { peekBatch } from '../../src/deliver/queue.ts';
 import { replay } from '../../src/operate/queue.ts';
 import { crashingStore } from '../support/crashing-store.ts';
 import { noLimits, Site } from '../support/history.ts';
@@ -66,11 +67,21 @@ function rowsOf(people: Day['people']): MemoryRow[] {
   );
 }
 
-/** One delivery, by a process that dies when it is told to. */
-async function deliver(site: Site, dies: Day['dies']): Promise<void> {
+/** One delivery, by a process that dies when it is told to. What a look at the queue shows before is what comes first. */
+async function deliver(site: Site, target: StrictTarget, size: number, dies: Day['dies']): Promise<void> {
   const { config, work } = site.rosterd;
   if (!dies) {
+    const { outbox } = site.store;
+    const before = target.batches.length;
+    const troubled = new Set(await outbox.troubled(target.name));
+    const shown = await peekBatch(site.store, target.name, size, { discrepancies: new Map(), troubled });
+    // what a dead process had in hand, and what stood behind a failure, comes back when a delivery begins
+    const back = [
+      ...(await outbox.list({ status: 'processing', limit: 1 })),
+      ...(await outbox.list({ withReason: true, status: 'failed', limit: 1 })),
+    ];
     await deliverAll(config, site.store, work, patience);
+    if (!back.length) expect(target.batches[before] ?? []).toEqual(shown);
     return;
   }
   const dying = crashingStore(site.store, dies);
@@ -88,7 +99,7 @@ async function story(history: Day[], size: number): Promise<void> {
     if (people.some((person) => person)) await site.run('sis', rowsOf(people));
     target.faults = [...faults] satisfies Fault[];
     if (replays) await replay(site.rosterd, {});
-    if (delivers) await deliver(site, dies);
+    if (delivers) await deliver(site, target, size, dies);
   }
   target.faults = [];
   for (let round = 0; round < 3; round += 1) {
@@ -136,11 +147,11 @@ test('a person who is away for a day before the delivery loses nothing', async (
     { name: 'B', courses: ['C1'] },
   ] as Day['people'];
   await site.run('sis', rowsOf(both));
-  await deliver(site, null);
+  await deliver(site, target, 100, null);
   const before = target.effects.length;
   await site.run('sis', rowsOf([both[0]!, null]));
   await site.run('sis', rowsOf(both));
-  await deliver(site, null);
+  await deliver(site, target, 100, null);
   expect(target.effects.slice(before)).toEqual([]);
   expect(target.enrolments.has(`9500000002 ${courseKey({ faculty: 'F', department: 'D', course: 'C1' })}`)).toBe(true);
   expect((await site.store.outbox.list({ status: 'superseded', limit: 99 })).map(({ type }) => type)).toEqual([

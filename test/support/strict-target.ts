@@ -1,6 +1,12 @@
 import { Unavailable } from '../../src/base/errors.ts';
 import type { TargetConfig } from '../../src/configure/config.ts';
-import { type AccountFacts, courseKey, type DeliveryItem, type ItemResult } from '../../src/connector/target.ts';
+import {
+  type AccountFacts,
+  courseKey,
+  type DeliveryBatch,
+  type DeliveryItem,
+  type ItemResult,
+} from '../../src/connector/target.ts';
 import { everything } from './history.ts';
 
 /** What a strict target does to the next batch, and to the items of it. */
@@ -30,6 +36,8 @@ export class StrictTarget {
   readonly effects: Effect[] = [];
   /** Refusals that no fault ordered: the queue sent what could not be taken. */
   readonly refusals: string[] = [];
+  /** Everything that it was ever sent. */
+  readonly batches: DeliveryItem[][] = [];
   faults: Fault[] = [];
 
   constructor(name: string) {
@@ -41,7 +49,10 @@ export class StrictTarget {
       ...everything,
       batchSize: () => size,
       open: async () => ({
-        deliver: async (items: readonly DeliveryItem[]) => this.#deliver(items),
+        deliver: async (items: DeliveryBatch) => {
+          this.batches.push([...items]);
+          return this.#deliver(this.batches.at(-1)!);
+        },
         close: async () => {},
       }),
     };
