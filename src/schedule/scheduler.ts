@@ -287,7 +287,9 @@ export class Scheduler {
       this.#heartbeat.looked();
       this.#sayStuck();
       const next = Math.min(...this.#lanes.all().flatMap((lane) => (lane.wakeAt ? lane.wakeAt.getTime() : [])));
-      await this.#bell.heard(Math.max(0, Math.min(next - this.#clock.now().getTime(), longestNapMs)));
+      // on time, for after a watchdog's kill there is nobody to say why
+      const stuckMs = this.#heartbeat.stuckInMs(this.#config.service.stuckAfterMs);
+      await this.#bell.heard(Math.max(0, Math.min(next - this.#clock.now().getTime(), stuckMs, longestNapMs)));
     }
   }
 

@@ -311,6 +311,22 @@ describe('the heartbeat', () => {
     expect(service.scheduler.healthy).toBe(true);
   });
 
+  test('is missed at once, so that the log says why before any watchdog ends the service', async () => {
+    const service = await started();
+    await service.clock.advance(20_500);
+    service.runSource = async (_source, _order, hand) => {
+      hand.progress('sis', 'one row read');
+      await service.clock.wait(10 * hour, hand.signal);
+      throw hand.signal.reason;
+    };
+    service.scheduler.runNow('sis', cli);
+    await service.clock.advance(15 * minute);
+    expect(service.events('service.stuck')).toEqual([]);
+    await service.clock.advance(1);
+    expect(service.scheduler.healthy).toBe(false);
+    expect(service.events('service.stuck')).toMatchObject([{ who: 'source sis', quietMs: 15 * minute + 1 }]);
+  });
+
   test('the same words again are no progress', async () => {
     const service = await started();
     service.runSource = async (_source, _order, hand) => {
