@@ -91,7 +91,7 @@ export function printStatus(screen: Screen, { service, store, atWork, sources, t
     screen.say(paint.red('  not known until it answers: last runs, what waits for a person, queues and pauses (?)'));
   }
   if (!healthy) screen.say(paint.red('  something makes no progress; the watchdog is not fed'));
-  for (const { who, text, quietMs } of atWork) screen.say(paint.dim(`  ${who}: ${text}${quiet(quietMs)}`));
+  for (const { who, text, quietMs } of atWork) screen.say(paint.dim(`  ${who}${text && `: ${text}`}${quiet(quietMs)}`));
   if (sources.length)
     screen.say(
       `\n${table(

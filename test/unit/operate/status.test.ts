@@ -79,10 +79,12 @@ test('what is stuck is said with how long', () => {
   } as const;
   const atWork = [
     { who: 'source sis', text: '1 records', quietMs: 125_000 },
+    { who: 'source hr', text: '', quietMs: 61_000 },
     { who: 'target crm', text: '10 sent, 0 failed', quietMs: 59_000 },
   ];
   const text = printed({ service: about, atWork });
   expect(text).toContain('something makes no progress; the watchdog is not fed');
   expect(text).toContain('source sis: 1 records (nothing new for 2 min)');
+  expect(text).toContain('source hr (nothing new for 1 min)');
   expect(text).toMatch(/target crm: 10 sent, 0 failed$/m);
 });
