@@ -19,9 +19,9 @@ export function refreshes(run: Run): boolean {
 
 /**
  * Freshness at an instant. `last`: when the last run that refreshes began, for that is when the source said it; null when
- * there was none, undefined when that is not known. It may get
- * as old as `freshnessMs`, else two intervals of the schedule: the one that it lies in and the one after, so that a
- * weekend without times is no fault, and one missed run is not yet one.
+ * there was none, undefined when that is not known. It may get as old as `freshnessMs`, else two intervals of the
+ * schedule: the one that it lies in and the one after, so that a weekend without times is no fault, and one missed run is
+ * not yet one.
  */
 export function freshnessOf(
   last: Date | null | undefined,

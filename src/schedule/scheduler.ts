@@ -225,7 +225,9 @@ export class Scheduler {
     for (const { name } of this.#config.sources) {
       const known = this.#refreshed.get(name) ?? null;
       const found = await lastRefresh((skip, limit) => this.#hands.runs(name, skip, limit), known);
-      this.#refreshed.set(name, found);
+      // a run may have ended while the store took its time
+      const now = this.#refreshed.get(name);
+      if (!now || (found && found > now)) this.#refreshed.set(name, found);
     }
   }
 
