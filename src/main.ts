@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type LogLevel, logLevels } from './base/log.ts';
 import { approve, reject } from './operate/approve.ts';
 import { checkConfig } from './operate/check.ts';
 import { daemon } from './operate/daemon.ts';
@@ -19,7 +20,7 @@ import {
   showItem,
 } from './operate/queue-commands.ts';
 import { listRuns, showRun } from './operate/runs.ts';
-import { reloadDaemon, runDaemon, showStatus } from './operate/service-commands.ts';
+import { daemonLogLevel, reloadDaemon, runDaemon, showStatus } from './operate/service-commands.ts';
 import { crash, exit } from './operate/session.ts';
 import { serveStubs } from './operate/stubs.ts';
 import { sync } from './operate/sync.ts';
@@ -89,6 +90,10 @@ withConfig(
 withConfig('reload', 'have the daemon read its configuration again; says what takes a restart').action(
   act(reloadDaemon),
 );
+
+withConfig('log-level', 'the least that the daemon logs; with a level, set it until the next start')
+  .addArgument(program.createArgument('[level]', 'left out: only say it').choices(logLevels))
+  .action((level: LogLevel | undefined, options) => end(daemonLogLevel(level, options)));
 
 program
   .command('push-key')

@@ -8,6 +8,7 @@ import { joinRows, wantedColumns } from '../../src/connector/oneroster/join.ts';
 import { keepWhole, openKept } from '../../src/connector/oneroster/kept.ts';
 import { joinSettings } from '../../src/connector/oneroster/settings.ts';
 import { Whole } from '../../src/connector/oneroster/whole.ts';
+import { paced } from '../../src/connector/paced.ts';
 import type { Answer, SourceContext } from '../../src/connector/source.ts';
 import { SpoolWriter, spoolAnswer } from '../../src/connector/spool.ts';
 import { type Client, nameOf, openClient, plain } from './client.ts';
@@ -107,8 +108,9 @@ async function readCollection(
     else if (!whole.add(name, entity))
       throw new Incomplete(`${place}: record ${index} of page ${page} came before under the same sourcedId`);
   };
+  const say = paced(context);
   await readList(client, listOf(name, settings, mark), take, (records, total) =>
-    context.progress(progressText(records, total, name)),
+    say(() => progressText(records, total, name)),
   );
   // without dates nothing can be asked for by date: the next pull takes this collection as a whole again
   if (latest !== null && !undated) whole.setFact(`changed ${name}`, String(latest));

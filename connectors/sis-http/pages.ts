@@ -39,14 +39,12 @@ const mostPages = 1_000_000;
 /** Takes a record with its place: the page and the index on it, both from 1. */
 export type OnPlaced = (record: Json, page: number, index: number) => Promise<void> | void;
 
+/** Told with each record how many have come, and of how many where that is known. */
+export type OnCame = (records: number, total: number | null) => void;
+
 /** Reads a list whole, and gives its records away as they come; they count only when this has not thrown. */
-export function readList(
-  client: Client,
-  list: Collection,
-  onRecord: OnPlaced,
-  onPage: (records: number, total: number | null) => void = () => {},
-): Promise<void> {
-  return new Reading(client, list, onRecord, onPage).run();
+export function readList(client: Client, list: Collection, onRecord: OnPlaced, onCame: OnCame): Promise<void> {
+  return new Reading(client, list, onRecord, onCame).run();
 }
 
 /** Reads the first page alone. */
@@ -68,7 +66,7 @@ class Reading {
   readonly #client: Client;
   readonly #list: Collection;
   readonly #onRecord: OnPlaced;
-  readonly #onPage: (records: number, total: number | null) => void;
+  readonly #onCame: OnCame;
   readonly #seen = new Seen();
   readonly #addresses = new Set<string>();
   #records = 0;
@@ -79,16 +77,13 @@ class Reading {
   #last: string | null = null;
   /** A page that had fewer records than the first one: it must be the last. */
   #short: number | null = null;
-  constructor(
-    client: Client,
-    list: Collection,
-    onRecord: OnPlaced,
-    onPage: (records: number, total: number | null) => void,
-  ) {
+  /** Records of pages in flight that wait for the pages before. */
+  #early = 0;
+  constructor(client: Client, list: Collection, onRecord: OnPlaced, onCame: OnCame) {
     this.#client = client;
     this.#list = list;
     this.#onRecord = onRecord;
-    this.#onPage = onPage;
+    this.#onCame = onCame;
   }
 
   get #name(): string {
@@ -148,6 +143,7 @@ class Reading {
         }
         this.#last = name;
         this.#records += 1;
+        this.#came();
         const before = name === null ? null : this.#seen.note(name, page);
         if (before !== null && this.#isWrong(before !== page)) throw this.#twice(before, page, index);
         if (this.#records > this.#list.maxRecords)
@@ -160,6 +156,12 @@ class Reading {
           throw this.#moved(`page ${page} is empty and should begin with the last record of the one before`);
       },
     };
+  }
+
+  #came(): void {
+    const total = this.#first?.total ?? null;
+    // the first record of a page in flight may be the last one of the page before
+    this.#onCame(Math.min(this.#records + this.#early, total ?? Number.POSITIVE_INFINITY), total);
   }
 
   /** Without a key, records that are the same may be meant, and only on one page are they certain to be. */
@@ -180,7 +182,6 @@ class Reading {
 
   #prove(page: Page): void {
     const { paging, totalRequired } = this.#list;
-    this.#onPage(this.#records, page.total);
     this.#first ??= page;
     const first = this.#first;
     if (page.total === null && totalRequired)
@@ -294,10 +295,12 @@ class Reading {
     const { concurrency } = this.#list;
     const read = async ({ url }: Next) => {
       const records: Json[] = [];
-      return {
-        page: await readPage(this.#client, url, this.#list, false, (record) => void records.push(record)),
-        records,
-      };
+      const page = await readPage(this.#client, url, this.#list, false, (record) => {
+        records.push(record);
+        this.#early += 1;
+        this.#came();
+      });
+      return { page, records };
     };
     const waiting: ReturnType<typeof read>[] = [];
     let begun = 0;
@@ -309,6 +312,7 @@ class Reading {
         waiting.push(reading);
       }
       const { page, records } = await waiting.shift()!;
+      this.#early -= records.length;
       this.#begin(next);
       const take = this.#taker(next.after === null ? null : this.#last);
       for (const record of records) await take.record(record);

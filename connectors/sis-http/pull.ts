@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { paced } from '../../src/connector/paced.ts';
 import type { Answer, SourceContext } from '../../src/connector/source.ts';
 import { type Spooled, SpoolWriter, spoolAnswer } from '../../src/connector/spool.ts';
 import { type Client, nameOf, openClient, plain } from './client.ts';
 import { keepAnswer, readKept } from './conditional.ts';
 import { probeOneRoster, pullOneRoster } from './oneroster.ts';
-import { type Collection, progressText, readFirst, readList, withQuery } from './pages.ts';
+import { type Collection, type OnCame, progressText, readFirst, readList, withQuery } from './pages.ts';
 import type { Json } from './path.ts';
 import { RowMaker, waysInto } from './rows.ts';
 import type { SisHttpSettings } from './schema.ts';
@@ -31,6 +32,8 @@ async function pullList(settings: SisHttpSettings, context: SourceContext, clien
   let headers: Record<string, string> = {};
   try {
     const add = (record: Json) => maker.add(record, writer);
+    const say = paced(context);
+    const came: OnCame = (records, total) => say(() => progressText(records, total));
     if (list.paging.kind === 'none') {
       const kept = await readKept(context, asked);
       const got = await client.get(list.url, { first: true, headers: kept?.headers ?? {} });
@@ -43,9 +46,9 @@ async function pullList(settings: SisHttpSettings, context: SourceContext, clien
       headers = got.headers;
       // the proofs of a list, over an answer that is here already
       const once = { ...client, get: async () => got };
-      await readList(once, list, add);
+      await readList(once, list, add, came);
     } else {
-      await readList(client, list, add, (records, total) => context.progress(progressText(records, total)));
+      await readList(client, list, add, came);
     }
     maker.prove();
     spooled = await writer.finish();

@@ -440,9 +440,10 @@ export const events = {
   },
   'status.store': {
     levels: ['warn'],
-    meaning: 'status could not ask the store when a source was last fresh; it says what was known before',
-    remedy: 'see whether the store answers',
-    fields: ['source', 'error'],
+    meaning:
+      'somebody asked for the status while the store did not answer; it was told without what only the store knows',
+    remedy: 'see whether the store answers; `error` says what its server says',
+    fields: ['error'],
   },
   'schedule.missed': {
     levels: ['info', 'warn'],

@@ -17,8 +17,10 @@ export type Log = {
   level: LogLevel;
 };
 
-/** The least that is written; `silent` is nothing. */
-export type LogLevel = Level | 'silent';
+/** Levels that a log may be set to: what is quieter than it is not written. */
+export const logLevels = [...levels, 'silent'] as const;
+/** One of them. */
+export type LogLevel = (typeof logLevels)[number];
 
 /** How to open a log; what is left out is found out from the process. */
 export interface LogOptions {
@@ -85,9 +87,9 @@ export const silentLog: Log = {
 /** Reads the name of a level; undefined when there is none. `from`: who wrote it. Throws `Misconfigured`. */
 export function levelOf(text: string | undefined, from: string): LogLevel | undefined {
   if (text === undefined || text === '') return undefined;
-  const level = [...levels, 'silent' as const].find((one) => one === text.toLowerCase());
+  const level = logLevels.find((one) => one === text.toLowerCase());
   if (level) return level;
-  throw new Misconfigured(`${from} names no level of the log`, { remedy: `one of ${levels.join(', ')}, silent` });
+  throw new Misconfigured(`${from} names no level of the log`, { remedy: `one of ${logLevels.join(', ')}` });
 }
 
 /** Lines for standard error as the journal wants them: with the priority in front when it reads them, else as they are. */

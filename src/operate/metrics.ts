@@ -144,6 +144,7 @@ export class Metrics implements Observer {
     const gauges = this.#gauges;
     let found: Reading[] = [];
     try {
+      if (rosterd.store.away) throw new Error('nobody who scrapes waits for a store that is known to be away');
       found = await readStore(rosterd);
       gauges.rosterd_store_up.set(1);
     } catch {

@@ -1,3 +1,4 @@
+import type { LogLevel } from '../base/log.ts';
 import type { Config } from '../configure/config.ts';
 import { readConfig } from '../daemon.ts';
 import type { StatusBody } from './control/api.ts';
@@ -57,22 +58,40 @@ export async function reloadDaemon(options: Options): Promise<number> {
   });
 }
 
-/** `status`: exits with 1 unless the daemon runs and makes progress. */
+/** `log-level [LEVEL]`: says the least that is logged, or sets it. A running daemon has it at once, and forgets it at its end. */
+export async function daemonLogLevel(level: LogLevel | undefined, options: Options): Promise<number> {
+  return withTheDaemon(options, async (daemon, screen) => {
+    const was = await daemon.call('logLevel');
+    const is = level === undefined ? was : await daemon.call('setLogLevel', { body: { level } });
+    if (!screen.human) screen.json(is);
+    else screen.say(level === undefined ? is.level : `${is.level} until the next start, was ${was.level}`);
+    return exit.done;
+  });
+}
+
+/** `status`: exits with 1 unless the daemon runs and makes progress, and its store answers. */
 export async function showStatus(options: Options): Promise<number> {
   return withTheDaemon(options, async (daemon, screen) => {
     const status = await daemon.call('status');
     if (screen.human) printStatus(screen, status);
     else screen.json(status);
-    return status.service.state === 'running' && status.service.healthy ? exit.done : exit.failed;
+    const { service, store } = status;
+    return service.state === 'running' && service.healthy && store.state === 'answers' ? exit.done : exit.failed;
   });
 }
 
-function printStatus(screen: Screen, { service, atWork, sources, targets }: StatusBody): void {
+/** Where everything stands, for a person. What is not known is a question mark, never a gap. */
+export function printStatus(screen: Screen, { service, store, atWork, sources, targets }: StatusBody): void {
   const { state, reason, since, pid, version, healthy } = service;
   const said = state === 'running' ? paint.green(state) : paint.yellow(reason === null ? state : `${state}: ${reason}`);
   screen.say(`rosterd ${version}  ${said}  since ${moment(since)}, pid ${pid}`);
-  if (!healthy) screen.say(paint.red('  something makes no progress'));
-  for (const { who, text } of atWork) screen.say(paint.dim(`  ${who}: ${text}`));
+  const away = store.state === 'away';
+  if (away) {
+    screen.say(paint.red(`  the store is away since ${moment(store.since)}: ${store.error.message}`));
+    screen.say(paint.red('  not known until it answers: last runs, what waits for a person, queues and pauses (?)'));
+  }
+  if (!healthy) screen.say(paint.red('  something makes no progress; the watchdog is not fed'));
+  for (const { who, text, quietMs } of atWork) screen.say(paint.dim(`  ${who}${text && `: ${text}`}${quiet(quietMs)}`));
   if (sources.length)
     screen.say(
       `\n${table(
@@ -80,9 +99,9 @@ function printStatus(screen: Screen, { service, atWork, sources, targets }: Stat
         sources.map((one) => [
           one.name,
           moment(one.next),
-          moment(one.lastRun?.startedAt ?? null),
-          one.lastRun?.status ?? '',
-          one.freshness.state === 'never' ? 'none yet' : one.freshness.state,
+          away ? '?' : moment(one.lastRun?.startedAt ?? null),
+          away ? '?' : (one.lastRun?.status ?? ''),
+          { never: 'none yet', unknown: '?', fresh: 'fresh', stale: 'stale' }[one.freshness.state],
           stateOf(one) + (one.held === null ? '' : `, ${one.held} waits for a person`),
         ]),
       )}`,
@@ -93,9 +112,9 @@ function printStatus(screen: Screen, { service, atWork, sources, targets }: Stat
         ['target', 'queued', 'failed', 'sent', 'state'],
         targets.map((one) => [
           one.name,
-          one.queue.queued + one.queue.processing,
-          one.queue.failed,
-          one.queue.sent,
+          one.queue === null ? '?' : one.queue.queued + one.queue.processing,
+          one.queue?.failed ?? '?',
+          one.queue?.sent ?? '?',
           stateOf(one) + (one.paused ? `, paused${one.paused.reason ? `: ${one.paused.reason}` : ''}` : ''),
         ]),
       )}`,
@@ -110,6 +129,12 @@ function stateOf(lane: StatusBody['sources'][number] | StatusBody['targets'][num
   if (breaker.failures === 0) return 'idle';
   const text = `${breaker.failures} failed: ${breaker.failure?.message ?? ''}`;
   return breaker.state === 'closed' ? text : `left alone until ${moment(breaker.notBefore)}, ${text}`;
+}
+
+/** Since when somebody at work has said nothing new, where that is worth a word. */
+function quiet(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  return minutes ? ` (nothing new for ${minutes} min)` : '';
 }
 
 /** A time as people read it, in UTC; a gap where there is none. */

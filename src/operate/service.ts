@@ -53,6 +53,11 @@ export class Service implements Hands {
     return { ...this.#opened, config: this.scheduler.config };
   }
 
+  /** What is open; null before that, and after the end. */
+  get opened(): Rosterd | null {
+    return this.#opened;
+  }
+
   /** Where pushes are listened for; null: nowhere. */
   get url(): string | null {
     return this.#listener?.url ?? null;
@@ -89,7 +94,9 @@ export class Service implements Hands {
     await this.#listener?.close(patienceMs, this.#hard.signal);
     // whatever still waits for a store that is away waits no longer
     this.#hard.abort(new Unavailable('rosterd stops'));
-    await this.#opened?.close();
+    const opened = this.#opened;
+    this.#opened = null;
+    await opened?.close();
   }
 
   /** Reads the configuration again. */

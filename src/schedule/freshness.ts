@@ -6,6 +6,8 @@ import type { Calendar } from './calendar.ts';
  * nothing changed. Held, failed, incomplete, skipped and dry runs make nothing fresher.
  */
 export type Freshness =
+  /** Nobody could be asked yet. */
+  | { state: 'unknown' }
   | { state: 'never' }
   /** `staleAt`: null where nothing says how old it may be, on demand and without `freshness`. */
   | { state: 'fresh' | 'stale'; at: Date; ageMs: number; staleAt: Date | null };
@@ -16,15 +18,17 @@ export function refreshes(run: Run): boolean {
 }
 
 /**
- * Freshness at an instant. `last`: when the last run that refreshes began, for that is when the source said it. It may get
- * as old as `freshnessMs`, else two intervals of the schedule: the one that it lies in and the one after, so that a
- * weekend without times is no fault, and one missed run is not yet one.
+ * Freshness at an instant. `last`: when the last run that refreshes began, for that is when the source said it; null when
+ * there was none, undefined when that is not known. It may get as old as `freshnessMs`, else two intervals of the
+ * schedule: the one that it lies in and the one after, so that a weekend without times is no fault, and one missed run is
+ * not yet one.
  */
 export function freshnessOf(
-  last: Date | null,
+  last: Date | null | undefined,
   { calendar, freshnessMs }: { calendar: Calendar | null; freshnessMs: number | null },
   now: Date,
 ): Freshness {
+  if (last === undefined) return { state: 'unknown' };
   if (last === null) return { state: 'never' };
   const allowedMs = freshnessMs ?? (calendar && twoIntervals(calendar, last));
   const staleAt = allowedMs === null ? null : new Date(last.getTime() + allowedMs);

@@ -63,6 +63,12 @@ export class Heartbeat {
     return all.sort((a, b) => b.quietMs - a.quietMs);
   }
 
+  /** In how many milliseconds something at work will have made no progress for too long; never when it already has. */
+  stuckInMs(stuckAfterMs: number): number {
+    const left = this.atWork().map(({ quietMs }) => stuckAfterMs + 1 - quietMs);
+    return Math.min(...left.filter((ms) => ms > 0));
+  }
+
   /** False when something at work, or the ticker, has made no progress for too long. */
   healthy(stuckAfterMs: number): boolean {
     const ticks = this.#clock.monotonic() - this.#looked <= naps * longestNapMs;

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { Clock } from '../base/clock.ts';
-import { failureOf, Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
+import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../configure/config.ts';
 import type { DeliveryEnd } from '../deliver/drain.ts';
@@ -203,22 +203,15 @@ export class Scheduler {
     });
   }
 
-  /** Where everything stands. What other processes did meanwhile is looked up, as long as the store answers. */
-  async status(): Promise<Status> {
-    const sources: Status['sources'] = [];
-    for (const source of this.#config.sources) {
+  /** Where everything stands, as far as this process knows. */
+  get status(): Status {
+    const sources = this.#config.sources.map((source) => {
       const { name, enabled, schedule, timezone, freshnessMs } = source;
       const limits = { calendar: this.#lanes.calendarOf(source), freshnessMs };
-      const freshness = freshnessOf(await this.#lookUp(name), limits, this.#clock.now());
-      sources.push({
-        name,
-        enabled,
-        schedule,
-        timezone,
-        freshness,
-        ...(this.#lanes.sources.get(name)?.status ?? asleep),
-      });
-    }
+      const freshness = freshnessOf(this.#refreshed.get(name), limits, this.#clock.now());
+      const lane = this.#lanes.sources.get(name)?.status ?? asleep;
+      return { name, enabled, schedule, timezone, freshness, ...lane };
+    });
     const targets = this.#config.targets.map(({ name, enabled }) => ({
       ...{ name, enabled, ...(this.#lanes.targets.get(name)?.status ?? asleep) },
     }));
@@ -227,17 +220,14 @@ export class Scheduler {
     return { ...service, beats, healthy: this.healthy, atWork: this.#heartbeat.atWork(), sources, targets };
   }
 
-  /** When the last run of a source began that refreshes. */
-  async #lookUp(source: string): Promise<Date | null> {
-    const known = this.#refreshed.get(source) ?? null;
-    try {
-      const found = await lastRefresh((skip, limit) => this.#hands.runs(source, skip, limit), known);
-      this.#refreshed.set(source, found);
-      return found;
-    } catch (error) {
-      // status is what people ask for when the store is away
-      this.#log.warn({ event: 'status.store', source, error: failureOf(error) }, messageOf(error));
-      return known;
+  /** Looks up what other processes did meanwhile, for the next status. Throws when the store does not say. */
+  async lookUp(): Promise<void> {
+    for (const { name } of this.#config.sources) {
+      const known = this.#refreshed.get(name) ?? null;
+      const found = await lastRefresh((skip, limit) => this.#hands.runs(name, skip, limit), known);
+      // a run may have ended while the store took its time
+      const now = this.#refreshed.get(name);
+      if (!now || (found && found > now)) this.#refreshed.set(name, found);
     }
   }
 
@@ -287,7 +277,9 @@ export class Scheduler {
       this.#heartbeat.looked();
       this.#sayStuck();
       const next = Math.min(...this.#lanes.all().flatMap((lane) => (lane.wakeAt ? lane.wakeAt.getTime() : [])));
-      await this.#bell.heard(Math.max(0, Math.min(next - this.#clock.now().getTime(), longestNapMs)));
+      // on time, for after a watchdog's kill there is nobody to say why
+      const stuckMs = this.#heartbeat.stuckInMs(this.#config.service.stuckAfterMs);
+      await this.#bell.heard(Math.max(0, Math.min(next - this.#clock.now().getTime(), stuckMs, longestNapMs)));
     }
   }
 

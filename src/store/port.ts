@@ -21,6 +21,8 @@ export interface Store {
   readonly kind: string;
   /** Where it is, for messages: a directory, or servers and database. Never a password. */
   readonly place: string;
+  /** Null while it is there, as far as it knows by itself; to look asks nobody. */
+  readonly away: Away | null;
   sources: SourceStates;
   runs: Runs;
   snapshots: Snapshots;
@@ -38,6 +40,12 @@ export interface Store {
   move: Move;
   /** Gives back everything. The store cannot be used any more. */
   close(): Promise<void>;
+}
+
+/** A store that does not answer: since when, and why. */
+export interface Away {
+  since: Date;
+  error: { kind: string; message: string };
 }
 
 /** A store that another one is moved into. It is of no use for anything else until the move has ended. */

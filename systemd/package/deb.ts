@@ -13,6 +13,9 @@ export interface About {
   mtime: Date;
 }
 
+/** Whoever builds it; there is no address that anybody could write to about every institution's package. */
+export const maintainer = 'Campus IT <root@localhost>';
+
 /** As Debian calls what Node calls otherwise. */
 const architectures: Readonly<Record<string, string>> = {
   x64: 'amd64',
@@ -56,15 +59,15 @@ function control(entries: readonly Entry[], scripts: string, about: About): Entr
     'Package: rosterd',
     `Version: ${about.version}`,
     `Architecture: ${debianArch(about.arch)}`,
-    'Maintainer: Campus IT <root@localhost>',
+    `Maintainer: ${maintainer}`,
     `Installed-Size: ${kilobytes}`,
-    // what the Node inside is linked against; systemd-notify and systemd-sysusers are part of systemd
-    'Depends: libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 9), init-system-helpers (>= 1.54), systemd (>= 247), util-linux',
+    // what the Node inside is linked against; systemd-sysusers and systemd-tmpfiles are part of systemd
+    'Depends: libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 9), init-system-helpers (>= 1.54), systemd (>= 247)',
     'Suggests: bash-completion',
     'Section: admin',
     'Priority: optional',
     'Description: keeps a campus in step',
-    ` ${about.description}`,
+    ...folded(about.description),
   ];
   const text = (path: string, said: string, mode = 0o644): Entry => ({
     kind: 'file',
@@ -81,6 +84,11 @@ function control(entries: readonly Entry[], scripts: string, about: About): Entr
       (name): Entry => ({ kind: 'file', path: name, mode: 0o755, from: join(scripts, name) }),
     ),
   ];
+}
+
+/** A text in lines of at most 79 letters, each behind a space. */
+function folded(text: string): string[] {
+  return text.match(/\S.{0,76}\S(?=\s|$)/g)?.map((line) => ` ${line}`) ?? [];
 }
 
 function debianArch(arch: string): string {

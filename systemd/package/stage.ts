@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Entry } from './archive.ts';
 import { completion } from './completion.ts';
+import { maintainer } from './deb.ts';
 import type { Help } from './help.ts';
 import { manual } from './manual.ts';
 
@@ -25,8 +26,10 @@ const manifest = `${lib}/dist/package.json`;
 
 /** Native parts of ssh2 that npm is told not to build (`allowScripts`); it does without. */
 const native = new Set(['cpu-features', 'buildcheck', 'nan']);
-/** In packages, and of no use to who runs them. */
-const useless = /\.(d\.[cm]?ts|map|tsbuildinfo)$/;
+/** In packages, and of no use to who runs them: types, pages, scripts and settings of who works on them. */
+const useless = /\.(d\.[cm]?ts|map|tsbuildinfo|html|sh)$|\/\./;
+/** Parts for systems that the Node inside does not run on. */
+const foreign = /\/musl_[^/]*\//;
 /** What was built here would make the package this machine's own; what came built from the registry is elsewhere. */
 const built = /\/build\/.*\.node$/;
 
@@ -65,8 +68,8 @@ export function stage(parts: Parts): Entry[] {
     ...readdirSync(join(root, 'connectors'))
       .filter((kind) => !kind.includes('.'))
       .map((kind) => own(`${doc}/connectors/${kind}/README.md`, `connectors/${kind}/README.md`)),
-    made(`${doc}/copyright`, copyright),
-    packed(`${doc}/changelog`, `rosterd (${parts.version}) stable; urgency=medium\n`),
+    made(`${doc}/copyright`, copyright(parts.mtime)),
+    packed(`${doc}/changelog`, changelog(parts.version, parts.mtime)),
   ];
   const folders = new Set(files.flatMap(({ path }) => above(path)));
   return [...files, ...[...folders].map((path): Entry => ({ kind: 'folder', path: `${path}/`, mode: 0o755 }))].sort(
@@ -74,10 +77,17 @@ export function stage(parts: Parts): Entry[] {
   );
 }
 
-const copyright = `rosterd is not for distribution outside the institution that runs it.
+const copyright = (date: Date): string => `Copyright ${date.getUTCFullYear()} the authors of rosterd.
+rosterd is not for distribution outside the institution that runs it.
 The Node in /usr/lib/rosterd/bin has the licence at https://github.com/nodejs/node/blob/main/LICENSE.
 Packages in /usr/lib/rosterd/node_modules carry their licences in their folders.
 `;
+
+/** deb-changelog(5): this version alone, for what changed is in the history of the checkout. */
+function changelog(version: string, date: Date): string {
+  const at = date.toUTCString().replace('GMT', '+0000');
+  return `rosterd (${version}) stable; urgency=medium\n\n  * Version ${version}.\n\n -- ${maintainer}  ${at}\n`;
+}
 
 function above(path: string): string[] {
   const folder = posix.dirname(path);
@@ -87,9 +97,9 @@ function above(path: string): string[] {
 function below(folder: string, to: string): Entry[] {
   return (
     readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && !useless.test(entry.name))
+      .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
-      .filter((file) => !built.test(file))
+      .filter((file) => ![useless, built, foreign].some((kind) => kind.test(file.slice(folder.length))))
       // packages inside packages are listed for themselves
       .filter((file) => !file.slice(folder.length).includes('/node_modules/'))
       .map((file) => ({ kind: 'file', path: to + file.slice(folder.length), mode: 0o644, from: file }))

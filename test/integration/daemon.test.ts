@@ -169,7 +169,7 @@ describe('the socket', () => {
 describe('run, status and reload', () => {
   test('need a daemon, and say so', async () => {
     const site = new DaemonSite();
-    for (const command of ['run', 'status', 'reload'])
+    for (const command of ['run', 'status', 'reload', 'log-level'])
       expect(await site.rosterd(command), command).toMatchObject({
         status: 1,
         stderr: expect.stringContaining(`no rosterd answers at ${site.socket}`),
@@ -277,6 +277,36 @@ describe('run, status and reload', () => {
     expect(daemon.log('config.refused')).toHaveLength(1);
     await daemon.stop();
   });
+});
+
+test('log-level says and sets what is logged, until the next start', async () => {
+  const site = new DaemonSite();
+  const daemon = await site.start();
+  const level = async (...args: string[]): Promise<unknown> => {
+    const { status, stdout, stderr } = await site.rosterd('log-level', ...args);
+    return status === 0 ? (JSON.parse(stdout) as { level: string }).level : { status, stderr };
+  };
+  expect(await level()).toBe('info');
+  site.drop('sis', 0, 3);
+  expect(await level('debug')).toBe('debug');
+  expect(await level()).toBe('debug');
+  await site.rosterd('run', 'sis', '--wait');
+  expect(daemon.log('schedule.begins')).toMatchObject([{ level: 'debug', source: 'sis' }]);
+  expect(await level('error')).toBe('error');
+  await site.rosterd('run', 'sis', '--wait');
+  expect(daemon.log('schedule.begins'), 'not logged any more').toHaveLength(1);
+  expect(daemon.log('control.decided').map(({ reason }) => reason)).toContain('log level error');
+  // asked for wrongly it is said which there are, and nothing changes
+  const wrong = {
+    status: 2,
+    stderr: expect.stringMatching(/loud.*Allowed choices are error, warn, info, debug, silent/s),
+  };
+  expect(await level('loud')).toEqual(wrong);
+  expect(await level()).toBe('error');
+  expect(await daemon.stop()).toBe(0);
+  const again = await site.start();
+  expect(await level()).toBe('info');
+  expect(await again.stop()).toBe(0);
 });
 
 test('a source that a reload brings can be pushed to, and one that it takes away no more', async () => {

@@ -64,6 +64,7 @@ requireServer('man', () => missing('man'))('the manual', () => {
       'sync',
       'daemon',
       'approve',
+      'log-level',
       '--digest',
       '/etc/rosterd/rosterd.yaml',
       'SIGHUP',
@@ -84,6 +85,7 @@ describe('the completion', () => {
     [['mig'], ['migrate-store']],
     [['approve', '--di'], ['--digest']],
     [['export', 'acc'], ['accounts']],
+    [['log-level', 'de'], ['debug']],
     [['check', '-c', join(tmpdir(), 'no-such-')], []],
     [['sync', '--source', ''], []],
   ])('%j', (words, wanted) => {

@@ -6,6 +6,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { sisHttp } from '../../connectors/sis-http/connector.ts';
+import { systemClock } from '../../src/base/clock.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { steppedClock, temporaryFolder } from '../support/drop.ts';
 import {
@@ -249,5 +250,43 @@ describe('the way there', () => {
       sisContext([], { signal: controller.signal }),
     );
     await expect(pull).rejects.toBe('stopped');
+  });
+
+  test.each([
+    ['no pages', {}],
+    ['pages', { paging: { kind: 'offset', size: 10 }, verify: 'first' }],
+    [
+      'pages in flight',
+      { paging: { kind: 'offset', size: 10 }, verify: 'first', total: { header: 'x-total' }, concurrency: 2 },
+    ],
+  ])('a slow answer says how far it is with each record, for the watchdog: %s', async (_, more) => {
+    const said: string[] = [];
+    let heard = (): void => {};
+    let time = 0;
+    const clock = { ...systemClock, monotonic: () => time };
+    const progress = (text: string): void => {
+      said.push(text);
+      heard();
+    };
+    const all = people(20);
+    const sis = await sisServer(async ({ query, number }, response) => {
+      const page = query.has('offset') ? slice(all, query, 10) : all;
+      // the proof at the end is no news
+      if (number > 2 || page.length === 0) return { headers: { 'x-total': '20' }, body: page };
+      response.writeHead(200, { 'content-type': 'application/json', 'x-total': '20' });
+      for (const [index, person] of page.entries()) {
+        time += 20_000;
+        const news = new Promise<void>((resolve) => {
+          heard = resolve;
+        });
+        response.write((index ? ',' : '[') + JSON.stringify(person));
+        await news;
+      }
+      response.end(']');
+      return null;
+    });
+    expect(await rowsOf(sis.url, more, sisContext(columns, { clock, progress }))).toHaveLength(20);
+    const counts = said.map((text) => Number.parseInt(text, 10));
+    expect(counts).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
   });
 });

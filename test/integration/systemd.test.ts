@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { StatusBody } from '../../src/operate/control/api.ts';
 import { freePort } from '../support/free-port.ts';
 import { csv, lines } from '../support/installation.ts';
 import { key, type Student, sha256, students } from '../support/pushing.ts';
 import { requireServer } from '../support/requirements.ts';
+import { type Rule, sisServer } from '../support/sis.ts';
 import { type Sshd, sshdMissing, startSshd } from '../support/sshd.ts';
 import { buildPackage } from '../support/systemd/build.ts';
 import { Machine, systemdMissing } from '../support/systemd/machine.ts';
@@ -24,6 +27,8 @@ requireServer('systemd', () => systemdMissing() ?? sshdMissing())('under systemd
   let sshd: Sshd;
   let port = 0;
   let packages: Record<'old' | 'new', string>;
+  /** Ids of all accounts, at the end of a test. */
+  let everybody: string[] = [];
 
   beforeAll(async () => {
     const build = async (name: string, ...args: string[]): Promise<string> => {
@@ -84,6 +89,11 @@ ${more}`;
     machine.show(unit, 'ActiveState', 'Result', 'MainPID', 'NRestarts', 'StatusText', 'ExecMainStatus');
   const journal = (...args: string[]): string =>
     machine.run('journalctl', '-u', unit, '-o', 'cat', '--no-pager', ...args);
+  const events = (name: string): Record<string, unknown>[] =>
+    journal()
+      .split('\n')
+      .filter((line) => line.includes(`"event":"${name}"`))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
   const restarted = async (before: string): Promise<void> =>
     machine.until('another process is ready', () => {
       const { ActiveState, MainPID } = state();
@@ -201,7 +211,7 @@ ${more}`;
     expect((await push(students(0, 4))).status).toBe(202);
   });
 
-  test('stuck it is killed by the watchdog, and comes back', async () => {
+  test('a process that stands still is killed by the watchdog, and comes back', async () => {
     machine.write(dropIn('impatient'), '[Service]\nWatchdogSec=3s\n');
     machine.run('systemctl', 'daemon-reload');
     machine.run('systemctl', 'restart', unit);
@@ -221,6 +231,94 @@ ${more}`;
     expect(secret()).toBe(sshd.password);
     machine.run('systemctl', 'restart', unit);
     expect(secret()).toBe('rotated');
+  });
+
+  test('one that lives with a stuck run is killed as well, not with a slow one', { timeout: 300_000 }, async () => {
+    const writeFirst = (response: ServerResponse, list: readonly Student[]): void => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.write(`{"data":[${JSON.stringify(list[0])}`);
+    };
+    const slowly = students(30, 52);
+    let sent = 0;
+    const crawl = (response: ServerResponse): void => {
+      writeFirst(response, slowly);
+      sent = 1;
+      const timer = setInterval(() => {
+        response.write(`,${JSON.stringify(slowly[sent])}`);
+        sent += 1;
+        if (sent < slowly.length) return;
+        clearInterval(timer);
+        response.end(']}');
+      }, 3_000);
+    };
+    // never silent, and never a whole record more
+    const drip = (response: ServerResponse): void => {
+      writeFirst(response, students(20, 21));
+      const timer = setInterval(() => response.write(' '), 2_000);
+      response.on('close', () => clearInterval(timer));
+    };
+    const whole: Rule = ({ url }) => ({ body: { data: url.pathname === '/hangs' ? students(20, 23) : [slowly[0]] } });
+    const server = await sisServer(whole);
+    const source = (name: string): string => `  ${name}:
+    kind: sis-http
+    url: ${server.url}/${name}
+    records: data
+    key: id
+    format: unitu
+`;
+    configure(yaml(`${source('hangs')}${source('crawls')}service: { stuckAfter: 1m }\n`));
+    machine.write(dropIn('impatient'), '[Service]\nWatchdogSec=20s\n');
+    machine.run('systemctl', 'daemon-reload');
+    machine.run('systemctl', 'restart', unit);
+    const { MainPID: pid } = state();
+    const applied = (name: string): number[] =>
+      events('run.applied').flatMap(({ source, durationMs }) => (source === name ? Number(durationMs) : []));
+    machine.run('rosterd', 'run', 'hangs', 'crawls', '-c', config);
+    await machine.until('both are known', () => applied('hangs').length + applied('crawls').length === 2);
+    const before = ids();
+    expect(before).toHaveLength(12);
+
+    server.rule = ({ url }, response) => {
+      (url.pathname === '/hangs' ? drip : crawl)(response);
+      return null;
+    };
+    machine.run('rosterd', 'run', 'crawls', '-c', config);
+    await machine.until('a part of the slow answer has come', () => sent === 8);
+    machine.run('rosterd', 'run', 'hangs', '-c', config);
+    await machine.until('the slow answer has come whole', () => applied('crawls').length === 2, 120_000);
+    expect(applied('crawls')[1]).toBeGreaterThan(60_000);
+    expect([state().MainPID, events('service.stuck')]).toEqual([pid, []]);
+
+    await machine.until('it says that it is stuck', () => events('service.stuck').length > 0, 90_000);
+    expect(journal('-p', 'err')).toContain('source hangs: no progress for 1 min; the watchdog is not fed');
+    // everything else goes on, and whoever asks is told
+    const said = machine.try('rosterd', 'status', '-c', config);
+    expect((await push(students(0, 4))).status).toBe(202);
+    expect(state().MainPID).toBe(pid);
+    const { service, store, atWork } = JSON.parse(said.stdout) as StatusBody;
+    expect([said.status, service, store]).toMatchObject([
+      1,
+      { state: 'running', healthy: false, pid: Number(pid) },
+      { state: 'answers' },
+    ]);
+    expect(atWork).toMatchObject([{ who: 'source hangs' }]);
+    expect(atWork[0]!.quietMs).toBeGreaterThan(60_000);
+
+    await restarted(pid);
+    expect(journal()).toMatch(/Watchdog timeout \(limit 20s\)!/);
+    expect(state()).toMatchObject({ NRestarts: '1', StatusText: expect.stringMatching(/^running/) });
+    everybody = [...before, ...slowly.slice(1).map(({ id }) => id)].sort();
+    expect(ids()).toEqual(everybody);
+    server.rule = () => ({ body: { data: students(20, 24) } });
+    machine.run('rosterd', 'run', 'hangs', '-c', config);
+    await machine.until('it is read again', () => applied('hangs').length === 2);
+    everybody = [...everybody, 'id23'].sort();
+    expect(ids()).toEqual(everybody);
+    expect(machine.try('rosterd', 'status', '-c', config).status).toBe(0);
+    machine.run('rm', dropIn('impatient'));
+    configure(yaml());
+    machine.run('systemctl', 'daemon-reload');
+    machine.run('systemctl', 'restart', unit);
   });
 
   test('a stop is in time, clean, and no reason to start again', () => {
@@ -249,7 +347,7 @@ ${more}`;
     expect(machine.run('dpkg', '-s', 'rosterd')).not.toContain('Version: 0.0.9');
     expect(state()).toMatchObject({ ActiveState: 'active' });
     expect(state().MainPID).not.toBe(pid);
-    expect(ids()).toHaveLength(8);
+    expect(ids()).toEqual(everybody);
     expect(machine.run('tail', '-1', '/etc/rosterd/rosterd.yaml.example').trim()).toBe('# mine');
     machine.run('systemctl', 'disable', '--quiet', unit);
     machine.run('dpkg', '-i', packages.new);
@@ -287,6 +385,6 @@ ${more}`;
     machine.run('tar', '-C', '/', '-xpzf', '/root/move.tar.gz');
     machine.run('systemctl', 'daemon-reload');
     machine.run('systemctl', 'start', unit);
-    expect(ids()).toHaveLength(8);
+    expect(ids()).toEqual(everybody);
   });
 });

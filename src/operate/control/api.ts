@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { logLevels } from '../../base/log.ts';
 import type { Run } from '../../store/port.ts';
 import { queueEndpoints } from './queue-api.ts';
 import { type AskedOf, changeType, count, type Endpoint, json, name, none, page, time } from './shapes.ts';
@@ -90,6 +91,7 @@ const lane = {
 };
 
 const freshness = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.literal('unknown').describe('the store could not be asked yet') }),
   z.strictObject({ state: z.literal('never') }),
   z.strictObject({
     state: z.enum(['fresh', 'stale']),
@@ -105,6 +107,17 @@ const outboxCounts = z
 
 const lastRun = z.strictObject({ run: z.string(), status: z.string(), startedAt: time, durationMs: count.nullable() });
 
+/** What the store alone knows is null while it is not there. */
+const store = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.literal('unopened').describe('the service has not opened it, see `service`') }),
+  z.strictObject({ state: z.literal('answers') }),
+  z.strictObject({
+    state: z.literal('away').describe('it does not answer, and what only it knows is null'),
+    since: time.describe('when this was noticed first'),
+    error: failure.describe('why'),
+  }),
+]);
+
 const status = z
   .strictObject({
     service: z.strictObject({
@@ -116,6 +129,7 @@ const status = z
       config: z.string().describe('path of the configuration'),
       healthy: z.boolean().describe('false: something makes no progress, and the watchdog is not fed'),
     }),
+    store,
     atWork: z.array(z.strictObject({ who: z.string(), text: z.string(), quietMs: z.number() })),
     sources: z.array(
       z.strictObject({
@@ -123,18 +137,21 @@ const status = z
         schedule: z.string().nullable(),
         timezone: z.string(),
         freshness,
-        lastRun: lastRun.nullable(),
-        held: z.string().nullable().describe('the run that waits for a person'),
+        lastRun: lastRun.nullable().describe('null: none yet, or not known while the store does not answer'),
+        held: z
+          .string()
+          .nullable()
+          .describe('the run that waits for a person; null: none, or not known while the store does not answer'),
       }),
     ),
     targets: z.array(
       z.strictObject({
         ...lane,
-        queue: outboxCounts,
+        queue: outboxCounts.nullable().describe('null: not known while the store does not answer'),
         paused: z
           .strictObject({ at: time, reason: z.string().nullable() })
           .nullable()
-          .describe('a person has stopped it'),
+          .describe('a person has stopped it; null: nobody has, or not known while the store does not answer'),
       }),
     ),
   })
@@ -213,10 +230,7 @@ const reload = z
   })
   .meta({ id: 'Reload', description: 'what a reload changed' });
 
-/** Levels of the log that may be set, as `logLevels` names them. */
-const logLevel = z
-  .strictObject({ level: z.enum(['error', 'warn', 'info', 'debug', 'silent']) })
-  .meta({ id: 'LogLevel' });
+const logLevel = z.strictObject({ level: z.enum(logLevels) }).meta({ id: 'LogLevel' });
 
 const runParams = z.strictObject({ run: name.describe('id of the run') });
 

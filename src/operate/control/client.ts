@@ -5,8 +5,11 @@ import { type Answer, type Asking, type Endpoint, type EndpointName, endpoints, 
 import type { ErrorJson } from './errors.ts';
 import { lookAt } from './socket.ts';
 
-/** How long the daemon may take to begin an answer; one that works for us may take as long as it likes. */
-const headersMs = 60_000;
+/**
+ * How long the daemon may take to begin an answer: a minute goes by before it says that its store is away. One that works
+ * for us may take as long as it likes.
+ */
+const headersMs = 120_000;
 
 const ours = { Misconfigured, Denied, Unavailable, Incomplete, Rejected };
 

@@ -1,5 +1,5 @@
 import { systemClock } from '../../base/clock.ts';
-import { Misconfigured, messageOf, Unavailable } from '../../base/errors.ts';
+import { Misconfigured, Unavailable } from '../../base/errors.ts';
 import type { SourceConfig } from '../../configure/config.ts';
 import type { DeliveryEnd } from '../../deliver/drain.ts';
 import { changeOf } from '../../reconcile/plan.ts';
@@ -13,9 +13,10 @@ import type { Service } from '../service.ts';
 import { withSource } from '../session.ts';
 import { exitOf, outboxCounts } from '../sync.ts';
 import { version } from '../version.ts';
-import type { Asked, EndpointName, PlanBody, StatusBody } from './api.ts';
+import type { Asked, EndpointName, PlanBody } from './api.ts';
 import { errorJson, NotFound } from './errors.ts';
 import { openapiDocument } from './openapi.ts';
+import { statusTeller } from './status.ts';
 import { Stream } from './stream.ts';
 
 /** What answers to each endpoint: a value, which becomes JSON or text, or a stream of lines. */
@@ -26,7 +27,7 @@ export function handlersOf(service: Service): Handlers {
   const { scheduler, log } = service;
   const note = (reason: string): void => log.info({ event: 'control.decided', reason }, `asked: ${reason}`);
   return {
-    status: () => statusOf(service),
+    status: statusTeller(service),
     async run({ body: { sources: names, dryRun, wait } }) {
       const sources = selectSources(scheduler.config, names);
       if (scheduler.life.state !== 'running') throw new Unavailable(`rosterd is ${scheduler.life.state}`);
@@ -186,45 +187,4 @@ function placeOf(text: string): PlanPosition {
     // told below
   }
   throw new Misconfigured('after is no place in a plan', { remedy: 'give what stands in `next` of the page before' });
-}
-
-async function statusOf(service: Service): Promise<Omit<StatusBody, 'sources' | 'targets'> & object> {
-  const { scheduler } = service;
-  const { life, since, healthy, config } = scheduler;
-  const reason = life.state === 'stopping' ? life.reason : life.state === 'failed' ? messageOf(life.error) : null;
-  const about = {
-    ...{
-      state: life.state,
-      reason,
-      since: since.toISOString(),
-      pid: process.pid,
-      version,
-      config: config.file,
-      healthy,
-    },
-  };
-  if (life.state === 'starting' || life.state === 'connecting')
-    return { service: about, atWork: [], ...{ sources: [], targets: [] } };
-  const { store } = service.rosterd;
-  const { atWork, sources, targets } = await scheduler.status();
-  const known = await Promise.all(
-    sources.map(async (source) => {
-      const [newest] = await store.runs.list({ source: source.name, limit: 1 });
-      const { held } = await store.sources.get(source.name);
-      const lastRun = newest && {
-        ...{ run: newest.run, status: newest.status, startedAt: newest.startedAt, durationMs: newest.durationMs },
-      };
-      return { ...source, lastRun: lastRun ?? null, held };
-    }),
-  );
-  const counts = await outboxCounts(service.rosterd);
-  const pauses = new Map((await store.outbox.pauses()).map(({ target, ...pause }) => [target, pause]));
-  return {
-    service: about,
-    atWork,
-    ...{
-      sources: known,
-      targets: targets.map((one) => ({ ...one, queue: counts[one.name], paused: pauses.get(one.name) ?? null })),
-    },
-  };
 }

@@ -17,6 +17,8 @@ export function openEmbeddedStore(directory: string): Store {
   return {
     kind: 'embedded',
     place: directory,
+    // a file goes nowhere
+    away: null,
     sources: sourceStates(db),
     runs: runs(db),
     snapshots: snapshots(db),

@@ -1,7 +1,9 @@
 import { MongoClient, type MongoClientOptions } from 'mongodb';
+import type { Clock } from '../../base/clock.ts';
 import { Misconfigured } from '../../base/errors.ts';
 import type { StoreConfig } from '../../configure/config.ts';
 import { translated, withoutPassword } from './errors.ts';
+import { Presence } from './presence.ts';
 
 /** How the database is reached: what the configuration says of it. */
 export type MongoSettings = Omit<Extract<StoreConfig, { kind: 'mongodb' }>, 'kind'>;
@@ -10,16 +12,20 @@ export type MongoSettings = Omit<Extract<StoreConfig, { kind: 'mongodb' }>, 'kin
 const findMs = 8_000;
 
 /** Opens a client and proves that the server lets us in. Throws the errors of the house. */
-export async function connect(settings: MongoSettings): Promise<{ client: MongoClient; place: string }> {
+export async function connect(
+  settings: MongoSettings,
+  clock: Clock,
+): Promise<{ client: MongoClient; place: string; presence: Presence }> {
   const uri = typeof settings.uri === 'string' ? settings.uri : settings.uri.reveal();
   const place = placeOf(uri, settings.database);
   let client: MongoClient | null = null;
   try {
     client = new MongoClient(uri, optionsOf(settings));
+    const presence = new Presence(client, place, clock);
     await client.connect();
     // Credentials are only asked for by the first command.
     await client.db(settings.database).command({ ping: 1 });
-    return { client, place };
+    return { client, place, presence };
   } catch (error) {
     await client?.close();
     const known = translated(error, place);

@@ -21,6 +21,12 @@ const duplicateKey = 11000;
 const tooLarge = new Set([10334, 17419, 17420]);
 const diskFull = 14031;
 
+/** True for a server that could not be reached, or went away before it had answered. */
+export function isUnreachable(error: unknown): boolean {
+  if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
+  return error instanceof Error && gone.has((error as NodeJS.ErrnoException).code ?? '');
+}
+
 /** Translates what the driver threw; what is none of its kinds is given back as it is. `place` never has a password. */
 export function translated(thrown: unknown, place: string): unknown {
   const error = ofBulk(thrown);

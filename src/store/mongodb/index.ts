@@ -83,10 +83,10 @@ export async function openMongoStore(
   institution: string,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<Store> {
-  const { client, place } = await connect(settings);
+  const { client, place, presence } = await connect(settings, clock);
   const db = client.db(settings.database);
   const collections = collectionsOf(db);
-  const attempt = attempts(place, clock, signal);
+  const attempt = attempts(place, presence, clock, signal);
   const leases = new Leases(collections.leases, attempt, clock, settings.leaseMs);
   const m: Mongo = {
     ...collections,
@@ -104,6 +104,9 @@ export async function openMongoStore(
   return {
     kind: 'mongodb',
     place,
+    get away() {
+      return presence.away;
+    },
     ...parts(m),
     lock: (on) => lock(m, leases, on),
     move: move(m),
@@ -133,7 +136,7 @@ async function lock(m: Mongo, leases: Leases, on: LockName): Promise<Lock | null
 }
 
 /** One operation, one file; here they only get their names. */
-function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'lock' | 'move' | 'close'> {
+function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'away' | 'lock' | 'move' | 'close'> {
   const ahead = new Ahead(m);
   return {
     sources: {

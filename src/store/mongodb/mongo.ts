@@ -26,6 +26,7 @@ import type {
   SourceDoc,
 } from './documents.ts';
 import { isTaken, translated } from './errors.ts';
+import type { Presence } from './presence.ts';
 
 /** The collections, each with the type of its documents. */
 export interface Collections {
@@ -101,12 +102,15 @@ export interface Mongo extends Collections {
 export const patience: RetryPolicy = { retries: 6, firstWaitMs: 150, longestWaitMs: 5_000 };
 
 /** See `Mongo.attempt`. */
-export function attempts(place: string, clock: Clock, signal: AbortSignal): Mongo['attempt'] {
+export function attempts(place: string, presence: Presence, clock: Clock, signal: AbortSignal): Mongo['attempt'] {
   return (operation) =>
     withRetry(patience, clock, signal, async () => {
       try {
-        return await operation();
+        const done = await operation();
+        presence.answered();
+        return done;
       } catch (error) {
+        presence.failed(error);
         throw translated(error, place);
       }
     });

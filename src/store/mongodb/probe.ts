@@ -17,7 +17,7 @@ export const neededActions = ['find', 'insert', 'update', 'remove', 'createIndex
  * the errors of the house, at once: whoever looks is there and can look again.
  */
 export async function probeMongo(settings: MongoSettings, institution: string, clock: Clock): Promise<StoreLook> {
-  const { client, place } = await connect(settings);
+  const { client, place } = await connect(settings, clock);
   const db = client.db(settings.database);
   const collections = collectionsOf(db);
   try {

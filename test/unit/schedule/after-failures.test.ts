@@ -27,11 +27,11 @@ describe('after failures', () => {
     expect(service.events('schedule.opened')).toMatchObject([{ level: 'warn', failures: 5 }]);
     // 02:00 and 03:00 came while it was open
     expect(service.events('schedule.skipped').map(({ dues }) => dues)).toEqual([1, 1]);
-    expect((await service.scheduler.status()).sources[0]!.breaker.state).toBe('open');
+    expect(service.scheduler.status.sources[0]!.breaker.state).toBe('open');
 
     service.fates['sis'] = [{}];
     await service.clock.advance(2 * hour);
-    expect((await service.scheduler.status()).sources[0]!.breaker).toMatchObject({ state: 'closed', failures: 0 });
+    expect(service.scheduler.status.sources[0]!.breaker).toMatchObject({ state: 'closed', failures: 0 });
     expect(service.events('schedule.closed')).toHaveLength(1);
   });
 
@@ -87,16 +87,16 @@ describe('after failures', () => {
     const service = await started(hourly);
     service.fates['sis'] = [...Array(5).fill({ error: away }), {}];
     await service.clock.advance(hour + 40 * minute);
-    expect((await service.scheduler.status()).sources[0]!.breaker.state).toBe('open');
+    expect(service.scheduler.status.sources[0]!.breaker.state).toBe('open');
     await service.scheduler.runNow('sis', cli);
-    expect((await service.scheduler.status()).sources[0]!.breaker.state).toBe('closed');
+    expect(service.scheduler.status.sources[0]!.breaker.state).toBe('closed');
   });
 
   test('a dry run that somebody asks for counts for nothing', async () => {
     const service = await started(hourly);
     service.fates['sis'] = [{ throws: new Unavailable('away') }];
     await expect(service.scheduler.runNow('sis', { trigger: 'socket', dryRun: true })).rejects.toThrow('away');
-    expect((await service.scheduler.status()).sources[0]!.breaker).toMatchObject({ failures: 0, retryAt: null });
+    expect(service.scheduler.status.sources[0]!.breaker).toMatchObject({ failures: 0, retryAt: null });
   });
 
   test('without a schedule nothing is tried by itself', async () => {
@@ -120,12 +120,12 @@ describe('after failures', () => {
     await service.scheduler.start();
     await service.clock.advance(40 * minute);
     expect(service.deliveries).toHaveLength(5);
-    expect((await service.scheduler.status()).targets[0]!.breaker.state).toBe('open');
+    expect(service.scheduler.status.targets[0]!.breaker.state).toBe('open');
     await service.scheduler.runNow('sis', cli);
     expect(service.deliveries).toHaveLength(5);
     service.fates['lms'] = [{}];
     await service.clock.advance(hour);
     expect(service.deliveries).toHaveLength(6);
-    expect((await service.scheduler.status()).targets[0]!.breaker.state).toBe('closed');
+    expect(service.scheduler.status.targets[0]!.breaker.state).toBe('closed');
   });
 });

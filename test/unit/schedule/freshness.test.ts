@@ -3,7 +3,7 @@ import { calendarOf } from '../../../src/schedule/calendar.ts';
 import { freshnessOf, refreshes } from '../../../src/schedule/freshness.ts';
 import { lastRefresh, readHistory } from '../../../src/schedule/history.ts';
 import type { Run } from '../../../src/store/port.ts';
-import { configOf, runOf, Service, sourceOf } from '../../support/service.ts';
+import { configOf, runOf, Service, sourceOf, started } from '../../support/service.ts';
 
 const hour = 3_600_000;
 const at = (text: string): Date => new Date(`2026-01-${text}:00Z`);
@@ -13,7 +13,7 @@ const staleAt = (schedule: string, last: string): string => {
     { calendar: calendarOf(schedule, 'UTC', 0, ''), freshnessMs: null },
     at(last),
   );
-  return freshness.state === 'never' ? 'never' : freshness.staleAt!.toISOString().slice(8, 16);
+  return 'staleAt' in freshness ? freshness.staleAt!.toISOString().slice(8, 16) : freshness.state;
 };
 
 describe('which runs make it fresher', () => {
@@ -79,8 +79,9 @@ describe('the status of the service', () => {
     service.past = [runOf('sis', at('15T02:15'))];
     await service.scheduler.start();
     const state = async (): Promise<string> => {
-      const { freshness } = (await service.scheduler.status()).sources[0]!;
-      return freshness.state === 'never' ? 'never' : `${freshness.state} ${Math.floor(freshness.ageMs / hour)} h`;
+      await service.scheduler.lookUp();
+      const { freshness } = service.scheduler.status.sources[0]!;
+      return 'ageMs' in freshness ? `${freshness.state} ${Math.floor(freshness.ageMs / hour)} h` : freshness.state;
     };
     expect(await state()).toBe('fresh 0 h');
     service.fates['sis'] = [{ status: 'held' }];
@@ -100,15 +101,18 @@ describe('the status of the service', () => {
     service.past = [runOf('sis', at('15T02:15'))];
     await service.scheduler.start();
     service.runs = () => Promise.reject(new Error('no store'));
-    expect((await service.scheduler.status()).sources[0]!.freshness).toMatchObject({ state: 'fresh' });
-    expect(service.events('status.store')).toMatchObject([
-      { level: 'warn', source: 'sis', error: { message: 'no store' } },
-    ]);
+    await expect(service.scheduler.lookUp()).rejects.toThrow('no store');
+    expect(service.scheduler.status.sources[0]!.freshness).toMatchObject({ state: 'fresh' });
+  });
+
+  test('is not known, and not never, before the store was read', async () => {
+    const service = new Service(configOf([sourceOf('sis', '15 2 * * *')]));
+    expect(service.scheduler.status.sources[0]!.freshness).toEqual({ state: 'unknown' });
   });
 
   test('never, for a source that has none', async () => {
-    const service = new Service(configOf([sourceOf('sis', '15 2 * * *')]));
-    expect((await service.scheduler.status()).sources[0]!.freshness).toEqual({ state: 'never' });
+    const service = await started(configOf([sourceOf('sis', '15 2 * * *')]));
+    expect(service.scheduler.status.sources[0]!.freshness).toEqual({ state: 'never' });
   });
 });
 

@@ -278,9 +278,9 @@ function failsOnce(clock: SteppedClock): () => Date {
 describe('the heartbeat', () => {
   test('beats while nothing is due', async () => {
     const service = await started();
-    const { beats } = await service.scheduler.status();
+    const { beats } = service.scheduler.status;
     await service.clock.advance(30 * minute);
-    expect((await service.scheduler.status()).beats).toBeGreaterThan(beats + 25);
+    expect(service.scheduler.status.beats).toBeGreaterThan(beats + 25);
     expect(service.scheduler.healthy).toBe(true);
   });
 
@@ -302,13 +302,29 @@ describe('the heartbeat', () => {
     await service.clock.advance(2 * minute);
     expect(service.scheduler.healthy).toBe(false);
     expect(service.events('service.stuck')).toMatchObject([{ level: 'error', who: 'source sis' }]);
-    expect((await service.scheduler.status()).atWork).toMatchObject([{ who: 'source sis', text: '' }]);
+    expect(service.scheduler.status.atWork).toMatchObject([{ who: 'source sis', text: '' }]);
     await service.clock.advance(2 * hour);
     expect(service.began.filter((line) => line.startsWith('hr'))).toHaveLength(2);
     expect(service.events('service.stuck'), 'said once').toHaveLength(1);
     // it ends after all
     await service.clock.advance(8 * hour);
     expect(service.scheduler.healthy).toBe(true);
+  });
+
+  test('is missed at once, so that the log says why before any watchdog ends the service', async () => {
+    const service = await started();
+    await service.clock.advance(20_500);
+    service.runSource = async (_source, _order, hand) => {
+      hand.progress('sis', 'one row read');
+      await service.clock.wait(10 * hour, hand.signal);
+      throw hand.signal.reason;
+    };
+    service.scheduler.runNow('sis', cli);
+    await service.clock.advance(15 * minute);
+    expect(service.events('service.stuck')).toEqual([]);
+    await service.clock.advance(1);
+    expect(service.scheduler.healthy).toBe(false);
+    expect(service.events('service.stuck')).toMatchObject([{ who: 'source sis', quietMs: 15 * minute + 1 }]);
   });
 
   test('the same words again are no progress', async () => {

@@ -35,7 +35,7 @@ test('ten thousand runs leave no more behind than one thousand', async () => {
       await service.clock.advance(600_000);
       service.scheduler.runNow('sis', { trigger: 'socket', dryRun: runs % 2 === 0 });
       await service.scheduler.reload(() => ({ ...config, sources: [...config.sources] }));
-      await service.scheduler.status();
+      expect(service.scheduler.status.healthy).toBe(true);
     }
     return used();
   };

@@ -73,7 +73,7 @@ test('a night, three days of downtime, one run that makes up for them, and none 
 
   const second = await start();
   expect((await runs(2)).map(shown)[0]).toBe('catch-up unchanged 01-18T03:00');
-  expect((await second.status()).sources[0]!.freshness).toMatchObject({ state: 'fresh', ageMs: 0 });
+  expect(second.status.sources[0]!.freshness).toMatchObject({ state: 'fresh', ageMs: 0 });
   await second.stop('stopped');
 
   const third = await start();
@@ -89,14 +89,14 @@ test('an incomplete answer is tried again, and a restart remembers that it faile
   await clock.advance(2 * hour + 15 * minute);
   expect((await runs(1)).map(shown)).toEqual(['schedule failed 01-15T02:15']);
   await settle();
-  expect((await first.status()).sources[0]).toMatchObject({
+  expect(first.status.sources[0]).toMatchObject({
     breaker: { failures: 1, failure: { kind: 'Incomplete', message: 'page 2 of 3 is missing' } },
     freshness: { state: 'never' },
   });
   await first.stop('stopped');
 
   const second = await start();
-  expect((await second.status()).sources[0]!.breaker.failures).toBe(1);
+  expect(second.status.sources[0]!.breaker.failures).toBe(1);
   settings.answer = rows;
   await clock.advance(2 * minute);
   expect((await runs(2)).map(shown)[0]).toMatch(/^retry applied 01-15T02:1[67]$/);
@@ -123,9 +123,9 @@ test('how long a server wants to be left alone is in the run, and outlasts a res
   expect((await runs(1))[0]!.error).toEqual({ kind: 'Unavailable', message: 'maintenance', delayMs });
   await settle();
   const retryAt = new Date('2026-01-15T05:15:00Z');
-  expect((await first.status()).sources[0]!.breaker).toMatchObject({ retryAt, notBefore: retryAt });
+  expect(first.status.sources[0]!.breaker).toMatchObject({ retryAt, notBefore: retryAt });
   await first.stop('stopped');
   const second = await start();
-  expect((await second.status()).sources[0]!.breaker).toMatchObject({ retryAt, notBefore: retryAt });
+  expect(second.status.sources[0]!.breaker).toMatchObject({ retryAt, notBefore: retryAt });
   await second.stop('stopped');
 });

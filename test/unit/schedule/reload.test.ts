@@ -61,7 +61,7 @@ describe('sources', () => {
     await service.clock.advance(5 * hour);
     expect(times(service, 'sis')).toEqual(['01:00']);
     expect(service.past.find((run) => run.source === 'sis')).toMatchObject({ status: 'applied' });
-    expect((await service.scheduler.status()).sources.map(({ name }) => name)).toEqual(['hr']);
+    expect(service.scheduler.status.sources.map(({ name }) => name)).toEqual(['hr']);
   });
 
   test('one that is removed and comes back while its run is on does not run twice at once', async () => {
@@ -92,16 +92,16 @@ describe('sources', () => {
     await service.scheduler.reload(() => configOf([{ ...sis, schedule: '*/20 * * * *' }, { ...hr }]));
     await service.clock.advance(hour);
     expect(times(service, 'sis')).toEqual(['00:40', '01:00', '01:20']);
-    expect((await service.scheduler.status()).sources[1]!.breaker.failures).toBe(2);
+    expect(service.scheduler.status.sources[1]!.breaker.failures).toBe(2);
   });
 
   test('one that was edited begins without its failures', async () => {
     const service = await started(configOf([sis]));
     service.fates['sis'] = [{ error: { kind: 'Denied', message: 'no' } }];
     await service.clock.advance(5 * hour + minute);
-    expect((await service.scheduler.status()).sources[0]!.breaker.state).toBe('open');
+    expect(service.scheduler.status.sources[0]!.breaker.state).toBe('open');
     await service.scheduler.reload(() => configOf([{ ...sis, settings: { password: 'another file' } }]));
-    expect((await service.scheduler.status()).sources[0]!.breaker.state).toBe('closed');
+    expect(service.scheduler.status.sources[0]!.breaker.state).toBe('closed');
   });
 
   test('what is due in the moment of the reload is not forgotten', async () => {

@@ -20,7 +20,7 @@ describe('schedules', () => {
       'hr schedule 2026-01-16T01:15:00',
       'sis schedule 2026-01-16T02:15:00',
     ]);
-    const { sources } = await service.scheduler.status();
+    const { sources } = service.scheduler.status;
     expect(sources.map(({ name, next }) => [name, next?.toISOString() ?? null])).toEqual([
       ['sis', '2026-01-17T02:15:00.000Z'],
       ['hr', '2026-01-17T01:15:00.000Z'],
@@ -42,7 +42,7 @@ describe('schedules', () => {
 
   test('jitter puts a run off, and status knows by how much', async () => {
     const service = await started(configOf([sourceOf('sis', '15 2 * * *', { jitterMs: 10 * minute })]));
-    const next = (await service.scheduler.status()).sources[0]!.next!;
+    const next = service.scheduler.status.sources[0]!.next!;
     await service.clock.advance(day);
     expect(service.began).toEqual([`sis schedule ${next.toISOString().slice(0, -5)}`]);
     const late = next.getTime() - Date.parse('2026-01-15T02:15:00Z');
@@ -109,7 +109,7 @@ describe('one source, one run at a time', () => {
     await expect(service.scheduler.runNow('sis', cli)).rejects.toThrow('another rosterd is at work on sis');
     await service.clock.advance(2 * hour);
     expect(service.began).toHaveLength(3);
-    expect((await service.scheduler.status()).sources[0]!.breaker.state).toBe('closed');
+    expect(service.scheduler.status.sources[0]!.breaker.state).toBe('closed');
   });
 });
 
