@@ -39,7 +39,7 @@ export function dyingStore(store: Store, afterWrites: number): { store: Store; a
       },
     });
   const parts = Object.fromEntries(
-    Object.entries(store).map(([name, part]) => [name, typeof part === 'object' ? dying(part, name) : part]),
+    Object.entries(store).map(([name, part]) => [name, part && typeof part === 'object' ? dying(part, name) : part]),
   );
   return { store: parts as unknown as Store, alive: () => left > 0, last: () => last };
 }

@@ -89,6 +89,7 @@ const commands: Record<string, string[]> = {
   run: ['-c, --config <file>', '[source...]', '--dry-run', '--wait', '--json'],
   status: ['-c, --config <file>', '--json'],
   reload: ['-c, --config <file>', '--json'],
+  'log-level': ['-c, --config <file>', '[level]', '--json'],
   stubs: ['--canvas-port <n>', '--salesforce-port <n>', '--peoplesoft-port <n>', '--json'],
   export: ['-c, --config <file>', 'accounts', 'enrolments', 'courses'],
   runs: ['-c, --config <file>', '--source <name>', '--limit <n>', '--json'],
