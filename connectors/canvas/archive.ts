@@ -105,22 +105,13 @@ export async function zipToFile(
 
 const pieceOf = 64 * 1024;
 
-/** Lines as bytes, many in a piece. */
-export function* pieces(lines: Iterable<string>): Generator<Uint8Array> {
-  let held: string[] = [];
-  let size = 0;
-  for (const line of lines) {
-    held.push(line);
-    size += line.length;
-    if (size < pieceOf) continue;
-    yield Buffer.from(held.join(''));
-    held = [];
-    size = 0;
-  }
-  if (size > 0) yield Buffer.from(held.join(''));
+/** A text in pieces. */
+export function* pieces(text: string): Generator<Uint8Array> {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; at += pieceOf) yield bytes.subarray(at, at + pieceOf);
 }
 
-/** A file in pieces. */
+/** A file in pieces: those of its text. */
 export function filePieces(file: string): AsyncIterable<Uint8Array> {
   return createReadStream(file, { highWaterMark: pieceOf });
 }
