@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Cells, csvLine, type FileName, fileNames, header } from './layout.ts';
 import type { CanvasSettings } from './schema.ts';
-import type { PlacedRow } from './sheets.ts';
+import type { Changes } from './sheets.ts';
 
 /** A CSV file that has been written. */
 export interface Written {
@@ -10,16 +10,20 @@ export interface Written {
   path: string;
 }
 
-/** Writes the rows as files into the directory; files without rows are left out. */
-export async function writeRows(rows: Iterable<PlacedRow>, dir: string, settings: CanvasSettings): Promise<Written[]> {
-  const outs = new Map<FileName, CsvFile>();
-  return writing(dir, settings, async (create) => {
-    for (const { file, cells } of rows) {
-      if (!outs.has(file)) outs.set(file, await create(file));
-      const wait = outs.get(file)!.add(cells);
-      if (wait) await wait;
-    }
-  });
+/** Writes the rows of changes as files into the directory; files without rows are left out. */
+export async function writeRows(changes: Changes, dir: string, settings: CanvasSettings): Promise<Written[]> {
+  let files: Written[];
+  do {
+    const outs = new Map<FileName, CsvFile>();
+    files = await writing(dir, settings, async (create) => {
+      for (const { file, cells } of changes.rows()) {
+        if (!outs.has(file)) outs.set(file, await create(file));
+        const wait = outs.get(file)!.add(cells);
+        if (wait) await wait;
+      }
+    });
+  } while (changes.again);
+  return files;
 }
 
 /** Whatever `write` creates is closed afterwards, and handed out in the order in which Canvas works on it. */

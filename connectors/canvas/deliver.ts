@@ -85,7 +85,7 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
     return started;
   };
 
-  /** Packs the files for the upload, and gives the digest of the zip. */
+  /** Packs the files for the upload, and gives the digest of what is in them. */
   const pack = async (files: readonly Written[]): Promise<string> => {
     const digest = await zipToFile(
       zip,
@@ -97,7 +97,8 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
 
   const deliverChanges = async (batch: DeliveryBatch): Promise<ItemResult[]> => {
     const changes = new Changes(batch, settings);
-    const dataSet = changeSet(context, changes.ids, await pack(await writeRows(changes.rows(), spoolDir, settings)));
+    const files = await writeRows(changes, spoolDir, settings);
+    const dataSet = changeSet(context, changes.ids, await pack(files));
     if (pending?.key !== dataSet) {
       pending = null;
       const running = (await imports.turn(dataSet)) ?? (lost === dataSet ? await findLost(dataSet) : null);
@@ -105,7 +106,7 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
       pending = { key: dataSet, id };
     }
     return settle(changes.ids, ({ workflow_state: state }, errors) =>
-      indexFor(changes.rows(), errors, state.startsWith('failed')),
+      indexFor(changes, errors, state.startsWith('failed')),
     );
   };
 
@@ -201,9 +202,9 @@ function dataSetOf({ full }: CanvasSettings, about: About): string {
   return full?.identifier ?? named('roster', about);
 }
 
-/** The name of one import of changes: of its items, and of the bytes that they make. */
-function changeSet(about: About, ids: readonly string[], zip: string): string {
-  const key = createHash('sha256').update(ids.join('\n')).update(`\n${zip}`).digest('hex');
+/** The name of one import of changes: of its items, and of the bytes that they make (`files`: their digest). */
+function changeSet(about: About, ids: readonly string[], files: string): string {
+  const key = createHash('sha256').update(ids.join('\n')).update(`\n${files}`).digest('hex');
   return `${named('changes', about)} ${key.slice(0, 32)}`;
 }
 
@@ -236,15 +237,15 @@ export function previewImport(
   items: readonly DeliveryItem[],
 ): PreviewedRequest[] {
   const changes = new Changes(items, settings);
-  const files = toFiles(changes.rows(), settings);
+  const files = toFiles(changes, settings);
   const full = settings.mode === 'full';
   const zip = full
     ? null
     : zipBytes(Object.entries(files).map(([name, text]) => ({ name, chunks: () => pieces(text) })));
   const options = zip
-    ? changeOptions(settings, changeSet(about, changes.ids, createHash('sha256').update(zip).digest('hex')))
+    ? changeOptions(settings, changeSet(about, changes.ids, zip.digest))
     : fullOptions(settings, dataSetOf(settings, about), false);
-  const { method, path, headers, body } = uploadOf(settings, options, zip);
+  const { method, path, headers, body } = uploadOf(settings, options, zip?.bytes ?? null);
   const note =
     'mode: full sends the whole roster. These are the rows of these changes; Canvas finds out what differs.\n';
   return [

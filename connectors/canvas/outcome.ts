@@ -3,7 +3,7 @@ import type { ItemResult } from '../../src/connector/target.ts';
 import { isOfDiffing } from './history.ts';
 import { type Cells, type FileName, fileNames, identity, keyOf } from './layout.ts';
 import type { SisImport, SisImportError } from './schema.ts';
-import { emptySheets, type PlacedRow, type Row, type Sheet, type Sheets } from './sheets.ts';
+import { type Changes, emptySheets, type Row, type Sheet, type Sheets } from './sheets.ts';
 
 /** What an ended import means for its items, and the messages that name none of them. */
 export interface Outcome {
@@ -158,10 +158,10 @@ interface Asked {
 }
 
 /**
- * The index of an import that was made of these rows. Only rows that the errors may be about are held of them, and without
- * errors none is looked at.
+ * The index of an import of changes. Their rows are read once more, and only those are held that the errors may be about;
+ * without errors none is looked at.
  */
-export function indexFor(rows: Iterable<PlacedRow>, errors: readonly SisImportError[], wholeFile: boolean): RowIndex {
+export function indexFor(changes: Changes, errors: readonly SisImportError[], wholeFile: boolean): RowIndex {
   const asked = new Map<FileName, Asked>();
   for (const error of errors) {
     const file = fileOf(error);
@@ -178,7 +178,7 @@ export function indexFor(rows: Iterable<PlacedRow>, errors: readonly SisImportEr
   const sheets = emptySheets();
   const numbered = new Map<FileName, Map<number, Row>>(fileNames.map((name) => [name, new Map()]));
   if (asked.size > 0)
-    for (const { file, cells, items } of rows) {
+    for (const { file, cells, items } of changes.rows()) {
       const of = asked.get(file);
       if (!of) continue;
       of.row += 1;

@@ -109,39 +109,47 @@ export interface PlacedRow {
 }
 
 /**
- * The rows of an import of changes, each file's in their order, and as often as they are asked for. Of a batch, which may
- * be as large as it likes, nothing is held that grows with the people in it: a person occurs in it once, and so does an
- * enrolment, so that their rows can go at once. What several items have a say in comes at the end: the few rows of
- * accounts, terms, courses and sections, and the enrolments of people whose role changes.
+ * The rows of an import of changes, each file's in their order, and as often as they are asked for. The batch may be large,
+ * so nothing is held that grows with the people in it but the ids of its items: a person occurs in it once, and so does an
+ * enrolment, and their rows can go at once. What several items have a say in comes at the end: the few rows of accounts,
+ * terms, courses and sections, and the enrolments of people whose role changes.
  */
 export class Changes {
   readonly #batch: DeliveryBatch;
   readonly #settings: CanvasSettings;
-  /** Ids of the items. */
-  readonly ids: readonly string[];
-  /** Accounts whose enrolments more than one item may be about. */
+  /** Accounts whose enrolments more than one item may be about, as far as the batch has been read. */
   readonly #inNewRoles = new Set<string>();
+  /** Ids of the items, once their rows have been read. */
+  readonly ids: string[] = [];
+  /**
+   * True when the rows have to be read again, and what was made of them is to be thrown away: enrolments had gone before
+   * it turned out whose role changes, which happens when a batch is of several plans. The second time all are known.
+   */
+  again = false;
 
   constructor(batch: DeliveryBatch, settings: CanvasSettings) {
     this.#batch = batch;
     this.#settings = settings;
-    const ids: string[] = [];
-    for (const item of batch) {
-      ids.push(item.item);
-      if (changesRole(item, settings)) this.#inNewRoles.add(item.account!.account);
-    }
-    this.ids = ids;
   }
 
   *rows(): Generator<PlacedRow> {
     const held = emptySheets();
+    this.again = false;
+    let enrolmentsGone = false;
     let at = 0;
     for (const item of this.#batch) {
-      const several = item.account !== null && this.#inNewRoles.has(item.account.account);
+      this.ids[at] = item.item;
+      const account = item.account?.account ?? '';
+      if (changesRole(item, this.#settings) && !this.#inNewRoles.has(account)) {
+        this.#inNewRoles.add(account);
+        this.again ||= enrolmentsGone;
+      }
+      const several = this.#inNewRoles.has(account);
       for (const [file, cells] of rowsOf(item, this.#settings)) {
-        const once = file === 'users.csv' || (file === 'enrollments.csv' && !several);
-        if (once) yield { file, cells, items: at };
-        else put(held[file], keyOf(file, cells), cells, at);
+        if (file === 'users.csv' || (file === 'enrollments.csv' && !several)) {
+          enrolmentsGone ||= file === 'enrollments.csv';
+          yield { file, cells, items: at };
+        } else put(held[file], keyOf(file, cells), cells, at);
       }
       at += 1;
     }
@@ -150,12 +158,15 @@ export class Changes {
 }
 
 /** The files that have rows, as text. */
-export function toFiles(rows: Iterable<PlacedRow>, settings: CanvasSettings): Record<string, string> {
+export function toFiles(changes: Changes, settings: CanvasSettings): Record<string, string> {
   const lines = new Map<FileName, string[]>();
-  for (const { file, cells } of rows) {
-    if (!lines.has(file)) lines.set(file, [csvLine(header(file, settings))]);
-    lines.get(file)!.push(csvLine(cells));
-  }
+  do {
+    lines.clear();
+    for (const { file, cells } of changes.rows()) {
+      if (!lines.has(file)) lines.set(file, [csvLine(header(file, settings))]);
+      lines.get(file)!.push(csvLine(cells));
+    }
+  } while (changes.again);
   const files = fileNames.filter((name) => lines.has(name));
   return Object.fromEntries(files.map((name) => [name, lines.get(name)!.join('')]));
 }

@@ -19,9 +19,9 @@ const [user1, user2, car1, car2, bicycles2] = items.map((one) => one.item);
 
 const ended = (workflow_state: string, errors: SisImportError[] = [], error_message?: string) => {
   const answer = { id: 42, workflow_state, data: { error_message } };
-  const changes = new Changes(items, settings);
-  const index = indexFor(changes.rows(), errors, workflow_state.startsWith('failed'));
-  const outcome = judge(changes.ids, index, answer, errors);
+  const index = indexFor(new Changes(items, settings), errors, workflow_state.startsWith('failed'));
+  const ids = items.map(({ item: id }) => id);
+  const outcome = judge(ids, index, answer, errors);
   const of = (wanted: string): (string | undefined)[] =>
     outcome.results.filter((result) => result.outcome === wanted).map((result) => result.item);
   return { ...outcome, sent: of('sent'), failed: of('failed'), retry: of('retry') };

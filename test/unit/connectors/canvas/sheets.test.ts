@@ -11,7 +11,7 @@ const settings = (more: object = {}) =>
   canvasSettings.parse({ url: 'https://canvas.example.edu', token: { env: 'CANVAS_TOKEN' }, ...more });
 
 const read = (items: DeliveryItem[], more: object = {}): Record<string, Record<string, string>[]> => {
-  const files = toFiles(new Changes(items, settings(more)).rows(), settings(more));
+  const files = toFiles(new Changes(items, settings(more)), settings(more));
   return Object.fromEntries(Object.entries(files).map(([name, text]) => [name, parse(text, { columns: true })]));
 };
 
@@ -102,7 +102,7 @@ describe('courses.csv and enrollments.csv', () => {
       item('account.create', { account: person(1) }),
       item('enrolment.add', { account: person(1), course: car }),
     ];
-    const files = toFiles(new Changes(items, all).rows(), all);
+    const files = toFiles(new Changes(items, all), all);
     const types = Object.entries(files).map(([name, text]) => [
       name,
       readUpload(Buffer.from(text), 'csv').tables.map(({ importer }) => importer),
@@ -182,7 +182,9 @@ describe('another kind of person', () => {
       [courseId(car), 'teacher', 'deleted'],
       [courseId(bicycles), 'teacher', 'active'],
     ]);
-    const rows = [...new Changes([add, promoted, remove], settings()).rows()];
+    const changes = new Changes([add, promoted, remove], settings());
+    toFiles(changes, settings());
+    const rows = [...changes.rows()];
     const items = rows.filter(({ file }) => file === 'enrollments.csv').map((row) => row.items);
     expect(items).toEqual([[0, 1], [1], [1, 2], [1]]);
   });
