@@ -52,7 +52,7 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
   const seen = new Set<number>();
 
   /** Watches the import in hand, and answers for its items, named by their ids. */
-  const settle = async (items: readonly string[], index: Index): Promise<ItemResult[]> => {
+  const settle = async (items: readonly string[], indexOf: Index): Promise<ItemResult[]> => {
     const { id } = pending!;
     const ended = await imports.watch(id).catch((error: unknown) => {
       // The next attempt starts another.
@@ -60,9 +60,10 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
       throw error;
     });
     const errors = ended.workflow_state === 'imported' ? [] : await imports.errorsOf(id);
+    const index = indexOf(ended, errors);
     pending = null;
     seen.add(id);
-    const { results, unplaced } = judge(items, index(ended, errors), ended, errors, noteOn(ended, errors));
+    const { results, unplaced } = judge(items, index, ended, errors, noteOn(ended, errors));
     if (settings.mode === 'full' && ended.diffing_threshold_exceeded)
       log.warn(
         { event: 'canvas.whole', target, import: id, reason: 'threshold' },
@@ -145,7 +146,7 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
         { event: 'canvas.whole', target, import: id, reason },
         `${target}: import ${id} applies the whole roster: ${reason}`,
       );
-    const numbered = (file: FileName, row: number) => whole.at.get(placeOf(file, row));
+    const numbered = (file: FileName, row: number) => whole.at.get(placeOf(file, row))?.items ?? [];
     // Of a compared import Canvas numbers the rows of the difference.
     const index: Index = (ended) => (wasCompared(ended) ? quoted : new RowIndex(sheets, numbered));
     pending = { key, id, index };

@@ -70,8 +70,8 @@ function place(index: RowIndex, errors: readonly SisImportError[], wholeFile: bo
   return { refused, unplaced };
 }
 
-/** The row of a number. */
-type Numbered = (file: FileName, row: number) => Row | undefined;
+/** The items of the row of a number. */
+type Numbered = (file: FileName, row: number) => readonly number[];
 
 /** Finds the items, by their place in the batch, whose rows errors are about. */
 export class RowIndex {
@@ -101,7 +101,7 @@ export class RowIndex {
   itemsOf(error: SisImportError, wholeFile: boolean): readonly number[] {
     const file = fileOf(error);
     if (!file) return [];
-    if (this.#numbered && error.row != null) return this.#numbered(file, error.row)?.items ?? [];
+    if (this.#numbered && error.row != null) return this.#numbered(file, error.row);
     const sheet = this.#sheets[file];
     const quoted = sheet.get(quotedKey(file, error.row_info));
     if (quoted) return quoted.items;
@@ -148,7 +148,8 @@ function isNamed(file: FileName, cells: Cells, words: ReadonlySet<string>): bool
 
 /** What errors ask about the rows of a file. */
 interface Asked {
-  numbers: Set<number>;
+  /** Of each number that is named, the items of its row. */
+  numbers: Map<number, number | readonly number[]>;
   keys: Set<string>;
   words: Set<string>;
   /** Items of all its rows; null: not wanted. */
@@ -166,9 +167,9 @@ export function indexFor(changes: Changes, errors: readonly SisImportError[], wh
   for (const error of errors) {
     const file = fileOf(error);
     if (!file) continue;
-    const of = asked.get(file) ?? { numbers: new Set(), keys: new Set(), words: new Set(), all: null, row: 1 };
+    const of = asked.get(file) ?? { numbers: new Map(), keys: new Set(), words: new Set(), all: null, row: 1 };
     asked.set(file, of);
-    if (error.row != null) of.numbers.add(error.row);
+    if (error.row != null) of.numbers.set(error.row, []);
     else {
       of.keys.add(quotedKey(file, error.row_info));
       for (const word of wordsOf(error)) of.words.add(word);
@@ -176,20 +177,20 @@ export function indexFor(changes: Changes, errors: readonly SisImportError[], wh
     }
   }
   const sheets = emptySheets();
-  const numbered = new Map<FileName, Map<number, Row>>(fileNames.map((name) => [name, new Map()]));
   if (asked.size > 0)
     for (const { file, cells, items } of changes.rows()) {
       const of = asked.get(file);
       if (!of) continue;
       of.row += 1;
-      const row = { cells, items: typeof items === 'number' ? [items] : items };
-      if (of.numbers.has(of.row)) numbered.get(file)!.set(of.row, row);
-      if (of.keys.has(keyOf(file, cells)) || isNamed(file, cells, of.words)) sheets[file].set(keyOf(file, cells), row);
-      if (of.all) for (const item of row.items) of.all.push(item);
+      if (of.numbers.has(of.row)) of.numbers.set(of.row, items);
+      if (of.keys.size === 0) continue;
+      const key = keyOf(file, cells);
+      if (of.keys.has(key) || isNamed(file, cells, of.words)) sheets[file].set(key, { cells, items: [items].flat() });
+      if (of.all) for (const item of [items].flat()) of.all.push(item);
     }
   return new RowIndex(
     sheets,
-    (file, row) => numbered.get(file)!.get(row),
+    (file, row) => [asked.get(file)?.numbers.get(row) ?? []].flat(),
     (file) => asked.get(file)?.all ?? [],
   );
 }
