@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Misconfigured } from '../../src/base/errors.ts';
 import type {
+  DeliveryBatch,
   DeliveryItem,
   ItemResult,
   PreviewedRequest,
@@ -10,21 +11,27 @@ import type {
   TargetSession,
 } from '../../src/connector/target.ts';
 import { filePieces, pieces, zipBytes, zipToFile } from './archive.ts';
+import { type Written, writeRows } from './csv-files.ts';
 import { type History, isOfDiffing, readHistory } from './history.ts';
 import { Gone, type ImportOptions, openImports, stickinessOf, uploadOf } from './imports.ts';
 import { type FileName, removedStatus } from './layout.ts';
-import { judge, numberedIn, RowIndex } from './outcome.ts';
+import { indexFor, judge, RowIndex } from './outcome.ts';
 import type { CanvasSettings, SisImport, SisImportError } from './schema.ts';
-import { buildSheets, filesOf, linesOf, type Sheets, toFiles } from './sheets.ts';
+import { buildSheets, Changes, toFiles } from './sheets.ts';
 import { placeOf, type Whole, writeWhole } from './whole.ts';
 
 type About = Pick<TargetContext, 'target' | 'institution'>;
 
-/** An import that was started and not yet seen to end, and what tells its rows. */
+/** What tells the items of an ended import by its errors. */
+type Index = (ended: SisImport, errors: readonly SisImportError[]) => RowIndex;
+
+/** An import that was started and not yet seen to end. */
 interface Pending {
+  /** Which batch it is. */
   key: string;
   id: number;
-  index(ended: SisImport): RowIndex;
+  /** Of a roster; an import of changes is told by its batch, which is not to be held until it comes again. */
+  index?: Index;
 }
 
 /**
@@ -34,9 +41,9 @@ interface Pending {
  * changes bears a name of its own, so that it is found again also by a process that did not start it.
  */
 export function openSession(settings: CanvasSettings, context: TargetContext): TargetSession {
-  const { log, clock, target } = context;
+  const { log, clock, target, spoolDir } = context;
   const imports = openImports(settings, context);
-  const zip = join(context.spoolDir, 'import.zip');
+  const zip = join(spoolDir, 'import.zip');
   const knownErrors = new Map<number, SisImportError[]>();
   let pending: Pending | null = null;
   /** Data set of an upload whose answer was lost. */
@@ -44,18 +51,19 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
   /** Imports that were seen to end. */
   const seen = new Set<number>();
 
-  /** Watches the import in hand, and answers for its items. */
-  const settle = async (items: readonly DeliveryItem[]): Promise<ItemResult[]> => {
-    const { id, index } = pending!;
+  /** Watches the import in hand, and answers for its items, named by their ids. */
+  const settle = async (items: readonly string[], indexOf: Index): Promise<ItemResult[]> => {
+    const { id } = pending!;
     const ended = await imports.watch(id).catch((error: unknown) => {
       // The next attempt starts another.
       if (error instanceof Gone) pending = null;
       throw error;
     });
     const errors = ended.workflow_state === 'imported' ? [] : await imports.errorsOf(id);
+    const index = indexOf(ended, errors);
     pending = null;
     seen.add(id);
-    const { results, unplaced } = judge(items, index(ended), ended, errors, noteOn(ended, errors));
+    const { results, unplaced } = judge(items, index, ended, errors, noteOn(ended, errors));
     if (settings.mode === 'full' && ended.diffing_threshold_exceeded)
       log.warn(
         { event: 'canvas.whole', target, import: id, reason: 'threshold' },
@@ -78,17 +86,29 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
     return started;
   };
 
-  const deliverChanges = async (items: readonly DeliveryItem[]): Promise<ItemResult[]> => {
-    const key = keyOfBatch(items);
-    if (pending?.key !== key) {
+  /** Packs the files for the upload, and gives the digest of what is in them. */
+  const pack = async (files: readonly Written[]): Promise<string> => {
+    const digest = await zipToFile(
+      zip,
+      files.map(({ name, path }) => ({ name, chunks: () => filePieces(path) })),
+    );
+    for (const { path } of files) await rm(path);
+    return digest;
+  };
+
+  const deliverChanges = async (batch: DeliveryBatch): Promise<ItemResult[]> => {
+    const changes = new Changes(batch, settings);
+    const files = await writeRows(changes, spoolDir, settings);
+    const dataSet = changeSet(context, changes.ids, await pack(files));
+    if (pending?.key !== dataSet) {
       pending = null;
-      const sheets = buildSheets(items, settings);
-      const dataSet = changeSet(context, key, await zipToFile(zip, entriesOf(sheets, settings)));
       const running = (await imports.turn(dataSet)) ?? (lost === dataSet ? await findLost(dataSet) : null);
       const { id } = running ?? (await start(dataSet, changeOptions(settings, dataSet)));
-      pending = { key, id, index: () => new RowIndex(sheets, numberedIn(sheets)) };
+      pending = { key: dataSet, id };
     }
-    return settle(items);
+    return settle(changes.ids, ({ workflow_state: state }, errors) =>
+      indexFor(changes, errors, state.startsWith('failed')),
+    );
   };
 
   /** The import of an upload whose answer was lost: among the newest, or there is none. */
@@ -104,25 +124,21 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
   };
 
   const deliverRoster: NonNullable<TargetSession['deliverRoster']> = async (still, batch, asked = {}) => {
-    const items = [...batch];
-    const key = `${keyOfBatch(items)}${asked.remaster ? ' remaster' : ''}`;
-    if (pending?.key === key) return settle(items);
+    const ids = Array.from(batch, ({ item }) => item);
+    const key = `${keyOfBatch(batch)}${asked.remaster ? ' remaster' : ''}`;
+    if (pending?.key === key) return settle(ids, pending.index!);
     pending = null;
     const dataSet = dataSetOf(settings, context);
     // What a dead process, or an attempt that was given up, has begun: its roster is older than the one to come.
     for (let running = await imports.turn(dataSet); running; running = await imports.turn(dataSet))
       await imports.watch(running.id);
-    const sheets = buildSheets(items, settings);
+    const sheets = buildSheets(batch, settings);
     const quoted = new RowIndex(sheets, null);
-    const concerns = (error: SisImportError): boolean => quoted.rowsOf(error, false).length > 0;
+    const concerns = (error: SisImportError): boolean => quoted.itemsOf(error, false).length > 0;
     const history = await readHistory(imports, dataSet, clock, concerns, knownErrors);
-    const whole = await still((roster) => writeWhole(roster, context.spoolDir, sheets, settings));
+    const whole = await still((roster) => writeWhole(roster, spoolDir, sheets, settings));
     refuseEmpty(whole, history, dataSet);
-    await zipToFile(
-      zip,
-      whole.files.map(({ name, path }) => ({ name, chunks: () => filePieces(path) })),
-    );
-    for (const { path } of whole.files) await rm(path);
+    await pack(whole.files);
     const reason = asked.remaster && history.exists ? 'somebody asked for it' : history.remaster;
     const { id } = await start(dataSet, fullOptions(settings, dataSet, reason !== null));
     if (reason !== null)
@@ -130,14 +146,15 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
         { event: 'canvas.whole', target, import: id, reason },
         `${target}: import ${id} applies the whole roster: ${reason}`,
       );
-    const numbered = (file: FileName, row: number) => whole.at.get(placeOf(file, row));
+    const numbered = (file: FileName, row: number) => whole.at.get(placeOf(file, row))?.items ?? [];
     // Of a compared import Canvas numbers the rows of the difference.
-    pending = { key, id, index: (ended) => (wasCompared(ended) ? quoted : new RowIndex(sheets, numbered)) };
-    return settle(items);
+    const index: Index = (ended) => (wasCompared(ended) ? quoted : new RowIndex(sheets, numbered));
+    pending = { key, id, index };
+    return settle(ids, index);
   };
 
   return {
-    deliver: async (items) => (items.length === 0 ? [] : deliverChanges([...items])),
+    deliver: async (items) => (items.length === 0 ? [] : deliverChanges(items)),
     deliverRoster,
     close: () => rm(zip, { force: true }),
   };
@@ -167,15 +184,11 @@ function refuseEmpty({ people }: Whole, { exists }: History, dataSet: string): v
   });
 }
 
-/** Which batch it is. */
-function keyOfBatch(items: readonly DeliveryItem[]): string {
+/** Which batch of news it is that a roster comes with. */
+function keyOfBatch(items: DeliveryBatch): string {
   const hash = createHash('sha256');
   for (const item of items) hash.update(JSON.stringify(item));
   return hash.digest('hex');
-}
-
-function entriesOf(sheets: Sheets, settings: CanvasSettings) {
-  return filesOf(sheets).map((name) => ({ name, chunks: () => pieces(linesOf(name, sheets[name], settings)) }));
 }
 
 /** The name of a data set; Canvas takes at most 128 bytes. */
@@ -190,9 +203,10 @@ function dataSetOf({ full }: CanvasSettings, about: About): string {
   return full?.identifier ?? named('roster', about);
 }
 
-/** The name of one import of changes: of its items, and of the bytes that they make. */
-function changeSet(about: About, key: string, zip: string): string {
-  return `${named('changes', about)} ${createHash('sha256').update(`${key} ${zip}`).digest('hex').slice(0, 32)}`;
+/** The name of one import of changes: of its items, and of the bytes that they make (`files`: their digest). */
+function changeSet(about: About, ids: readonly string[], files: string): string {
+  const key = createHash('sha256').update(ids.join('\n')).update(`\n${files}`).digest('hex');
+  return `${named('changes', about)} ${key.slice(0, 32)}`;
 }
 
 /** Canvas compares nothing with a remaster: here the data set is only a name by which the import is found again. */
@@ -223,14 +237,16 @@ export function previewImport(
   about: About,
   items: readonly DeliveryItem[],
 ): PreviewedRequest[] {
-  const sheets = buildSheets(items, settings);
-  const files = toFiles(sheets, settings);
+  const changes = new Changes(items, settings);
+  const files = toFiles(changes, settings);
   const full = settings.mode === 'full';
-  const zip = full ? null : zipBytes(entriesOf(sheets, settings));
+  const zip = full
+    ? null
+    : zipBytes(Object.entries(files).map(([name, text]) => ({ name, chunks: () => pieces(text) })));
   const options = zip
-    ? changeOptions(settings, changeSet(about, keyOfBatch(items), createHash('sha256').update(zip).digest('hex')))
+    ? changeOptions(settings, changeSet(about, changes.ids, zip.digest))
     : fullOptions(settings, dataSetOf(settings, about), false);
-  const { method, path, headers, body } = uploadOf(settings, options, zip);
+  const { method, path, headers, body } = uploadOf(settings, options, zip?.bytes ?? null);
   const note =
     'mode: full sends the whole roster. These are the rows of these changes; Canvas finds out what differs.\n';
   return [

@@ -107,7 +107,9 @@ export function removedStatus({ mode, removedEnrolments }: CanvasSettings): Enro
 
 /** A line of CSV with every cell quoted, so that commas, quotes and line ends inside names are of no concern (RFC 4180). */
 export function csvLine(cells: Cells): string {
-  return `${cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(',')}\n`;
+  let line = '';
+  for (const cell of cells) line += `${line && ','}"${cell.includes('"') ? cell.replaceAll('"', '""') : cell}"`;
+  return `${line}\n`;
 }
 
 /** Ids made lately: a roster names each course many times. Forgotten all at once, so that they stay few. */
@@ -149,6 +151,7 @@ function sisId(names: readonly string[]): string {
 
 /** Canvas keeps at most 255 characters of a name. */
 function shorten(text: string): string {
+  if (text.length <= 255) return text;
   const points = [...text];
   return points.length <= 255 ? text : `${points.slice(0, 254).join('')}…`;
 }

@@ -1,15 +1,11 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type CourseName, courseKey, type RosterView } from '../../src/connector/target.ts';
+import { type Written, writing } from './csv-files.ts';
 import {
   accountRows,
   type Cells,
   courseRow,
-  csvLine,
   enrolmentRow,
   type FileName,
-  fileNames,
-  header,
   keyOf,
   sectionRow,
   termRow,
@@ -21,7 +17,7 @@ import type { Row, Sheets } from './sheets.ts';
 /** A roster that has been written down. */
 export interface Whole {
   /** Paths by name; in `mode: full` each configured file is there, if only with its header. */
-  files: { name: FileName; path: string }[];
+  files: Written[];
   people: number;
   /** For rows that items depend on: file and row number as Canvas counts it, where the files hold the row. */
   at: ReadonlyMap<string, Row>;
@@ -46,23 +42,21 @@ export async function writeWhole(
 ): Promise<Whole> {
   const at = new Map<string, Row>();
   const met = new Set<Row>();
-  const outs: Out[] = [];
-  const out = async (name: FileName): Promise<(cells: Cells) => void | Promise<void>> => {
-    const file = await Out.create(name, join(dir, name), settings);
-    outs.push(file);
-    return (cells) => {
-      const row = sheets[name].get(keyOf(name, cells));
-      if (row) {
-        at.set(placeOf(name, file.next), row);
-        met.add(row);
-      }
-      return file.add(cells);
+  let people = 0;
+  const files = await writing(dir, settings, async (create) => {
+    const out = async (name: FileName): Promise<(cells: Cells) => void | Promise<void>> => {
+      const file = await create(name);
+      return (cells) => {
+        const row = sheets[name].get(keyOf(name, cells));
+        if (row) {
+          at.set(placeOf(name, file.next), row);
+          met.add(row);
+        }
+        return file.add(cells);
+      };
     };
-  };
-  try {
     const enrolled = new Map<string, CourseName>();
     const news = new Map<string, Cells>();
-    let people = 0;
     const user = await out('users.csv');
     const enrolment = await out('enrollments.csv');
     for await (const { account, enrolments } of roster.people()) {
@@ -85,11 +79,8 @@ export async function writeWhole(
 
     const courses = await coursesOf(roster, enrolled, sheets, settings);
     await structure(courses, enrolled, sheets, settings, out);
-    return { files: await finish(outs), people, at };
-  } catch (error) {
-    for (const file of outs) await file.close().catch(() => {});
-    throw error;
-  }
+  });
+  return { files, people, at };
 }
 
 /** The rows of courses.csv: all that people are in or may be in, and the archived ones, by `courseKey`. */
@@ -138,58 +129,4 @@ async function structure(
     ...[...sheets['sections.csv'].values()].map(({ cells }) => cells),
   ];
   for (const cells of new Map(rows.map((row) => [row[0], row])).values()) await section(cells);
-}
-
-async function finish(outs: readonly Out[]): Promise<Whole['files']> {
-  for (const file of outs) await file.close();
-  const order = (name: FileName): number => fileNames.indexOf(name);
-  return outs.map(({ name, path }) => ({ name, path })).sort((a, b) => order(a.name) - order(b.name));
-}
-
-/** A CSV file that is being written. */
-class Out {
-  readonly name: FileName;
-  readonly path: string;
-  /** The number that the next row will have. */
-  next = 2;
-  readonly #handle: FileHandle;
-  #lines: string[] = [];
-  #size = 0;
-
-  private constructor(name: FileName, path: string, handle: FileHandle) {
-    this.name = name;
-    this.path = path;
-    this.#handle = handle;
-  }
-
-  static async create(name: FileName, path: string, settings: CanvasSettings): Promise<Out> {
-    const out = new Out(name, path, await open(path, 'w', 0o600));
-    out.#push(header(name, settings));
-    return out;
-  }
-
-  #push(cells: Cells): void {
-    const line = csvLine(cells);
-    this.#lines.push(line);
-    this.#size += line.length;
-  }
-
-  /** Waits only now and then, that memory stays flat. */
-  add(cells: Cells): void | Promise<void> {
-    this.next += 1;
-    this.#push(cells);
-    if (this.#size >= 256 * 1024) return this.#flush();
-  }
-
-  async #flush(): Promise<void> {
-    const text = this.#lines.join('');
-    this.#lines = [];
-    this.#size = 0;
-    await this.#handle.appendFile(text);
-  }
-
-  async close(): Promise<void> {
-    await this.#flush();
-    await this.#handle.close();
-  }
 }

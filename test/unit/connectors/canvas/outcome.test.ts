@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { nextPage } from '../../../../connectors/canvas/api.ts';
 import { courseId } from '../../../../connectors/canvas/layout.ts';
-import { judge, numberedIn, RowIndex } from '../../../../connectors/canvas/outcome.ts';
+import { indexFor, judge, RowIndex } from '../../../../connectors/canvas/outcome.ts';
 import { canvasSettings, type SisImportError } from '../../../../connectors/canvas/schema.ts';
-import { buildSheets } from '../../../../connectors/canvas/sheets.ts';
+import { buildSheets, Changes } from '../../../../connectors/canvas/sheets.ts';
 import { course, item, person } from './items.ts';
 
 const settings = canvasSettings.parse({ url: 'https://canvas.example.edu', token: { env: 'CANVAS_TOKEN' } });
@@ -19,8 +19,9 @@ const [user1, user2, car1, car2, bicycles2] = items.map((one) => one.item);
 
 const ended = (workflow_state: string, errors: SisImportError[] = [], error_message?: string) => {
   const answer = { id: 42, workflow_state, data: { error_message } };
-  const sheets = buildSheets(items, settings);
-  const outcome = judge(items, new RowIndex(sheets, numberedIn(sheets)), answer, errors);
+  const index = indexFor(new Changes(items, settings), errors, workflow_state.startsWith('failed'));
+  const ids = items.map(({ item: id }) => id);
+  const outcome = judge(ids, index, answer, errors);
   const of = (wanted: string): (string | undefined)[] =>
     outcome.results.filter((result) => result.outcome === wanted).map((result) => result.item);
   return { ...outcome, sent: of('sent'), failed: of('failed'), retry: of('retry') };
@@ -98,9 +99,7 @@ describe('errors of a compared import, whose rows nobody here can count', () => 
   const sheets = buildSheets(items, settings);
   const index = new RowIndex(sheets, null);
   const about = (error: Partial<SisImportError>): (string | undefined)[] =>
-    index
-      .rowsOf({ file: 'users.csv', message: 'no', row: 3, ...error }, false)
-      .flatMap((row) => row.items.map((at) => items[at]!.item));
+    index.itemsOf({ file: 'users.csv', message: 'no', row: 3, ...error }, false).map((at) => items[at]!.item);
 
   test('are found by the quoted row', () => {
     expect(about({ row_info: '9500000001,S1,p1@example.edu,Pat,"Number, 1",p1@example.edu,active,3\n' })).toEqual([

@@ -2,7 +2,7 @@ import { parse } from 'csv-parse/sync';
 import { describe, expect, test } from 'vitest';
 import { courseId } from '../../../../connectors/canvas/layout.ts';
 import { canvasSettings } from '../../../../connectors/canvas/schema.ts';
-import { buildSheets, toFiles } from '../../../../connectors/canvas/sheets.ts';
+import { Changes, toFiles } from '../../../../connectors/canvas/sheets.ts';
 import { readUpload } from '../../../../connectors/canvas/stub/upload.ts';
 import type { DeliveryItem } from '../../../../src/connector/target.ts';
 import { course, item, person } from './items.ts';
@@ -11,7 +11,7 @@ const settings = (more: object = {}) =>
   canvasSettings.parse({ url: 'https://canvas.example.edu', token: { env: 'CANVAS_TOKEN' }, ...more });
 
 const read = (items: DeliveryItem[], more: object = {}): Record<string, Record<string, string>[]> => {
-  const files = toFiles(buildSheets(items, settings(more)), settings(more));
+  const files = toFiles(new Changes(items, settings(more)), settings(more));
   return Object.fromEntries(Object.entries(files).map(([name, text]) => [name, parse(text, { columns: true })]));
 };
 
@@ -98,13 +98,11 @@ describe('courses.csv and enrollments.csv', () => {
 
   test('no header of ours is taken for another type of file', () => {
     const all = settings({ accounts: 'departments', term: { id: 'T', name: 'T' }, sections: 'course' });
-    const files = toFiles(
-      buildSheets(
-        [item('account.create', { account: person(1) }), item('enrolment.add', { account: person(1), course: car })],
-        all,
-      ),
-      all,
-    );
+    const items = [
+      item('account.create', { account: person(1) }),
+      item('enrolment.add', { account: person(1), course: car }),
+    ];
+    const files = toFiles(new Changes(items, all), all);
     const types = Object.entries(files).map(([name, text]) => [
       name,
       readUpload(Buffer.from(text), 'csv').tables.map(({ importer }) => importer),
@@ -184,8 +182,11 @@ describe('another kind of person', () => {
       [courseId(car), 'teacher', 'deleted'],
       [courseId(bicycles), 'teacher', 'active'],
     ]);
-    const rows = [...buildSheets([add, promoted, remove], settings())['enrollments.csv'].values()];
-    expect(rows.map((row) => row.items)).toEqual([[0, 1], [1], [1, 2], [1]]);
+    const changes = new Changes([add, promoted, remove], settings());
+    toFiles(changes, settings());
+    const rows = [...changes.rows()];
+    const items = rows.filter(({ file }) => file === 'enrollments.csv').map((row) => row.items);
+    expect(items).toEqual([[0, 1], [1], [1, 2], [1]]);
   });
 });
 
