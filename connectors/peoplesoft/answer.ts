@@ -13,8 +13,8 @@ export type Verdict =
   | { meaning: 'refused'; words: string }
   /** Not now. `own`: of this one request, as far as can be told; the server itself is there. */
   | { meaning: 'later'; words: string; own: boolean }
-  /** Credentials, or a page in place of an answer. */
-  | { meaning: 'denied'; words: string }
+  /** Credentials (`login`), or a page in place of an answer. */
+  | { meaning: 'denied'; words: string; login: boolean }
   /** There is no such operation. */
   | { meaning: 'missing'; words: string };
 
@@ -30,9 +30,10 @@ export function judge(
   const words = said(body.words);
   if (status >= 300 && rule.status.includes(status)) return { meaning: 'done', words };
   if (status === 401 || status === 403 || (status >= 300 && status < 400))
-    return { meaning: 'denied', words: said(answer.headers['location'] ?? body.words) };
-  if (status === 404) return { meaning: 'missing', words };
-  if (body.kind === 'error' && (body.login || saysDenied(body.words, rule))) return { meaning: 'denied', words };
+    return { meaning: 'denied', login: status === 401, words: said(answer.headers['location'] ?? body.words) };
+  if (status === 404) return { meaning: isHandlers(body) ? 'refused' : 'missing', words };
+  if (body.kind === 'error' && (body.login || saysDenied(body.words, rule)))
+    return { meaning: 'denied', login: true, words };
   // By SOAP 1.1 every fault has status 500, and says itself whether the request or the server is to blame.
   if (body.kind === 'error' && body.sender) return { meaning: 'refused', words };
   if (status >= 500 || status === 408 || status === 429) {
@@ -40,11 +41,19 @@ export function judge(
     return { meaning: 'later', own: status === 500, words: said(silent ?? body.words) };
   }
   if (body.kind === 'page' && status < 300)
-    return { meaning: 'denied', words: said(`a page, not an answer: ${body.words}`) };
+    return { meaning: 'denied', login: false, words: said(`a page, not an answer: ${body.words}`) };
   if (body.kind === 'error' || !rule.status.includes(status)) return { meaning: 'refused', words };
   // It was done or it was not: the same request again does no harm.
   if (body.kind === 'broken') return { meaning: 'later', own: true, words };
   return { meaning: 'done', words: said(body.warning ?? null) };
+}
+
+/**
+ * True for an error with the number of a message that is not the Integration Broker's (set 158): a handler has said 404 of a
+ * person. Any other 404 says that nobody is there to handle anything.
+ */
+function isHandlers({ kind, login, words }: Body): boolean {
+  return kind === 'error' && !login && /\((?!158,)\d+,\s?\d+\)/.test(words ?? '');
 }
 
 function saysDenied(words: string | null, { denied }: PeoplesoftSettings['success']): boolean {

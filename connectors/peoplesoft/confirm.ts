@@ -28,6 +28,12 @@ export function lookAt(
   // in XML an empty list leaves nothing behind, so that what it would be in has to do
   const isXml = answer.text.trim().startsWith('<');
   const place = keys.slice(0, keys.at(-1) === '*' && isXml ? -2 : -1);
+  // any answer at all lacks what is looked for at its top
+  if (confirm.absent && place.length === 0)
+    return {
+      shows: 'other',
+      words: 'the read-back cannot show that something is absent: at names nothing that it is in',
+    };
   if (tree === null || typeof tree !== 'object' || found(tree, place).length === 0)
     return { shows: 'other', words: `the read-back has no /${place.join('/')}` };
   const wanted = fillBody(confirm.is as Template, values);

@@ -1,5 +1,5 @@
 import type { TargetConnector } from '../../src/connector/target.ts';
-import { deliver, previewRequests, probeTarget } from './deliver.ts';
+import { openDelivery, previewRequests, probeTarget } from './deliver.ts';
 import { openLogin } from './login.ts';
 import { type PeoplesoftSettings, settings } from './schema.ts';
 import { openSender } from './send.ts';
@@ -14,9 +14,9 @@ export const peoplesoft: TargetConnector<PeoplesoftSettings> = {
   batchSize: (chosen) => chosen.batch,
   async open(chosen, context) {
     const login = openLogin(chosen, context);
-    const sender = openSender(chosen, context, login);
+    const deliver = openDelivery(chosen, openSender(chosen, context, login));
     return {
-      deliver: (items) => deliver(chosen, sender, [...items]),
+      deliver: (items) => deliver([...items]),
       close: () => login.close(),
     };
   },

@@ -12,25 +12,47 @@ import { valuesOf } from './template.ts';
 const silenceLimit = 3;
 
 /**
- * Delivers a batch: people side by side, the items of one person one after the other. What is refused for good leaves
- * the person's later items alone; what is put off puts them off too, so that none overtakes it.
+ * Delivers batches: people side by side, the items of one person one after the other. What is refused for good leaves
+ * the person's later items alone; what is put off puts them off too, so that none overtakes it. What was answered before
+ * the door was shut is kept, for it has its effect; the next batch of the session is not begun.
  */
-export async function deliver(
+export function openDelivery(
+  settings: PeoplesoftSettings,
+  sender: Sender,
+): (items: readonly DeliveryItem[]) => Promise<ItemResult[]> {
+  let shut: Error | null = null;
+  return async (items) => {
+    if (shut) throw shut;
+    const { results, stop } = await deliver(settings, sender, items);
+    if (!stop) return results;
+    if (!results.some(({ outcome }) => outcome !== 'retry')) throw stop;
+    if (!(stop instanceof Unavailable)) shut = stop;
+    return results;
+  };
+}
+
+/** `stop`: why the rest was not sent. */
+async function deliver(
   { concurrency }: PeoplesoftSettings,
   sender: Sender,
   items: readonly DeliveryItem[],
-): Promise<ItemResult[]> {
+): Promise<{ results: ItemResult[]; stop: Error | undefined }> {
   const results = new Map<string, ItemResult>();
   const limit = pLimit(concurrency);
   let stop: Error | undefined;
   let silence = 0;
+  const halt = (why: Error): void => {
+    if (!stop || stop instanceof Unavailable) stop = why;
+  };
+  // nobody asked about these: that is no attempt
+  const leave = ({ item }: DeliveryItem, answer: string): void =>
+    void results.set(item, { item, outcome: 'retry', answer, attempted: false });
 
   const person = async (own: readonly DeliveryItem[]): Promise<void> => {
     let late = false;
     for (const item of own) {
       if (stop || late) {
-        const answer = late ? 'not sent: waits for an earlier change of this person' : 'not sent: no answer to others';
-        results.set(item.item, { item: item.item, outcome: 'retry', answer });
+        leave(item, late ? 'not sent: waits for an earlier change of this person' : 'not sent: no answer to others');
         continue;
       }
       try {
@@ -40,13 +62,14 @@ export async function deliver(
         late = result.outcome === 'retry';
       } catch (error) {
         if (!(error instanceof Unavailable)) {
-          stop ??= error as Error;
-          return;
+          halt(error as Error);
+          leave(item, 'not sent: others were turned away');
+          continue;
         }
         // Nothing is known about the effect; the same request again does no harm.
         silence += 1;
-        if (silence >= silenceLimit) stop ??= error;
-        results.set(item.item, { item: item.item, outcome: 'retry', answer: error.message });
+        if (silence >= silenceLimit) halt(error);
+        results.set(item.item, sender.putOff(item.item, error.message));
         late = true;
       }
     }
@@ -54,9 +77,7 @@ export async function deliver(
   // Every request in flight is waited for: nothing of this batch has an effect after `deliver` has returned.
   await Promise.all([...byPerson(items).values()].map((own) => limit(person, own)));
 
-  const answered = [...results.values()].some(({ outcome }) => outcome !== 'retry');
-  if (stop && (!(stop instanceof Unavailable) || !answered)) throw stop;
-  return items.map((item) => results.get(item.item)!);
+  return { results: items.map((item) => results.get(item.item)!), stop };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import { type HttpAnswer, retryAfterMs } from '../../src/connector/http.ts';
 import type { DeliveryItem, ItemResult, TargetContext } from '../../src/connector/target.ts';
@@ -11,13 +12,21 @@ import type { PeoplesoftSettings } from './schema.ts';
 import type { Confirm, Operation, Shape } from './shapes.ts';
 import { fillPath, todayOf, type Values, valuesOf } from './template.ts';
 
-/** This many items with errors of their own may be their own fault; more at once are the server's, whatever a probe says. */
+/**
+ * This many items with errors of their own, or turned away, may be their own fault; more at once are the server's or the
+ * configuration's, whatever a probe says.
+ */
 const mostStruck = 3;
 
 /** Sends items and reads back what became of them. */
 export interface Sender {
   /** Throws `Unavailable` without an answer, `Denied` and `Misconfigured` when nothing more should be sent. */
   send(item: DeliveryItem): Promise<ItemResult>;
+  /**
+   * An item that was not taken now. It counts as an attempt only where others were answered meanwhile: a server that is away
+   * for a night must not have everybody fail for good.
+   */
+  putOff(item: string, words: string, delay?: { delayMs?: number }): ItemResult;
   /** The answer of the probe path, and its verdict. */
   probe(): Promise<{ answer: HttpAnswer; verdict: Verdict }>;
 }
@@ -26,6 +35,19 @@ export interface Sender {
 export function openSender(settings: PeoplesoftSettings, context: TargetContext, login: Login): Sender {
   const { clock } = context;
   const memory = memoryOf(settings);
+
+  const opened = memory.answered;
+
+  function strikeOf(item: string): { count: number; before: number } {
+    const strike = memory.strikes.get(item) ?? { count: 0, before: memory.answered };
+    memory.strikes.set(item, strike);
+    return strike;
+  }
+
+  function putOff(item: string, words: string, delay: { delayMs?: number } = {}): ItemResult {
+    const alone = strikeOf(item).before === memory.answered;
+    return { item, outcome: 'retry', answer: words, ...delay, ...(alone && { attempted: false }) };
+  }
 
   /** Sends a request, and once more if its credentials are refused and there are new ones. */
   async function exchange(draft: Draft, who: Credentials, again: (who: Credentials) => Draft): Promise<HttpAnswer> {
@@ -61,7 +83,8 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     const waited = clock.monotonic() - since;
     if (waited < confirm.within)
       return {
-        ...{ item, outcome: 'retry', delayMs: confirm.every },
+        // a look is no attempt: `within` says how long there are more
+        ...{ item, outcome: 'retry', delayMs: confirm.every, attempted: false },
         answer: `transmitted, not confirmed yet (${words}): ${seen.words}`,
       };
     memory.transmitted.delete(item);
@@ -102,11 +125,9 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
 
   /** An error that may pass, but not for ever: nobody would notice an item that is tried again until the end of days. */
   async function struck(item: string, words: string, delayMs: { delayMs?: number }): Promise<ItemResult> {
-    const strike = memory.strikes.get(item) ?? { count: 0, before: memory.answered };
+    const strike = strikeOf(item);
     strike.count += 1;
-    memory.strikes.set(item, strike);
-    if (strike.count < settings.silentAnswers || !(await faresWell(strike.before)))
-      return { item, outcome: 'retry', answer: words, ...delayMs };
+    if (strike.count < settings.silentAnswers || !(await faresWell(strike.before))) return putOff(item, words, delayMs);
     memory.strikes.delete(item);
     return {
       ...{ item, outcome: 'failed' },
@@ -114,11 +135,35 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     };
   }
 
+  /** True when the way is open for others, so that who is turned away is so alone. */
+  async function letsIn(): Promise<boolean> {
+    if (memory.answered > opened) return true;
+    try {
+      return ['done', 'refused'].includes((await probe()).verdict.meaning);
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * A page, a 403 or a 404 in place of an answer. Mostly it is to everybody, and nothing more is sent: throws. But one
+   * request that a firewall takes for an attack must not keep all others waiting for ever.
+   */
+  async function turnedAway(item: string, why: Denied | Misconfigured): Promise<ItemResult> {
+    memory.turnedAway.add(item);
+    if (memory.turnedAway.size > mostStruck || !(await letsIn())) throw why;
+    return { item, outcome: 'retry', answer: why.message };
+  }
+
   return {
     probe,
+    putOff,
     async send({ item, ...change }) {
       const operation = settings.operations[change.type as AcceptedType];
       const { confirm } = operation;
+      const what = confirm ? createHash('sha256').update(JSON.stringify(change)).digest('hex') : '';
+      // became one with a later change meanwhile: that one was never transmitted
+      if (memory.transmitted.get(item)?.what !== what) memory.transmitted.delete(item);
       const values = valuesOf({ item, ...change }, settings.node, todayOf(clock.now(), settings.today));
       if (confirm && memory.transmitted.has(item)) return confirmed(item, confirm, values);
       if (confirm?.lookFirst) {
@@ -134,18 +179,22 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
         const wait = retryAfterMs(answer.headers, clock.now());
         const delayMs = wait === undefined ? {} : { delayMs: wait };
         if (verdict.own) return struck(item, words, delayMs);
-        return { item, outcome: 'retry', answer: words, ...delayMs };
+        return putOff(item, words, delayMs);
       }
-      // the path as it is written in the configuration: filled, it names somebody
-      if (verdict.meaning === 'denied' || verdict.meaning === 'missing')
-        throw stopping(verdict, `${change.type}: ${pathOf(operation, settings)}`);
+      if (verdict.meaning === 'denied' || verdict.meaning === 'missing') {
+        // the path as it is written in the configuration: filled, it names somebody
+        const why = stopping(verdict, `${change.type}: ${pathOf(operation, settings)}`);
+        // one login too many locks an account
+        if (verdict.meaning === 'denied' && verdict.login) throw why;
+        return turnedAway(item, why);
+      }
       settled(memory, item);
       if (verdict.meaning === 'refused') {
         const already = operation.already !== undefined && new RegExp(operation.already).test(words);
         if (!already) return { item, outcome: 'failed', answer: words };
       }
       if (!confirm) return { item, outcome: 'sent', answer: transmittedOnly(operation) + words };
-      memory.transmitted.set(item, { since: clock.monotonic(), words });
+      memory.transmitted.set(item, { since: clock.monotonic(), words, what });
       return confirmed(item, confirm, values);
     },
   };
@@ -154,6 +203,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
 function settled(memory: Memory, item: string): void {
   memory.answered += 1;
   memory.strikes.delete(item);
+  memory.turnedAway.delete(item);
 }
 
 function transmittedOnly({ async: is }: Operation): string {

@@ -176,7 +176,7 @@ const read = z
   .describe('the request that reads back, in one of the shapes rest, ci-rest and ci-soap');
 
 const scalar = z.union([templateText, z.number(), z.null()]);
-const confirm = z.strictObject({
+const confirmFields = z.strictObject({
   read,
   at: z
     .string()
@@ -193,6 +193,12 @@ const confirm = z.strictObject({
     .default(false)
     .describe('looks before sending what was not sent by this process, and sends nothing where the state is there'),
 });
+/** What is absent has to be missing from something, or any other answer would do as well. */
+const confirm = confirmFields.refine(
+  ({ at, absent, read: { shape } }) =>
+    !absent || at.split('/').length > (at.endsWith('/*') && shape === 'ci-soap' ? 3 : 2),
+  { path: ['at'], error: 'with absent, at has to name what it is absent from: /data/rows/*, not /rows' },
+);
 
 const effect = {
   already: regularExpression

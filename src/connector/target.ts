@@ -68,8 +68,11 @@ export type ItemResult =
   | { item: string; outcome: 'sent'; answer: string | null }
   /** Refused for good. */
   | { item: string; outcome: 'failed'; answer: string }
-  /** Not now: the item is tried again, after `delayMs` when the target said so. */
-  | { item: string; outcome: 'retry'; answer: string; delayMs?: number };
+  /**
+   * Not now: the item is tried again, after `delayMs` when the target said so. `attempted: false`: it was not asked about,
+   * or the target takes nothing of anybody, so that this does not count towards `giveUpAfter`.
+   */
+  | { item: string; outcome: 'retry'; answer: string; delayMs?: number; attempted?: false };
 
 /** The whole roster, standing still while it is read. A list may be read more than once. */
 export interface RosterView {

@@ -161,9 +161,9 @@ export async function pausedOf(store: Store, target: string): Promise<boolean> {
  * would be tried for ever, and nobody would look.
  */
 function giveUp(heads: readonly Head[], results: Settlement[], giveUpAfter: number): void {
-  for (const [at, { item, outcome, answer }] of results.entries()) {
+  for (const [at, { item, outcome, answer, attempted }] of results.entries()) {
     const attempts = heads[at]!.attempts + 1;
-    if (outcome === 'retry' && attempts >= giveUpAfter)
+    if (outcome === 'retry' && attempted !== false && attempts >= giveUpAfter)
       results[at] = { item, outcome: 'failed', answer: `given up after ${attempts} attempts: ${answer}` };
   }
 }

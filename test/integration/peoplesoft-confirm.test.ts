@@ -25,6 +25,7 @@ describe('an asynchronous operation that is read back', () => {
       {
         outcome: 'retry',
         delayMs: 7_000,
+        attempted: false,
         answer: expect.stringMatching(
           /^transmitted, not confirmed yet \(HTTP 20[02] \(transaction .*\)\): the read-back does not show it$/,
         ),
@@ -65,6 +66,22 @@ describe('an asynchronous operation that is read back', () => {
       ),
     });
     expect(writes(site)).toBe(1);
+  });
+
+  test('is transmitted again when a later change has become one with it', async () => {
+    const site = await openSite();
+    await site.mode({ async: true, processAfter: null });
+    // as many sites compare it: by the key and the status alone
+    const is = { 'A.ACCOUNT': '{account}', 'A.STATUS': '{status}' };
+    const operations = withConfirm(restOperations, { is, lookFirst: false });
+    const session = await site.open(site.settings({ operations }));
+    const created = item('account.create', '9500000001');
+    expect(await session.deliver([created])).toMatchObject([{ outcome: 'retry' }]);
+    await site.mode({ processAfter: 0 });
+    const united = { ...created, account: { ...created.account!, email: 'new@example.edu' } };
+    expect(await session.deliver([united])).toMatchObject([{ outcome: 'sent' }]);
+    expect(writes(site)).toBe(2);
+    expect(site.state().persons).toMatchObject([{ email: 'new@example.edu' }]);
   });
 
   test('is looked for after a restart, and sent again only where it is not to be seen', async () => {

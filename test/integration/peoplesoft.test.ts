@@ -241,7 +241,59 @@ describe('when things go wrong', () => {
     const session = await open({ concurrency: 1 });
     stub.setFaults([{ ...fault }]);
     await expect(session.deliver(people(5))).rejects.toBeInstanceOf(kind);
-    expect(seen()).toMatchObject({ persons: [], requests: 1 });
+    // beside it at most the probe, which tells whether others are let in; never one login more than needed
+    expect(stub.requests().map(({ method }) => method)).toEqual(fault.status === 401 ? ['POST'] : ['POST', 'GET']);
+    expect(seen()).toMatchObject({ persons: [] });
+  });
+
+  test.each([
+    ['a page of a firewall', { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>Rejected</html>' }],
+    ['a 403', { status: 403, body: 'blocked' }],
+    ['a 404', { status: 404 }],
+  ])('%s to one person holds up nobody else', async (_what, fault) => {
+    const session = await open({ concurrency: 1 });
+    stub.setFaults([{ path: '/9500000011', ...fault }]);
+    const all = people(5);
+    const outcomes = async (batch: typeof all) => (await session.deliver(batch)).map(({ outcome }) => outcome);
+    expect(await outcomes(all)).toEqual(['sent', 'retry', 'sent', 'sent', 'sent']);
+    // alone, and in a session that has had no answer yet, it is told from a shut door by the probe
+    const [alone] = await (await open({ concurrency: 1 })).deliver([all[1]!]);
+    expect(alone).toMatchObject({ outcome: 'retry', answer: expect.stringMatching(/^account\.create: /) });
+    // it counts as an attempt, or it would be tried to the end of days
+    expect(alone).not.toHaveProperty('attempted');
+  });
+
+  test('a door that is shut in the middle keeps what was answered, and is not knocked at again', async () => {
+    const session = await open({ concurrency: 1 });
+    stub.setFaults([{ path: '/95000000(1[2-9]|2)', status: 403 }]);
+    const all = people(9);
+    const results = await session.deliver(all);
+    expect(results.map(({ outcome }) => outcome)).toEqual(['sent', 'sent', ...Array(7).fill('retry')]);
+    expect(results.slice(6)).toMatchObject(
+      [16, 17, 18].map(() => ({ answer: 'not sent: no answer to others', attempted: false })),
+    );
+    const { requests } = seen();
+    await expect(session.deliver(all.slice(2))).rejects.toBeInstanceOf(Denied);
+    expect(seen().requests).toBe(requests);
+  });
+
+  test.each([
+    ['busy', { status: 503 }],
+    ['silent', { status: 500 }],
+    ['gone', { reset: true }],
+  ])('being put off by a server that is %s to everybody is no attempt of anybody', async (_what, fault) => {
+    const session = await open();
+    stub.setFaults([{ ...fault, path: '/95000000' }]);
+    const two = people(2);
+    for (const _ of [1, 2, 3])
+      for (const result of await session.deliver(two))
+        expect(result).toMatchObject({ outcome: 'retry', attempted: false });
+    // while others are answered it is one
+    stub.setFaults([{ ...fault, path: '/9500000010' }]);
+    await session.deliver(two);
+    const [still] = await session.deliver(two);
+    expect(still).toMatchObject({ outcome: 'retry' });
+    expect(still).not.toHaveProperty('attempted');
   });
 
   test('a SOAP fault and an error of the gateway are refusals, whatever their status', async () => {

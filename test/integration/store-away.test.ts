@@ -92,6 +92,11 @@ requireServer('mongodb', () => missing)('a daemon whose store goes away', () => 
     const { status, stdout } = await site.rosterd('status', '--json');
     expect([status, JSON.parse(stdout).store.state]).toEqual([1, 'away']);
     expect((await site.ask('GET', '/v1/metrics')).text).toMatch(/^rosterd_store_up 0$/m);
+    // away for longer than an election takes: what needs it is refused at once
+    while (Date.now() - Date.parse(away.store.since) < 10_000) await statusOf(site);
+    const refused = await site.ask('GET', '/v1/runs');
+    expect([refused.status, refused.json.error.kind]).toEqual([503, 'Unavailable']);
+    expect(refused.json.error.message).toMatch(/^the store is away since .*ECONNREFUSED/);
 
     await server.restart();
     await daemon.says('run.applied', 2);

@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { systemClock } from '../../base/clock.ts';
-import { delayOf, kindOf, Misconfigured, messageOf } from '../../base/errors.ts';
+import { delayOf, kindOf, Misconfigured, messageOf, Unavailable } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Config } from '../../configure/config.ts';
 import { endsWithin } from '../../schedule/bell.ts';
@@ -18,6 +18,13 @@ import { Stream } from './stream.ts';
 /** How long what is in hand may take when the service has ended, and when to come back, in seconds. */
 const patienceMs = 10_000;
 const comeBack = 5;
+
+/** A store that is away for less may be choosing another primary: whoever asks then waits, and is answered. */
+const electionMs = 10_000;
+/** These need no store to answer, or the runs that they begin wait for it by themselves. */
+const storeless: ReadonlySet<EndpointName> = new Set([
+  ...(['status', 'run', 'reload', 'metrics', 'logLevel', 'setLogLevel', 'openapi'] as const),
+]);
 
 /** The control socket, open. */
 export interface Control {
@@ -48,7 +55,8 @@ export async function openControl({ control: { socket } }: Config, service: Serv
     }
   });
   const handlers = handlersOf(service);
-  for (const name of Object.keys(endpoints) as EndpointName[]) route(server, name, handlers, inHand);
+  for (const name of Object.keys(endpoints) as EndpointName[])
+    route(server, name, handlers, inHand, storeless.has(name) ? () => {} : () => needStore(service));
   try {
     await server.listen({ path: socket });
     // the kernel asks for the right to write; until here nobody but us and root has it
@@ -71,7 +79,20 @@ export async function openControl({ control: { socket } }: Config, service: Serv
   };
 }
 
-function route(server: FastifyInstance, name: EndpointName, handlers: Handlers, inHand: Set<Promise<unknown>>): void {
+/** Nobody waits a minute to be told what is known: that the store does not answer. Nothing has been begun by then. */
+function needStore({ opened }: Service): void {
+  const away = opened?.store.away;
+  if (!away || systemClock.now().getTime() - away.since.getTime() < electionMs) return;
+  throw new Unavailable(`the store is away since ${away.since.toISOString()}: ${away.error.message}`);
+}
+
+function route(
+  server: FastifyInstance,
+  name: EndpointName,
+  handlers: Handlers,
+  inHand: Set<Promise<unknown>>,
+  ready: () => void,
+): void {
   const endpoint: Endpoint = endpoints[name];
   server.route({
     method: endpoint.method,
@@ -82,6 +103,7 @@ function route(server: FastifyInstance, name: EndpointName, handlers: Handlers, 
         query: checked(endpoint.query, request.query, 'query'),
         body: endpoint.body && checked(endpoint.body, request.body ?? {}, 'body'),
       };
+      ready();
       const answering = (handlers[name] as (asked: unknown) => Promise<unknown>)(asked as Asked<typeof name>);
       const read = new Promise<void>((resolve) => reply.raw.once('close', resolve));
       // to the last line, and until it is on its way

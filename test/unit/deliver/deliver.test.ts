@@ -199,6 +199,18 @@ test('an item that is never taken is given up; its person stays queued, everybod
   });
 });
 
+test.each([true, false])('a target that takes nothing for weeks fails somebody: %s', async (attempted) => {
+  const target = new Target('canvas');
+  const { deliver, statuses } = await queued(9, target);
+  target.says = (_item, text) => ({
+    ...{ outcome: 'retry', answer: 'not now' },
+    ...(!(attempted && text.startsWith('ann')) && { attempted: false }),
+  });
+  for (let weeks = 0; weeks < 20; weeks += 1) await deliver();
+  const [ann, bob] = ['ann account.create', 'bob account.create'];
+  expect(await statuses('canvas')).toMatchObject({ [ann]: attempted ? 'failed' : 'queued', [bob]: 'queued' });
+});
+
 test('what a target refuses is not sent again, and the rest goes on', async () => {
   const target = new Target('canvas');
   const { deliver, statuses, site } = await queued(9, target);

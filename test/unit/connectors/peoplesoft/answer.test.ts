@@ -62,9 +62,23 @@ describe('an answer with status 200', () => {
   ])('and %s is a login that is missing', (_what, text, headers) => {
     expect(judge(answer(200, text, headers), rule())).toEqual({
       meaning: 'denied',
+      login: false,
       words: 'HTTP 200: a page, not an answer: Sign in',
     });
   });
+});
+
+test.each([
+  [
+    'of a handler about one person',
+    '{"R":{"notification":"0","errors":[{"MessageText":"No rows exist. (91,50)"}]}}',
+    'refused',
+  ],
+  ['of the gateway', ibResponse, 'missing'],
+  ['of a server in between', '{"status":404,"error":"Not Found","path":"/PSIGW"}', 'missing'],
+  ['without a word', '', 'missing'],
+])('a 404 %s', (_what, text, meaning) => {
+  expect(judge(answer(404, text), rule()).meaning).toBe(meaning);
 });
 
 describe('a warning beside success', () => {

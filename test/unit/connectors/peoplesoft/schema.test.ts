@@ -145,3 +145,33 @@ test('the settings have a JSON schema with a description of every key', () => {
   const { properties } = z.toJSONSchema(settings, { io: 'input' });
   for (const [key, property] of Object.entries(properties!)) expect(property, key).toHaveProperty('description');
 });
+
+test.each([
+  ['/enrolment', 'rest', false],
+  ['/rows/*', 'rest', true],
+  ['/data/enrolment', 'rest', true],
+  ['/rows/*', 'ci-soap', false],
+  ['/Body/rows/*', 'ci-soap', true],
+])('what is absent at %s by %s is missing from something: %s', (at, shape, good) => {
+  const read =
+    shape === 'rest'
+      ? { path: '/x/{account}' }
+      : {
+          shape,
+          ci: 'RSTR_ENRL',
+          action: 'Get',
+          soapAction: 'CI_X.v1',
+          namespace: 'urn:x',
+          body: { ACCOUNT: '{account}' },
+        };
+  const confirm = { read, at, is: { STATUS: 'A' }, absent: true };
+  const { error } = settings.safeParse({ ...least, operations: { 'enrolment.remove': { path: '/x', confirm } } });
+  if (good) expect(error).toBeUndefined();
+  else
+    expect(error!.issues).toMatchObject([
+      {
+        path: ['operations', 'enrolment.remove', 'confirm', 'at'],
+        message: expect.stringMatching(/^with absent, at has/),
+      },
+    ]);
+});
