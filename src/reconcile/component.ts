@@ -1,6 +1,15 @@
 import type { Evidence } from './evidence.ts';
 import { type Account, type Component, type EvidenceRow, keysOf, keysOfAccount } from './model.ts';
 
+/**
+ * Tells rows apart that were found more than once. A line of a file is one row; a record with a name of its own (an LDAP
+ * entry, a person of an API) can be several, one for each course.
+ */
+function placeOf({ origin: { source, snapshot, file, line }, state, record, hints }: EvidenceRow): string {
+  const place = `${source}\u0000${snapshot}\u0000${line}\u0000${state}\u0000${file}`;
+  return line > 0 ? place : `${place}\u0000${JSON.stringify(record ?? [hints])}`;
+}
+
 /** People who may be one another, and by which keys they were reached. */
 export interface Gathered {
   component: Component;
@@ -31,8 +40,7 @@ export async function gatherComponents(
     const [newRows, newAccounts] = await Promise.all([evidence.rows(frontier), evidence.accounts(frontier)]);
     const found = new Set<string>();
     for (const row of newRows) {
-      const { source, snapshot, file, line } = row.origin;
-      rows.set(`${source}\u0000${snapshot}\u0000${line}\u0000${row.state}\u0000${file}`, row);
+      rows.set(placeOf(row), row);
       for (const key of rowKeys(row)) found.add(key);
     }
     for (const account of newAccounts) {

@@ -1,6 +1,6 @@
 import type { AccountFacts } from '../connector/target.ts';
 import { fillIn, type Known } from './directory.ts';
-import type { Account, PeopleRules, PersonRow } from './model.ts';
+import type { Account, EvidenceRow, PeopleRules, PersonRow } from './model.ts';
 
 /** What the rows of one person come to. */
 
@@ -16,15 +16,34 @@ export interface Person {
   conflict: { reason: string; text: string } | null;
 }
 
+/** Place of a source in the order of precedence. */
+function rankOf(source: string, { precedence }: PeopleRules): number {
+  const place = precedence.indexOf(source);
+  return place < 0 ? precedence.length : place;
+}
+
+/** True when a source that comes before all that speak of the person has a row that may be about them, and that nobody can read. */
+export function isUnread(person: Person, rows: readonly EvidenceRow[], rules: PeopleRules): boolean {
+  const first = Math.min(...person.rows.map(({ source }) => rankOf(source, rules)));
+  const anybodys = rules.blockAll !== null && !rules.directories.has(rules.source);
+  if (anybodys && rankOf(rules.source, rules) < first) return true;
+  return rows.some((row) => row.state === 'now' && row.record === null && rankOf(row.source, rules) < first);
+}
+
+/** What an account has already, where a later source's word would replace it only because an earlier one cannot be read. */
+export function unreadFacts(facts: Facts, old: Account): Facts {
+  const { email, firstName, lastName, kind, year } = old;
+  return { ...facts, email, firstName, lastName, kind, year, attributes: { ...facts.attributes, ...old.attributes } };
+}
+
+type Facts = Omit<AccountFacts, 'account' | 'status'>;
+
 /** The person as the sources say, the first source of the configuration that has a row deciding. */
-export function factsOf(person: Person, rules: PeopleRules): Omit<AccountFacts, 'account' | 'status'> {
-  const rank = (source: string): number => {
-    const place = rules.precedence.indexOf(source);
-    return place < 0 ? rules.precedence.length : place;
-  };
+export function factsOf(person: Person, rules: PeopleRules): Facts {
   const ordered = <R extends PersonRow>(rows: readonly R[]): R[] =>
     [...rows].sort(
-      (a, b) => rank(a.source) - rank(b.source) || (a.source < b.source ? -1 : a.source > b.source ? 1 : 0),
+      (a, b) =>
+        rankOf(a.source, rules) - rankOf(b.source, rules) || (a.source < b.source ? -1 : a.source > b.source ? 1 : 0),
     );
   const top = ordered(person.rows)[0]!.record;
   const attributes: Record<string, string> = {};

@@ -30,22 +30,32 @@ export interface GuardResult {
 export interface GuardInput {
   limits: Limits;
   removals: Removals;
-  /** What stood before this plan because of this source. */
+  /** What stands because of this source. */
   standing: { accounts: number; enrolments: number };
+  /**
+   * What of it was given since removals wait: it did not stand before them. Creations go on beside a hold, and would enlarge
+   * what it is measured by until it passes by itself.
+   */
+  givenSince: { accounts: number; enrolments: number };
   /** Earlier removals inside the window that no person approved. */
   earlier: Removals;
   /** Records in the snapshot now and in the one before (null: there was none). */
   records: { now: number; before: number | null };
+  /** People of the snapshot before who still have something, counted where the snapshot now is empty. */
+  people: number;
 }
 
-/** An empty snapshot after one that was not; it does no harm when it takes nothing away (everybody is gone already). */
-function guardEmpty(records: GuardInput['records'], takes: number): GuardResult[] {
+/**
+ * An empty snapshot after one that was not. It does no harm when everybody of the one before is gone already. `people`: how
+ * many are not, whether or not anything would be taken from them now: in force, it would no longer speak for them.
+ */
+function guardEmpty(records: GuardInput['records'], people: number): GuardResult[] {
   if (!records.before) return [];
   const text =
     records.now === 0
       ? `the snapshot is empty, the one before has ${shown(records.before)} records`
       : `${shown(records.now)} records, ${shown(records.before)} before`;
-  const held = records.now === 0 && takes > 0;
+  const held = records.now === 0 && people > 0;
   return [{ guard: 'empty-snapshot', measured: records.now, limit: 1, held, text }];
 }
 
@@ -53,11 +63,14 @@ function guardEmpty(records: GuardInput['records'], takes: number): GuardResult[
  * A directory takes nobody's account, but a directory that suddenly knows half of what it knew would blank an attribute of
  * everybody. `losses`: accounts that would lose an attribute, measured against the entries there were.
  */
-export function guardDirectory(input: Pick<GuardInput, 'limits' | 'records'>, losses: number): GuardResult[] {
-  const { limits, records } = input;
+export function guardDirectory(
+  input: Pick<GuardInput, 'limits' | 'records' | 'people'>,
+  losses: number,
+): GuardResult[] {
+  const { limits, records, people } = input;
   const before = records.before ?? 0;
   return [
-    ...guardEmpty(records, losses),
+    ...guardEmpty(records, people),
     {
       guard: 'attributes.percent',
       measured: percentOf(losses, before),
@@ -74,20 +87,20 @@ export function guardDirectory(input: Pick<GuardInput, 'limits' | 'records'>, lo
  * what stands now plus what the window took, so that a slow drain cannot shrink its own base.
  */
 export function measureGuards(input: GuardInput): GuardResult[] {
-  const { limits, removals, standing, earlier, records } = input;
-  const results = guardEmpty(records, removals.disables + removals.unenrolments);
+  const { limits, removals, standing, givenSince, earlier, records, people } = input;
+  const results = guardEmpty(records, people);
   const kinds = [
     {
       name: 'disables',
       now: removals.disables,
-      before: standing.accounts,
+      before: Math.max(standing.accounts - givenSince.accounts, 0),
       past: earlier.disables,
       what: 'accounts disabled',
     },
     {
       name: 'unenrolments',
       now: removals.unenrolments,
-      before: standing.enrolments,
+      before: Math.max(standing.enrolments - givenSince.enrolments, 0),
       past: earlier.unenrolments,
       what: 'enrolments ended',
     },

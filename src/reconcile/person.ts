@@ -1,7 +1,7 @@
 import { type AccountFacts, type CourseName, courseKey } from '../connector/target.ts';
 import { hasCourse } from '../snapshot/record.ts';
 import { joinDirectories, ofDirectory } from './directory.ts';
-import { factsOf, type Person, personFields, same } from './facts.ts';
+import { factsOf, isUnread, type Person, personFields, same, unreadFacts } from './facts.ts';
 import { accountInDoubt, groupPersons, matchAccounts } from './identity.ts';
 import {
   type Account,
@@ -36,7 +36,7 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
   const persons = matchAccounts(groupPersons(now), component.accounts, rules);
   const { known, notes } = joinDirectories(persons, all, rules);
   for (const person of persons) person.known = known.get(person)!;
-  if (rules.fillOnly) return { ...filledIn(persons, rules, issueNumber), notes };
+  if (rules.fillOnly) return { ...filledIn(persons, component.rows, rules, issueNumber), notes };
   const pending = new Set<string>();
   for (const person of persons)
     if (person.conflict) {
@@ -48,8 +48,11 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
   const removals: Change[] = [];
   for (const person of persons)
     if (!person.conflict) {
-      const result = changesOf(person, rules, issueNumber);
+      const unread = person.account !== null && isUnread(person, component.rows, rules);
+      const result = changesOf(person, rules, issueNumber, unread);
       changes.push(...result.changes);
+      // the row may be mended without a difference that tells whose it was
+      if (unread && result.keeps) for (const key of keysOfAccount(person.account!)) pending.add(waitingKey(key));
       removals.push(...result.removals);
     }
   const matched = new Set(persons.map((person) => person.account?.account));
@@ -76,12 +79,17 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
 const filled: readonly string[] = ['firstName', 'lastName', 'year', 'attributes'];
 
 /** What directories fill in for those who are there. Everything else is the business of other runs. */
-function filledIn(persons: readonly Person[], rules: PeopleRules, issueNumber: NumberIssuer): Omit<Verdict, 'notes'> {
+function filledIn(
+  persons: readonly Person[],
+  rows: readonly EvidenceRow[],
+  rules: PeopleRules,
+  issueNumber: NumberIssuer,
+): Omit<Verdict, 'notes'> {
   const changes: Change[] = [];
   const pending = new Set<string>();
   for (const person of persons) {
     if (person.conflict || person.account?.status !== 'active') continue;
-    for (const change of changesOf(person, rules, issueNumber).changes)
+    for (const change of changesOf(person, rules, issueNumber, isUnread(person, rows, rules)).changes)
       if (change.type === 'account.update' && Object.keys(change.after!).every((field) => filled.includes(field)))
         changes.push(change);
     const sure = factsOf({ ...person, known: { ...person.known, doubt: null } }, rules);
@@ -106,16 +114,19 @@ function changesOf(
   person: Person,
   rules: PeopleRules,
   issueNumber: NumberIssuer,
-): { changes: Change[]; removals: Change[] } {
+  unread: boolean,
+): { changes: Change[]; removals: Change[]; keeps: boolean } {
   const wanted = new Map<string, PersonRow[]>();
   for (const row of person.rows)
     if (hasCourse(row.record) && counts(row, rules)) {
       const key = courseKey(row.record);
       wanted.set(key, [...(wanted.get(key) ?? []), row]);
     }
-  const facts = factsOf(person, rules);
+  const said = factsOf(person, rules);
+  const facts = unread ? unreadFacts(said, person.account!) : said;
   const rows = origins(person.rows);
-  if (!person.account && !person.rows.some((row) => counts(row, rules))) return { changes: [], removals: [] };
+  if (!person.account && !person.rows.some((row) => counts(row, rules)))
+    return { changes: [], removals: [], keeps: false };
 
   const changes: Change[] = [];
   const base = { course: null, emailConfirmed: false, rows };
@@ -164,7 +175,8 @@ function changesOf(
       ...enrolment('enrolment.remove', account, name, rows),
       rule: all.has(key) ? 'left-scope' : 'left-course',
     }));
-  return { changes, removals };
+  const keeps = unread && personFields.some((field) => !same(said[field], facts[field]));
+  return { changes, removals, keeps };
 }
 
 function updateRule(changed: readonly string[], old: Account): string {

@@ -6,6 +6,7 @@ import { takesAttribute } from './directory.ts';
 import type { CourseDifference, Evidence, Touched } from './evidence.ts';
 import { type GuardResult, guardDirectory, type Limits, measureGuards } from './guards.ts';
 import {
+  type Account,
   type Change,
   type CourseEntry,
   changeRank,
@@ -53,6 +54,8 @@ export interface PlanInput {
   blockAll: string | null;
   limits: Limits;
   records: { now: number; before: number | null };
+  /** See `GuardInput`. */
+  givenSince: { accounts: number; enrolments: number };
   /** Next free number of each series, by prefix (`950`, `951`): seven digits. */
   numbers: Readonly<Record<string, number>>;
   /** The day of the run; only the sliding window looks at it. */
@@ -67,7 +70,7 @@ export interface PlanSummary {
   digest: string;
   counts: Partial<Record<ChangeType, number>>;
   guards: GuardResult[];
-  /** An empty snapshot that would take something away: it must not come into force. */
+  /** An empty snapshot after one whose people are there: it must not come into force. */
   refused: boolean;
   /** Types whose changes wait for a person. */
   heldTypes: ChangeType[];
@@ -96,6 +99,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   let conflicts = 0;
   let blocked = 0;
   let people = 0;
+  let present = 0;
   const done = new Set<string>();
   const filled = new Set<string>();
   const emptied = input.records.now === 0 && (input.records.before ?? 0) > 0;
@@ -137,6 +141,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
         const others = new Set(own.map((row) => personKey(row.record ?? row.hints)));
         if (others.size > 1) for (const key of others) if (key !== null) done.add(key);
       }
+      if (emptied && component.accounts.some(isThere)) present += 1;
       const verdict = reconcileComponent(component, meant ? rules : { ...rules, fillOnly: true }, issueNumber);
       for (const change of verdict.changes) {
         // What follows from an empty snapshot beside removals waits until it is in force, for it may never be.
@@ -157,7 +162,9 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     input.progress(people);
   }
 
-  const guards = directory ? guardDirectory(input, losses) : await guard(input, counts);
+  const guards = directory
+    ? guardDirectory({ ...input, people: present }, losses)
+    : await guard(input, counts, present);
   const refused = guards.some((result) => result.guard === 'empty-snapshot' && result.held);
   // A refused snapshot says nothing of courses either; the removals of people are all that can be approved of it.
   const difference = refused ? { ...input.courses, added: [], gone: [] } : input.courses;
@@ -194,7 +201,16 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   };
 }
 
-async function guard(input: PlanInput, counts: Partial<Record<ChangeType, number>>): Promise<GuardResult[]> {
+/** True for somebody who has something that could be taken. */
+function isThere({ status, enrolments }: Account): boolean {
+  return status === 'active' || enrolments.length > 0;
+}
+
+async function guard(
+  input: PlanInput,
+  counts: Partial<Record<ChangeType, number>>,
+  people: number,
+): Promise<GuardResult[]> {
   const removals = { disables: counts['account.disable'] ?? 0, unenrolments: counts['enrolment.remove'] ?? 0 };
   // What stands is counted only when something is to go: the count is the one question that grows with the roster.
   const asks = removals.disables + removals.unenrolments > 0;
@@ -204,7 +220,9 @@ async function guard(input: PlanInput, counts: Partial<Record<ChangeType, number
     removals,
     standing: asks ? await input.evidence.standing() : { accounts: 0, enrolments: 0 },
     earlier: asks ? await input.evidence.removedSince(since) : { disables: 0, unenrolments: 0 },
+    givenSince: input.givenSince,
     records: input.records,
+    people,
   });
 }
 

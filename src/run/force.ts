@@ -2,7 +2,7 @@ import { rulesFingerprint } from '../configure/rules.ts';
 import { applyPlan, countsOf } from '../outbox/apply.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
-import type { Plan, Run, SourceState, Store } from '../store/port.ts';
+import type { Given, Plan, Run, SourceState, Store } from '../store/port.ts';
 import { endRun } from './record.ts';
 import { interests, type Rosterd } from './rosterd.ts';
 import { enterRules, outdated } from './rules.ts';
@@ -36,8 +36,16 @@ export async function enforce(rosterd: Rosterd, state: SourceState, plan: Plan, 
   state.pending = plan.plan;
   state.applying = { plan: plan.plan, part: 'free' };
   state.held = plan.heldTypes.length ? plan.plan : null;
+  state.givenSince = plan.heldTypes.length || run.blocked ? givenWith(state.givenSince, plan) : null;
   await store.sources.put(state);
   return finishPlan(rosterd, state, plan, run);
+}
+
+function givenWith(since: Given | null, { counts }: Plan): Given {
+  return {
+    accounts: (since?.accounts ?? 0) + (counts['account.create'] ?? 0) + (counts['account.enable'] ?? 0),
+    enrolments: (since?.enrolments ?? 0) + (counts['enrolment.add'] ?? 0),
+  };
 }
 
 /**
@@ -82,6 +90,7 @@ async function finishOthers(rosterd: Rosterd, source: string): Promise<boolean> 
 /** Lets the held part of a plan pass: a person approved it. From the first write on a crash is finished by the next start. */
 export async function enforceHeld(rosterd: Rosterd, state: SourceState, plan: Plan, run: Run): Promise<Run> {
   state.held = null;
+  state.givenSince = null;
   state.applying = { plan: plan.plan, part: 'held' };
   await rosterd.store.sources.put(state);
   return finishPlan(rosterd, state, plan, run);

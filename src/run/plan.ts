@@ -1,3 +1,4 @@
+import { Incomplete } from '../base/errors.ts';
 import type { SourceConfig } from '../configure/config.ts';
 import { courseRules, directoriesOf, rulesFingerprint } from '../configure/rules.ts';
 import { courseTitle } from '../connector/target.ts';
@@ -41,6 +42,7 @@ export async function planRun(
       blockAll: taken.blockAll,
       limits: source.limits,
       records: { now: snapshot.records, before: before?.records ?? null },
+      givenSince: state.givenSince ?? { accounts: 0, enrolments: 0 },
       numbers: await store.roster.nextNumbers(),
       today: work.clock.now(),
       progress: (count) => {
@@ -50,6 +52,13 @@ export async function planRun(
     },
     sink,
   );
+  run.guards = summary.guards;
+  if (summary.refused && !summary.heldTypes.length) {
+    await store.plans.discard(run.run);
+    throw new Incomplete(`the answer is empty, and people of the one before (${before!.records} records) are there`, {
+      remedy: 'look at the export; nothing of it counts, and nobody is taken for gone',
+    });
+  }
   // The snapshot stays out of force, so whom the last one left pending is still pending.
   if (summary.refused) await sink.pending(left);
   const plan: Plan = {
@@ -67,7 +76,6 @@ export async function planRun(
   run.plan = plan.plan;
   run.digest = summary.digest;
   run.changes = summary.counts;
-  run.guards = summary.guards;
   run.heldTypes = summary.heldTypes;
   run.conflicts = summary.conflicts;
   run.blocked = summary.blocked;

@@ -3,7 +3,7 @@ import type { Work } from '../base/work.ts';
 import type { Answer, DecodedRow } from '../connector/source.ts';
 import { type CourseName, courseKey } from '../connector/target.ts';
 import type { CourseDifference } from '../reconcile/evidence.ts';
-import { personKey } from '../reconcile/model.ts';
+import { keysOf, keysOfAccount, personKey } from '../reconcile/model.ts';
 import {
   type QuarantinedRow,
   type Snapshot,
@@ -51,7 +51,7 @@ const mostTouched = 300_000;
 const batchSize = 2000;
 /** A new full pack is written when the delta to the last full one is larger than this share of it. */
 const largestDelta = 0.1;
-/** Quarantined rows kept at hand; above this many nothing is removed anyway. */
+/** Quarantined rows that are looked at; one of more could be anybody's, so that nothing is removed then. */
 const mostQuarantined = 10_000;
 
 /**
@@ -141,7 +141,8 @@ async function finish(
     Object.assign(row, { file: snapshot.parts[part]!.name, line });
   }
   quarantine.sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line));
-  const unknown = quarantine.filter((row) => personKey(row.hints) === null);
+  const unknown = await anybodys(store, snapshot, quarantine);
+  const tooMany = snapshot.quarantined > mostQuarantined;
   return {
     snapshot,
     before,
@@ -150,18 +151,49 @@ async function finish(
     quarantine,
     remarks: said.remarks,
     remarked: said.remarked,
-    blockAll: unknown.length
-      ? `snapshot ${snapshotId(snapshot.source, snapshot.number)} has ${unknown.length} quarantined row${unknown.length === 1 ? '' : 's'} that could be anybody (${placeOf(unknown[0]!)})`
-      : null,
+    blockAll: blockedBy(snapshot, unknown, tooMany),
     courses: {
       added: said.added,
       gone: said.gone,
       doubt: {
-        any: quarantine.some((row) => row.course === null),
+        any: tooMany || quarantine.some((row) => row.course === null),
         courses: new Set(quarantine.flatMap((row) => (row.course ? [courseKey(row.course)] : []))),
       },
     },
   };
+}
+
+/**
+ * Quarantined rows of which nobody can tell whose they are: nothing in them names anybody, or their address cannot be read
+ * and nobody has the id or number that they seem to have. A comma too many in a name makes such a row: its cells have moved,
+ * and the year stands where the id was. A newcomer's row without an address is taken for one as well; held back a day too
+ * long is the smaller error.
+ */
+async function anybodys(
+  store: Store,
+  { source, number }: Snapshot,
+  quarantine: readonly QuarantinedRow[],
+): Promise<QuarantinedRow[]> {
+  const nameless = quarantine.filter(({ hints }) => hints.email === null);
+  const keys = [...new Set(nameless.flatMap(({ hints }) => keysOf(hints)))];
+  const evidence = store.rows.evidence(source, number);
+  const known = new Set<string>();
+  for (let at = 0; at < keys.length; at += batchSize) {
+    const asked = keys.slice(at, at + batchSize);
+    for (const { record } of await evidence.rows(asked)) for (const key of record ? keysOf(record) : []) known.add(key);
+    for (const account of await evidence.accounts(asked)) for (const key of keysOfAccount(account)) known.add(key);
+  }
+  return nameless.filter(({ hints }) => !keysOf(hints).some((key) => known.has(key)));
+}
+
+/** Why nothing may be removed on a snapshot's word; null when nothing speaks against it. */
+function blockedBy({ source, number, quarantined }: Snapshot, unknown: readonly QuarantinedRow[], tooMany: boolean) {
+  const id = `snapshot ${snapshotId(source, number)}`;
+  if (unknown.length) {
+    const rows = `${unknown.length} quarantined row${unknown.length === 1 ? '' : 's'}`;
+    return `${id} has ${rows} that could be anybody (${placeOf(unknown[0]!)})`;
+  }
+  return tooMany ? `${id} has ${quarantined} quarantined rows, of which only ${mostQuarantined} are looked at` : null;
 }
 
 /** Where a row stands, for people. */

@@ -88,6 +88,14 @@ export interface SourceState {
   applying: { plan: string; part: PlanPart } | null;
   /** The plan that waits for a person. */
   held: string | null;
+  /** What this source gave since removals of it wait, held or in doubt; null when none do. See `GuardInput`. */
+  givenSince: Given | null;
+}
+
+/** How many accounts and enrolments were given. */
+export interface Given {
+  accounts: number;
+  enrolments: number;
 }
 
 /** The part of a plan that needs nobody, or the part that was held and then approved. */

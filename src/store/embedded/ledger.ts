@@ -3,12 +3,17 @@ import { type Database, parse } from './database.ts';
 
 /** The documents that are written whole: source states, runs, snapshots with their packs of digests. */
 
+/** A state as an older rosterd wrote it may lack what came later. */
+function stateOf(doc: unknown): SourceState {
+  return { givenSince: null, ...parse<Omit<SourceState, 'givenSince'>>(doc) };
+}
+
 /** Where each source stands. */
 export function sourceStates(db: Database): SourceStates {
   return {
     async get(source) {
       const row = db.get('SELECT doc FROM source_states WHERE source = ?', source);
-      if (row) return parse<SourceState>(row['doc']);
+      if (row) return stateOf(row['doc']);
       return {
         source,
         current: null,
@@ -18,13 +23,14 @@ export function sourceStates(db: Database): SourceStates {
         pending: null,
         applying: null,
         held: null,
+        givenSince: null,
       };
     },
     async put(state) {
       db.run('INSERT OR REPLACE INTO source_states (source, doc) VALUES (?, ?)', state.source, JSON.stringify(state));
     },
     async all() {
-      return db.all('SELECT doc FROM source_states ORDER BY source').map((row) => parse<SourceState>(row['doc']));
+      return db.all('SELECT doc FROM source_states ORDER BY source').map((row) => stateOf(row['doc']));
     },
   };
 }

@@ -47,7 +47,15 @@ export function badRow(n: number, hints: Partial<Hints>, where: CourseName | nul
 }
 
 export function state(source: string, changes: Partial<SourceState> = {}): SourceState {
-  const none = { current: null, staging: null, rules: null, pending: null, applying: null, held: null };
+  const none = {
+    current: null,
+    staging: null,
+    rules: null,
+    pending: null,
+    applying: null,
+    held: null,
+    givenSince: null,
+  };
   return { source, next: 1, ...none, ...changes };
 }
 

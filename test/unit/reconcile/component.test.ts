@@ -49,6 +49,17 @@ test('people who have nothing in common stay apart, in the order of their smalle
   ]);
 });
 
+test('rows of one entry are as many as it has courses, also when one of them is in quarantine', async () => {
+  const origin = { source: 'ad', snapshot: 1, file: 'cn=ann,dc=x', line: 0 };
+  const rows = [
+    ...['C1', 'C2', 'C3'].map((course) => row({ id: 'a', course, source: 'ad' })),
+    quarantined({ id: 'a', source: 'ad' }),
+  ].map((one) => ({ ...one, origin }));
+  // asked for under two keys, each is found twice
+  const [found] = await gatherComponents(['i:a', 'e:ann@x.edu'], none, evidenceOf({ rows }), none);
+  expect(found!.component.rows.map(({ record }) => record?.course).sort()).toEqual(['C1', 'C2', 'C3', undefined]);
+});
+
 test('a component knows which of its keys are the own ones, and who has unfinished business with it', async () => {
   const evidence = evidenceOf({
     rows: [row({ id: 'a' })],

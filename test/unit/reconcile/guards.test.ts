@@ -9,7 +9,9 @@ function guards(more: Partial<GuardInput>) {
     removals: { disables: 0, unenrolments: 0 },
     standing: { accounts: 1000, enrolments: 2000 },
     earlier: { disables: 0, unenrolments: 0 },
+    givenSince: { accounts: 0, enrolments: 0 },
     records: { now: 900, before: 1000 },
+    people: 0,
     ...more,
   });
 }
@@ -85,20 +87,34 @@ describe('over the window', () => {
   });
 });
 
+test('what was given since removals wait is no part of what stood before them', () => {
+  const removals = { disables: 100, unenrolments: 200 };
+  const standing = { accounts: 1050, enrolments: 2100 };
+  expect(heldBy({ removals, standing })).toEqual([]);
+  expect(heldBy({ removals, standing, givenSince: { accounts: 950, enrolments: 0 } })).toEqual([
+    'disables.percent',
+    'disables.window',
+  ]);
+  expect(heldBy({ removals, standing, givenSince: { accounts: 0, enrolments: 9000 } })).toEqual([
+    'unenrolments.percent',
+    'unenrolments.window',
+  ]);
+});
+
 describe('an empty snapshot', () => {
   const empty = { now: 0, before: 3 };
   const removals = { disables: 0, unenrolments: 1 };
-  test('waits when it would take something away', () => {
-    expect(heldBy({ records: empty, removals })).toContain('empty-snapshot');
-    expect(heldBy({ records: empty, removals: { disables: 1, unenrolments: 0 } })).toContain('empty-snapshot');
+  test('does not count while anybody of the one before is there, whether or not something would be taken', () => {
+    expect(heldBy({ records: empty, people: 1 })).toEqual(['empty-snapshot']);
+    expect(heldBy({ records: empty, people: 1, removals })).toContain('empty-snapshot');
   });
-  test('does no harm otherwise', () => {
+  test('does no harm when everybody is gone already', () => {
     expect(heldBy({ records: empty })).toEqual([]);
   });
   test('one record is not empty, and nothing can be emptied that was never full', () => {
-    expect(heldBy({ records: { now: 1, before: 3 }, removals })).toEqual([]);
+    expect(heldBy({ records: { now: 1, before: 3 }, people: 1, removals })).toEqual([]);
     for (const before of [0, null])
-      expect(guards({ records: { now: 0, before }, removals }).map((result) => result.guard)).not.toContain(
+      expect(guards({ records: { now: 0, before }, people: 1, removals }).map((result) => result.guard)).not.toContain(
         'empty-snapshot',
       );
   });

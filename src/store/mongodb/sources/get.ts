@@ -19,5 +19,6 @@ export function sourceOf(source: string, doc: SourceDoc | null): SourceState {
     pending: doc?.pending ?? null,
     applying: doc?.applying ?? null,
     held: doc?.held ?? null,
+    givenSince: doc?.givenSince ?? null,
   };
 }
