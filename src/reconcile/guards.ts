@@ -41,21 +41,21 @@ export interface GuardInput {
   earlier: Removals;
   /** Records in the snapshot now and in the one before (null: there was none). */
   records: { now: number; before: number | null };
-  /** People of the snapshot before who still have something, counted where the snapshot now is empty. */
-  people: number;
+  /**
+   * What else an empty snapshot would lead to: changes that are no removals, and removals that are in doubt. In force, it
+   * would be the one that counts when the doubt is gone, and no longer one that came after a full one.
+   */
+  keptBack: number;
 }
 
-/**
- * An empty snapshot after one that was not. It does no harm when everybody of the one before is gone already. `people`: how
- * many are not, whether or not anything would be taken from them now: in force, it would no longer speak for them.
- */
-function guardEmpty(records: GuardInput['records'], people: number): GuardResult[] {
+/** An empty snapshot after one that was not; it does no harm when nothing follows from it (everybody is gone already). */
+function guardEmpty(records: GuardInput['records'], follows: number): GuardResult[] {
   if (!records.before) return [];
   const text =
     records.now === 0
       ? `the snapshot is empty, the one before has ${shown(records.before)} records`
       : `${shown(records.now)} records, ${shown(records.before)} before`;
-  const held = records.now === 0 && people > 0;
+  const held = records.now === 0 && follows > 0;
   return [{ guard: 'empty-snapshot', measured: records.now, limit: 1, held, text }];
 }
 
@@ -64,13 +64,13 @@ function guardEmpty(records: GuardInput['records'], people: number): GuardResult
  * everybody. `losses`: accounts that would lose an attribute, measured against the entries there were.
  */
 export function guardDirectory(
-  input: Pick<GuardInput, 'limits' | 'records' | 'people'>,
+  input: Pick<GuardInput, 'limits' | 'records' | 'keptBack'>,
   losses: number,
 ): GuardResult[] {
-  const { limits, records, people } = input;
+  const { limits, records, keptBack } = input;
   const before = records.before ?? 0;
   return [
-    ...guardEmpty(records, people),
+    ...guardEmpty(records, losses + keptBack),
     {
       guard: 'attributes.percent',
       measured: percentOf(losses, before),
@@ -87,20 +87,20 @@ export function guardDirectory(
  * what stands now plus what the window took, so that a slow drain cannot shrink its own base.
  */
 export function measureGuards(input: GuardInput): GuardResult[] {
-  const { limits, removals, standing, givenSince, earlier, records, people } = input;
-  const results = guardEmpty(records, people);
+  const { limits, removals, standing, givenSince, earlier, records, keptBack } = input;
+  const results = guardEmpty(records, removals.disables + removals.unenrolments + keptBack);
   const kinds = [
     {
       name: 'disables',
       now: removals.disables,
-      before: Math.max(standing.accounts - givenSince.accounts, 0),
+      before: stoodBefore(standing.accounts, givenSince.accounts, removals.disables),
       past: earlier.disables,
       what: 'accounts disabled',
     },
     {
       name: 'unenrolments',
       now: removals.unenrolments,
-      before: Math.max(standing.enrolments - givenSince.enrolments, 0),
+      before: stoodBefore(standing.enrolments, givenSince.enrolments, removals.unenrolments),
       past: earlier.unenrolments,
       what: 'enrolments ended',
     },
@@ -124,6 +124,11 @@ export function measureGuards(input: GuardInput): GuardResult[] {
     });
   }
   return results;
+}
+
+/** Never less than what goes of it: more than all of something cannot go, and a limit of 100 per cent holds nothing. */
+function stoodBefore(stands: number, given: number, goes: number): number {
+  return Math.max(stands - given, Math.min(goes, stands));
 }
 
 const shown = (count: number): string => count.toLocaleString('en');

@@ -6,7 +6,6 @@ import { takesAttribute } from './directory.ts';
 import type { CourseDifference, Evidence, Touched } from './evidence.ts';
 import { type GuardResult, guardDirectory, type Limits, measureGuards } from './guards.ts';
 import {
-  type Account,
   type Change,
   type CourseEntry,
   changeRank,
@@ -70,7 +69,7 @@ export interface PlanSummary {
   digest: string;
   counts: Partial<Record<ChangeType, number>>;
   guards: GuardResult[];
-  /** An empty snapshot after one whose people are there: it must not come into force. */
+  /** An empty snapshot from which something would follow: it must not come into force. */
   refused: boolean;
   /** Types whose changes wait for a person. */
   heldTypes: ChangeType[];
@@ -99,7 +98,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   let conflicts = 0;
   let blocked = 0;
   let people = 0;
-  let present = 0;
+  let keptBack = 0;
   const done = new Set<string>();
   const filled = new Set<string>();
   const emptied = input.records.now === 0 && (input.records.before ?? 0) > 0;
@@ -141,14 +140,16 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
         const others = new Set(own.map((row) => personKey(row.record ?? row.hints)));
         if (others.size > 1) for (const key of others) if (key !== null) done.add(key);
       }
-      if (emptied && component.accounts.some(isThere)) present += 1;
       const verdict = reconcileComponent(component, meant ? rules : { ...rules, fillOnly: true }, issueNumber);
       for (const change of verdict.changes) {
         // What follows from an empty snapshot beside removals waits until it is in force, for it may never be.
         const takes = isRemoval(change.type) || (directory && takesAttribute(change));
         if (takes && directory) losses += 1;
         if (!emptied || takes) changes.push(change);
-        else pending.push(...keysOfAccount(change.account!).map(waitingKey));
+        else {
+          keptBack += 1;
+          pending.push(...keysOfAccount(change.account!).map(waitingKey));
+        }
       }
       notes.push(...verdict.notes);
       pending.push(...verdict.pending);
@@ -163,8 +164,8 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   }
 
   const guards = directory
-    ? guardDirectory({ ...input, people: present }, losses)
-    : await guard(input, counts, present);
+    ? guardDirectory({ ...input, keptBack: keptBack + blocked }, losses)
+    : await guard(input, counts, keptBack + blocked);
   const refused = guards.some((result) => result.guard === 'empty-snapshot' && result.held);
   // A refused snapshot says nothing of courses either; the removals of people are all that can be approved of it.
   const difference = refused ? { ...input.courses, added: [], gone: [] } : input.courses;
@@ -201,15 +202,10 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   };
 }
 
-/** True for somebody who has something that could be taken. */
-function isThere({ status, enrolments }: Account): boolean {
-  return status === 'active' || enrolments.length > 0;
-}
-
 async function guard(
   input: PlanInput,
   counts: Partial<Record<ChangeType, number>>,
-  people: number,
+  keptBack: number,
 ): Promise<GuardResult[]> {
   const removals = { disables: counts['account.disable'] ?? 0, unenrolments: counts['enrolment.remove'] ?? 0 };
   // What stands is counted only when something is to go: the count is the one question that grows with the roster.
@@ -222,7 +218,7 @@ async function guard(
     earlier: asks ? await input.evidence.removedSince(since) : { disables: 0, unenrolments: 0 },
     givenSince: input.givenSince,
     records: input.records,
-    people,
+    keptBack,
   });
 }
 

@@ -55,9 +55,8 @@ export async function planRun(
   run.guards = summary.guards;
   if (summary.refused && !summary.heldTypes.length) {
     await store.plans.discard(run.run);
-    throw new Incomplete(`the answer is empty, and people of the one before (${before!.records} records) are there`, {
-      remedy: 'look at the export; nothing of it counts, and nobody is taken for gone',
-    });
+    const text = `the answer is empty, and the one before has ${before!.records} records of people who are there`;
+    throw new Incomplete(text, { remedy: 'look at the export; nothing of it counts, and nobody is taken for gone' });
   }
   // The snapshot stays out of force, so whom the last one left pending is still pending.
   if (summary.refused) await sink.pending(left);

@@ -40,6 +40,8 @@ export class Chronicle {
   readonly #last = new Map<string, MemoryRow[]>();
   /** Which source an active account and an enrolment is from: the base of its limits. */
   readonly #giver = new Map<string, string>();
+  /** What each source gave since removals of it wait. */
+  readonly #givenSince = new Map<string, { accounts: number; enrolments: number }>();
   /** Removals that no person approved. */
   readonly #removed: { source: string; at: number; disables: number; unenrolments: number }[] = [];
 
@@ -89,11 +91,13 @@ export class Chronicle {
     if (how !== 'complete') return run;
 
     const rows = rowsOf(source, answer);
-    // A drop that nobody can read a row of is no snapshot.
-    if ((run.status === 'failed') !== (rows.bad.length > 0 && !rows.good.length))
+    const old = this.#now.get(source) ?? nothing;
+    // A drop that nobody can read a row of is no snapshot, nor is an empty one that would change something.
+    const unreadable = rows.bad.length > 0 && !rows.good.length;
+    const emptied = answer.length === 0 && old.good.length > 0;
+    if (run.status === 'failed' ? !unreadable && !emptied : unreadable)
       this.#say(`a run with ${rows.good.length} good and ${rows.bad.length} bad rows ended as ${run.status}`);
     if (run.status === 'failed') return run;
-    const old = this.#now.get(source) ?? nothing;
     const refused = this.#checkGuards(source, run, before, rows.good.length, old.good.length);
     this.#last.set(source, answer);
     if (refused) this.#unchanged('an empty snapshot', before, after, ['pending', 'held']);
@@ -106,6 +110,7 @@ export class Chronicle {
     if (took.disables + took.unenrolments && run.heldTypes.length) this.#say('a held run took something away');
     this.#removed.push({ source, at: this.site.time, ...took });
     this.#give(source, before, after);
+    this.#noteGiven(source, run);
     return run;
   }
 
@@ -127,8 +132,23 @@ export class Chronicle {
     const after = await this.site.look();
     this.#always(before, after);
     if (how === 'reject') this.#unchanged('reject', before, after, ['held']);
-    else await this.#checkApproved(source, run, before, after);
+    else {
+      await this.#checkApproved(source, run, before, after);
+      this.#givenSince.delete(source);
+    }
     this.#give(source, before, after);
+  }
+
+  #noteGiven(source: string, { heldTypes, blocked, plan, changes }: Run): void {
+    if (plan === null) return;
+    if (!heldTypes.length && !blocked) {
+      this.#givenSince.delete(source);
+      return;
+    }
+    const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0 };
+    since.accounts += (changes['account.create'] ?? 0) + (changes['account.enable'] ?? 0);
+    since.enrolments += changes['enrolment.add'] ?? 0;
+    this.#givenSince.set(source, since);
   }
 
   /** Exactly what the plan says is gone, and nothing else is different. */
@@ -182,13 +202,21 @@ export class Chronicle {
     const week = this.#removed.filter((one) => one.source === source && one.at >= this.site.time - 7 * 86_400_000);
     const past = (kind: 'disables' | 'unenrolments'): number => week.reduce((sum, one) => sum + one[kind], 0);
     const { percent, atLeast, window } = this.#guarded ? usualLimits : noLimits;
-    const over = (now: number, stood: number, earlier: number): boolean =>
-      now > 0 &&
-      ((now > atLeast && BigInt(now) * 100n > BigInt(stood * percent)) ||
-        BigInt(now + earlier) * 100n > BigInt((stood + earlier) * window.percent));
+    // What came since removals wait did not stand before them; but no more than all of something can go.
+    const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0 };
+    const over = (now: number, stands: number, given: number, earlier: number): boolean => {
+      const stood = Math.max(stands - given, Math.min(now, stands));
+      return (
+        now > 0 &&
+        ((now > atLeast && BigInt(now) * 100n > BigInt(stood * percent)) ||
+          BigInt(now + earlier) * 100n > BigInt((stood + earlier) * window.percent))
+      );
+    };
     const empty = records === 0 && recordsBefore > 0 && disables + unenrolments > 0;
     const held =
-      empty || over(disables, accounts, past('disables')) || over(unenrolments, enrolments, past('unenrolments'));
+      empty ||
+      over(disables, accounts, since.accounts, past('disables')) ||
+      over(unenrolments, enrolments, since.enrolments, past('unenrolments'));
     if (held !== (run.status === 'held'))
       this.#say(
         `${disables} of ${accounts} accounts and ${unenrolments} of ${enrolments} enrolments: ${held ? 'not ' : ''}held`,
@@ -221,11 +249,24 @@ export class Chronicle {
       return;
     }
     if (account.status !== 'active') this.#say(`${who} is not active`);
-    if (account.email !== top.email || account.firstName !== top.name || account.year !== top.year)
+    const unread = person.account !== null && this.#isUnread(person, members);
+    if (!unread && (account.email !== top.email || account.firstName !== top.name || account.year !== top.year))
       this.#say(`${who} should be ${JSON.stringify(top)}, is ${text([account])}`);
     if (id !== null && account.id !== id) this.#say(`${who} has the id ${account.id}`);
     const has = how === 'exactly' ? account.enrolments : account.enrolments.filter((key) => wanted.includes(key));
     if (String(has) !== String(wanted)) this.#say(`${who} is in [${has}], should be in [${wanted}]`);
+  }
+
+  /** A source that comes before all who speak of the person has a row that may be about them, and that nobody can read. */
+  #isUnread({ top, rows }: Person, members: readonly Member[]): boolean {
+    const place = (source: string): number => this.#sources.indexOf(source);
+    const inForce = [...this.#now.values()];
+    const good = inForce.flatMap((one) => one.good);
+    const bad = inForce.flatMap((one) => one.bad);
+    const near = rows.flatMap((row) => connected(row, [...good, ...bad, ...members]));
+    return bad
+      .filter(({ source }) => place(source) < place(top.source))
+      .some((row) => isAnybody(row, [...good, ...members]) || near.includes(row));
   }
 
   /**
@@ -254,7 +295,8 @@ export class Chronicle {
       if (rows.some((row) => lost.includes(row.course) && inScope(row.course, this.scope))) say('the course is there');
       if (bad.some((row) => sameName(row, old))) say('there is a quarantined row');
       if (approved) continue;
-      if (bad.some((row) => isAnybody(row) && row.source === source)) say('there is a row that could be anybody');
+      if (bad.some((row) => isAnybody(row, [...good, ...before.members]) && row.source === source))
+        say('there is a row that could be anybody');
       const near = connected(old, [...good, ...bad, ...went, ...before.members]);
       if (bad.some((row) => near.includes(row))) say('a quarantined row may be about this person');
       if (conflicts.some((person) => person.rows.some((row) => near.includes(row)))) say('there is a conflict');
@@ -316,7 +358,7 @@ export class Chronicle {
     const all = [...good, ...bad, ...gone, ...members];
     const conflicts = persons.filter((person) => person.conflict).flatMap((person) => person.rows);
     const doubt = (who: { id: string | null; email: string }): boolean =>
-      bad.some(isAnybody) ||
+      bad.some((row) => isAnybody(row, [...good, ...members])) ||
       connected(who, all).some((one) => bad.includes(one as BadRow) || conflicts.includes(one as GoodRow));
     for (const person of persons)
       if (!person.conflict) this.#checkPerson(person, members, person.rows.some(doubt) ? 'at least' : 'exactly');

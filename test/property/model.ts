@@ -20,9 +20,9 @@ export interface BadRow {
   email: string | null;
 }
 
-/** True for a row that could be anybody's. */
-export function isAnybody(row: BadRow): boolean {
-  return row.id === null && row.email === null;
+/** True for a row that could be anybody's: it has no address, and nobody has the id that it seems to have. */
+export function isAnybody(row: BadRow, known: readonly { id: string | null }[]): boolean {
+  return row.email === null && (row.id === null || !known.some(({ id }) => id === row.id));
 }
 
 export interface ModelAccount {

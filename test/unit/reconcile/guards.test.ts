@@ -11,7 +11,7 @@ function guards(more: Partial<GuardInput>) {
     earlier: { disables: 0, unenrolments: 0 },
     givenSince: { accounts: 0, enrolments: 0 },
     records: { now: 900, before: 1000 },
-    people: 0,
+    keptBack: 0,
     ...more,
   });
 }
@@ -104,19 +104,22 @@ test('what was given since removals wait is no part of what stood before them', 
 describe('an empty snapshot', () => {
   const empty = { now: 0, before: 3 };
   const removals = { disables: 0, unenrolments: 1 };
-  test('does not count while anybody of the one before is there, whether or not something would be taken', () => {
-    expect(heldBy({ records: empty, people: 1 })).toEqual(['empty-snapshot']);
-    expect(heldBy({ records: empty, people: 1, removals })).toContain('empty-snapshot');
+  test('waits when it would take something away', () => {
+    expect(heldBy({ records: empty, removals })).toContain('empty-snapshot');
+    expect(heldBy({ records: empty, removals: { disables: 1, unenrolments: 0 } })).toContain('empty-snapshot');
   });
-  test('does no harm when everybody is gone already', () => {
+  test('does not count either when something else would follow, or is only kept back', () => {
+    expect(heldBy({ records: empty, keptBack: 1 })).toEqual(['empty-snapshot']);
+  });
+  test('does no harm otherwise', () => {
     expect(heldBy({ records: empty })).toEqual([]);
   });
   test('one record is not empty, and nothing can be emptied that was never full', () => {
-    expect(heldBy({ records: { now: 1, before: 3 }, people: 1, removals })).toEqual([]);
+    expect(heldBy({ records: { now: 1, before: 3 }, removals, keptBack: 1 })).toEqual([]);
     for (const before of [0, null])
-      expect(guards({ records: { now: 0, before }, people: 1, removals }).map((result) => result.guard)).not.toContain(
-        'empty-snapshot',
-      );
+      expect(
+        guards({ records: { now: 0, before }, removals, keptBack: 1 }).map((result) => result.guard),
+      ).not.toContain('empty-snapshot');
   });
 });
 
