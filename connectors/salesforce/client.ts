@@ -2,7 +2,7 @@ import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import { parsedJson } from '../../src/base/json.ts';
 import type { HttpAnswer, HttpRequest } from '../../src/connector/http.ts';
 import type { PreviewedRequest, TargetContext } from '../../src/connector/target.ts';
-import { answerDelay, excerpt } from './answer.ts';
+import { answerDelay, excerpt, isLocked } from './answer.ts';
 import { requestSession, type Session } from './login.ts';
 import type { SalesforceSettings } from './schema.ts';
 import { apiErrors } from './wire.ts';
@@ -82,9 +82,8 @@ export function openClient(settings: SalesforceSettings, context: TargetContext)
   /** What a refused request means. Codes and statuses: REST API Developer Guide, "Status Codes and Error Responses". */
   function refused(answer: HttpAnswer, json: unknown, what: string): Error {
     const errors = apiErrors.safeParse(json);
-    const words = errors.success
-      ? errors.data.map(({ errorCode, message }) => `${errorCode}: ${message}`).join('; ')
-      : excerpt(answer.text);
+    const told = errors.success ? errors.data.map(({ errorCode, message }) => `${errorCode}: ${message}`) : [];
+    const words = errors.success ? told.join('; ') : excerpt(answer.text);
     const said = `${what}: HTTP ${answer.status}${words ? `, ${words}` : ''}`;
     const has = (code: string): boolean => errors.success && errors.data.some(({ errorCode }) => errorCode === code);
     if (answer.status === 403 && has('REQUEST_LIMIT_EXCEEDED')) {
@@ -92,7 +91,7 @@ export function openClient(settings: SalesforceSettings, context: TargetContext)
       return new Unavailable(said, { delayMs: quotaDelayMs });
     }
     if (answer.status === 401 || answer.status === 403) return new Denied(said);
-    if (answer.status >= 500 || answer.status === 408 || answer.status === 429 || has('UNABLE_TO_LOCK_ROW'))
+    if (answer.status >= 500 || answer.status === 408 || answer.status === 429 || told.some(isLocked))
       return new Unavailable(said, answerDelay(answer, clock.now()));
     return new Misconfigured(said, { remedy: 'check url, apiVersion, objects and fields of the target' });
   }

@@ -137,9 +137,16 @@ describe('delivery', () => {
     expect(seen().contacts).toMatchObject([{ LastName: 'Lovelace' }]);
   });
 
-  test('a locked row is tried again, and so is the enrolment that needs it', async () => {
+  test.each([
+    ['a locked row', false, /^UNABLE_TO_LOCK_ROW: unable to obtain exclusive access/],
+    [
+      'a row that a trigger finds locked',
+      true,
+      /^CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY: .*first error: UNABLE_TO_LOCK/s,
+    ],
+  ])('%s is tried again, and so is the enrolment that needs it', async (_what, inTrigger, words) => {
     const session = await open();
-    await post('/_stub/lock', { externalIds: ['9500000001'] });
+    await post('/_stub/lock', { externalIds: ['9500000001'], inTrigger });
     const items = [
       item('account.create', '9500000001'),
       item('account.create', '9500000002'),
@@ -148,7 +155,7 @@ describe('delivery', () => {
     ];
     const first = await session.deliver(items);
     expect(first.map(({ outcome }) => outcome)).toEqual(['retry', 'sent', 'retry', 'sent']);
-    expect(first[0]!.answer).toMatch(/^UNABLE_TO_LOCK_ROW: unable to obtain exclusive access/);
+    expect(first[0]!.answer).toMatch(words);
     const second = await session.deliver(items.filter((_, index) => first[index]!.outcome === 'retry'));
     expect(second.map(({ outcome }) => outcome)).toEqual(['sent', 'sent']);
     expect(seen().enrolments).toHaveLength(2);
