@@ -242,6 +242,20 @@ describe('when things go wrong', () => {
       delayMs,
     });
   });
+
+  test.each([
+    ['ConcurrentRequests (Concurrent API Requests) Limit exceeded.', {}, undefined],
+    ['ConcurrentPerOrgLongTxn Limit exceeded.', { 'retry-after': '5' }, 5000],
+  ])('too many requests side by side are no spent quota: %s', async (message, headers, delayMs) => {
+    const session = await open();
+    const body = JSON.stringify([{ message, errorCode: 'REQUEST_LIMIT_EXCEEDED' }]);
+    stub.setFaults([{ path: '/composite/', status: 403, count: 1, headers, body }]);
+    const refused = session.deliver([item('account.create', '9500000001')]);
+    await expect(refused).rejects.toMatchObject({ kind: 'Unavailable', delayMs });
+    await expect(refused).rejects.toThrow(message);
+    // nothing holds the next attempt back
+    expect(await session.deliver([item('account.create', '9500000001')])).toMatchObject([{ outcome: 'sent' }]);
+  });
 });
 
 describe('the login', () => {
@@ -259,6 +273,12 @@ describe('the login', () => {
     const failed = deliverOne();
     await expect(failed).rejects.toBeInstanceOf(kind);
     await expect(failed).rejects.toThrow(`${error}: ${description}`);
+  });
+
+  test.each([429, 503])('at a busy endpoint is for later, whatever the words of its %i', async (status) => {
+    const body = JSON.stringify({ error: 'invalid_request', error_description: 'too many requests' });
+    stub.setFaults([{ path: '/oauth2/token', status, headers: { 'retry-after': '5' }, body }]);
+    await expect(deliverOne()).rejects.toMatchObject({ kind: 'Unavailable', delayMs: 5000 });
   });
 
   test('that failed is not remembered', async () => {
