@@ -46,10 +46,8 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
   const zip = join(spoolDir, 'import.zip');
   const knownErrors = new Map<number, SisImportError[]>();
   let pending: Pending | null = null;
-  /** Data set of an upload whose answer was lost. */
-  let lost: string | null = null;
-  /** Imports that were seen to end. */
-  const seen = new Set<number>();
+  /** An upload whose answer was lost: its data set, and the newest import before it. */
+  let lost: { dataSet: string; after: number } | null = null;
 
   /** Watches the import in hand, and answers for its items, named by their ids. */
   const settle = async (items: readonly string[], indexOf: Index): Promise<ItemResult[]> => {
@@ -62,7 +60,6 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
     const errors = ended.workflow_state === 'imported' ? [] : await imports.errorsOf(id);
     const index = indexOf(ended, errors);
     pending = null;
-    seen.add(id);
     const { results, unplaced } = judge(items, index, ended, errors, noteOn(ended, errors));
     if (settings.mode === 'full' && ended.diffing_threshold_exceeded)
       log.warn(
@@ -80,7 +77,7 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
 
   /** Uploads the zip; an answer that was lost is looked for in Canvas before there is another one. */
   const start = async (dataSet: string, options: ImportOptions): Promise<SisImport> => {
-    lost = dataSet;
+    lost = { dataSet, after: await imports.newest() };
     const started = await imports.start(zip, options);
     lost = null;
     return started;
@@ -102,7 +99,8 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
     const dataSet = changeSet(context, changes.ids, await pack(files));
     if (pending?.key !== dataSet) {
       pending = null;
-      const running = (await imports.turn(dataSet)) ?? (lost === dataSet ? await findLost(dataSet) : null);
+      const running = (await imports.turn(dataSet)) ?? (await findLost(dataSet));
+      if (lost?.dataSet === dataSet) lost = null;
       const { id } = running ?? (await start(dataSet, changeOptions(settings, dataSet)));
       pending = { key: dataSet, id };
     }
@@ -111,12 +109,15 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
     );
   };
 
-  /** The import of an upload whose answer was lost: among the newest, or there is none. */
+  /**
+   * The import of an upload whose answer was lost: among the newest, or there is none. One from before the upload says
+   * nothing of it: whoever has the same changes sent again wants them applied again.
+   */
   const findLost = async (dataSet: string): Promise<SisImport | null> => {
-    lost = null;
+    if (lost?.dataSet !== dataSet) return null;
     let looked = 0;
     for await (const one of imports.list()) {
-      if (one.diffing_data_set_identifier === dataSet && !seen.has(one.id)) return one;
+      if (one.diffing_data_set_identifier === dataSet && one.id > lost.after) return one;
       looked += 1;
       if (looked >= 100) break;
     }
@@ -140,7 +141,8 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
     refuseEmpty(whole, history, dataSet);
     await pack(whole.files);
     const reason = asked.remaster && history.exists ? 'somebody asked for it' : history.remaster;
-    const { id } = await start(dataSet, fullOptions(settings, dataSet, reason !== null));
+    // an answer that is lost here is not looked for: its import is waited for, and a newer roster follows
+    const { id } = await imports.start(zip, fullOptions(settings, dataSet, reason !== null));
     if (reason !== null)
       log.info(
         { event: 'canvas.whole', target, import: id, reason },

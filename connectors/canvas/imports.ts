@@ -63,6 +63,8 @@ export interface Imports {
   errorsOf(id: number): Promise<SisImportError[]>;
   /** Imports, newest first, page after page. */
   list(): AsyncGenerator<SisImport>;
+  /** The id of the newest import; 0 where there is none. */
+  newest(): Promise<number>;
 }
 
 /** An import that Canvas named itself and no longer knows. */
@@ -119,6 +121,10 @@ export function openImports(settings: CanvasSettings, { http, clock, signal }: T
     },
     async *list() {
       for await (const page of api.pages(importList, `${imports}?per_page=100`)) yield* page.sis_imports;
+    },
+    async newest() {
+      const { sis_imports: first } = await api.call(importList, { method: 'GET', path: `${imports}?per_page=1` });
+      return first[0]?.id ?? 0;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, secret } from '../../src/connector/settings.ts';
+import { duration, safeUrl, secret } from '../../src/connector/settings.ts';
 
 /** A day or a moment, as Canvas reads dates of a term. */
 const moment = z.union([z.iso.date(), z.iso.datetime({ offset: true })], {
@@ -7,7 +7,10 @@ const moment = z.union([z.iso.date(), z.iso.datetime({ offset: true })], {
 });
 
 const keys = z.strictObject({
-  url: z.url({ protocol: /^https?$/ }).describe('Canvas itself, such as https://example.instructure.com'),
+  url: z
+    .url()
+    .regex(safeUrl, 'must begin with https:// (plain http only on this machine)')
+    .describe('Canvas itself, such as https://example.instructure.com'),
   account: z
     .union([z.number().int().positive(), z.string().min(1)])
     .default('self')

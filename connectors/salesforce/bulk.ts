@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import { Misconfigured, RosterdError, Unavailable } from '../../src/base/errors.ts';
 import type { TargetContext } from '../../src/connector/target.ts';
+import { isLocked } from './answer.ts';
 import type { Call, Client } from './client.ts';
 import type { Part } from './parts.ts';
 import type { Prepared } from './records.ts';
@@ -176,7 +177,7 @@ export function openJobs(settings: SalesforceSettings, client: Client, context: 
       answer: `${created === 'true' ? 'created' : 'updated'} ${id}`,
     }));
     await set('failedResults', ['sf__Error'], ([words = '']) => ({
-      outcome: /^UNABLE_TO_LOCK_ROW:/.test(words) ? 'retry' : 'failed',
+      outcome: isLocked(words) ? 'retry' : 'failed',
       answer: words || 'refused without a reason',
     }));
     const why = `not processed: the job ended as ${state}${errorMessage ? ` (${errorMessage})` : ''}`;

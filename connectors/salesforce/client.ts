@@ -2,13 +2,16 @@ import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import { parsedJson } from '../../src/base/json.ts';
 import type { HttpAnswer, HttpRequest } from '../../src/connector/http.ts';
 import type { PreviewedRequest, TargetContext } from '../../src/connector/target.ts';
-import { answerDelay, excerpt } from './answer.ts';
+import { answerDelay, excerpt, isLocked, isPassing } from './answer.ts';
 import { requestSession, type Session } from './login.ts';
 import type { SalesforceSettings } from './schema.ts';
 import { apiErrors } from './wire.ts';
 
 /** The daily quota is counted over a rolling day: an hour is the shortest wait that is worth another request. */
 const quotaDelayMs = 3_600_000;
+
+/** Limits on requests side by side, or on long ones: they have the code of the daily quota, and pass in seconds. */
+const sideBySide = /^REQUEST_LIMIT_EXCEEDED: Concurrent/i;
 
 /** Refusals with status 401 that a new session does not change; asking for one again and again would be a loop. */
 const lastingRefusal = /Connected app is not attached to Agent|This session is not valid for use with the REST API/i;
@@ -82,18 +85,17 @@ export function openClient(settings: SalesforceSettings, context: TargetContext)
   /** What a refused request means. Codes and statuses: REST API Developer Guide, "Status Codes and Error Responses". */
   function refused(answer: HttpAnswer, json: unknown, what: string): Error {
     const errors = apiErrors.safeParse(json);
-    const words = errors.success
-      ? errors.data.map(({ errorCode, message }) => `${errorCode}: ${message}`).join('; ')
-      : excerpt(answer.text);
+    const told = errors.success ? errors.data.map(({ errorCode, message }) => `${errorCode}: ${message}`) : [];
+    const words = errors.success ? told.join('; ') : excerpt(answer.text);
     const said = `${what}: HTTP ${answer.status}${words ? `, ${words}` : ''}`;
-    const has = (code: string): boolean => errors.success && errors.data.some(({ errorCode }) => errorCode === code);
-    if (answer.status === 403 && has('REQUEST_LIMIT_EXCEEDED')) {
+    const limits = told.filter((one) => one.startsWith('REQUEST_LIMIT_EXCEEDED:'));
+    if (answer.status === 403 && limits.length > 0) {
+      if (limits.every((one) => sideBySide.test(one))) return new Unavailable(said, answerDelay(answer, clock.now()));
       spent = { until: clock.monotonic() + quotaDelayMs, why: said };
       return new Unavailable(said, { delayMs: quotaDelayMs });
     }
     if (answer.status === 401 || answer.status === 403) return new Denied(said);
-    if (answer.status >= 500 || answer.status === 408 || answer.status === 429 || has('UNABLE_TO_LOCK_ROW'))
-      return new Unavailable(said, answerDelay(answer, clock.now()));
+    if (isPassing(answer.status) || told.some(isLocked)) return new Unavailable(said, answerDelay(answer, clock.now()));
     return new Misconfigured(said, { remedy: 'check url, apiVersion, objects and fields of the target' });
   }
 

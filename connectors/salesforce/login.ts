@@ -4,7 +4,7 @@ import { parsedJson } from '../../src/base/json.ts';
 import { hideSecret } from '../../src/base/redact.ts';
 import type { HttpAnswer } from '../../src/connector/http.ts';
 import type { TargetContext } from '../../src/connector/target.ts';
-import { answerDelay, excerpt } from './answer.ts';
+import { answerDelay, excerpt, isPassing } from './answer.ts';
 import type { SalesforceSettings } from './schema.ts';
 import { tokenAnswer, tokenRefusal } from './wire.ts';
 
@@ -85,7 +85,7 @@ function loginError(settings: SalesforceSettings, answer: HttpAnswer, json: unkn
   if (refusal.success) {
     const { error, error_description: description } = refusal.data;
     const words = `${error}: ${description}`;
-    if (passingRefusal.test(words) || answer.status >= 500)
+    if (passingRefusal.test(words) || isPassing(answer.status))
       return new Unavailable(`Salesforce cannot log in now (${words})`, answerDelay(answer, now));
     return new Denied(`Salesforce refused the login (${words})`, {
       remedy: remedyOf(error, description, settings.jwt !== undefined),

@@ -9,7 +9,12 @@ import { appBody, Sessions, stubUser } from './stub/sessions.ts';
 import { viewOf } from './stub/view.ts';
 
 /** Body of `POST /_stub/lock`: the next writes of these external ids fail with UNABLE_TO_LOCK_ROW. */
-const lockBody = z.strictObject({ externalIds: z.array(z.string()), times: z.int().min(0).default(1) });
+const lockBody = z.strictObject({
+  externalIds: z.array(z.string()),
+  times: z.int().min(0).default(1),
+  /** It is a trigger that meets the lock: the error is the trigger's, and has the lock in its words. */
+  inTrigger: z.boolean().default(false),
+});
 /** Body of `POST /_stub/limits`: requests of the day that are used, and that there are. */
 const limitsBody = z.strictObject({ used: z.int().min(0).default(0), limit: z.int().min(1).default(15_000) });
 /** Body of `POST /_stub/rules`: whether the org has a duplicate rule for contacts. */
@@ -30,7 +35,7 @@ export const salesforceStub: StubDeclaration = {
     let requests = 0;
 
     server.post('/_stub/expire-tokens', async () => ({ expired: sessions.expire() }));
-    control(server, 'lock', lockBody, ({ externalIds, times }) => org.lock(externalIds, times));
+    control(server, 'lock', lockBody, ({ externalIds, ...lock }) => org.lock(externalIds, lock));
     control(server, 'limits', limitsBody, (limits) => Object.assign(day, limits));
     control(server, 'apps', appBody, (app) => sessions.register(app));
     control(server, 'bulk', bulkBody, (behaviour) => Object.assign(jobs, { behaviour }));

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { Unavailable } from '../../src/base/errors.ts';
 import type { ItemResult } from '../../src/connector/target.ts';
+import { isLocked } from './answer.ts';
 import type { Call, Client } from './client.ts';
 import type { Part } from './parts.ts';
 import { type Prepared, recordOf, rounds } from './records.ts';
@@ -62,10 +63,9 @@ export interface Outcome {
 export function outcomeOf(result: UpsertResult): Outcome {
   if (result.success)
     return { outcome: 'sent', answer: `${result.created ? 'created' : 'updated'} ${result.id ?? ''}`.trim() };
-  const answer =
-    result.errors.map(({ statusCode, message }) => `${statusCode}: ${message}`).join('; ') ||
-    'refused without a reason';
-  return { outcome: only(result, 'UNABLE_TO_LOCK_ROW') ? 'retry' : 'failed', answer };
+  const words = result.errors.map(({ statusCode, message }) => `${statusCode}: ${message}`);
+  if (words.length === 0) return { outcome: 'failed', answer: 'refused without a reason' };
+  return { outcome: words.every(isLocked) ? 'retry' : 'failed', answer: words.join('; ') };
 }
 
 /** True for a record that was refused for this reason alone. */

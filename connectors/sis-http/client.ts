@@ -185,7 +185,7 @@ export function openClient(settings: ConnectionSettings, context: SourceContext)
       }
       if (status === 429 || status === 503) {
         const delayMs = retryAfterMs(headers, clock.now());
-        const wait = delayMs ?? 1000 * 2 ** waits;
+        const wait = Math.max(delayMs ?? 0, 1000 * 2 ** waits);
         waits += 1;
         if (waits > mostWaits || wait > longestWaitMs)
           throw new Unavailable(said, delayMs === undefined ? {} : { delayMs });

@@ -14,9 +14,9 @@ export interface RetryPolicy {
 
 /**
  * The one place where a retry is decided: `Unavailable` is tried again after its own delay or the policy's back-off,
- * everything else is thrown at once. A delay longer than the policy's longest wait ends the attempts: the next run
- * is the better place to wait than a process that holds its batch. `signal` ends the waits and starts no other attempt;
- * an attempt in hand ends by a signal of its own, so that what it brings is never thrown away.
+ * whichever is longer; everything else is thrown at once. A delay longer than the policy's longest wait ends the attempts:
+ * the next run is the better place to wait than a process that holds its batch. `signal` ends the waits and starts no other
+ * attempt; an attempt in hand ends by a signal of its own, so that what it brings is never thrown away.
  */
 export async function withRetry<T>(
   policy: RetryPolicy,
@@ -37,7 +37,8 @@ export async function withRetry<T>(
       signal.throwIfAborted();
       if (!again(error) || retriesLeft === 0) return;
       onRetry(error, attemptNumber);
-      await clock.wait(error.delayMs ?? backOff(policy, attemptNumber), signal);
+      // a delay of nothing, or of a date long past, is no leave to come back at once
+      await clock.wait(Math.max(error.delayMs ?? 0, backOff(policy, attemptNumber)), signal);
     },
   });
 }

@@ -156,11 +156,16 @@ function readBounded({ body }: Dispatcher.ResponseData, url: URL): Promise<strin
   });
 }
 
+/** The three forms of a date in a header (RFC 9110 §5.6.7); `Date.parse` takes far more for one, -1 and 1.5 as well. */
+const httpDate = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/;
+
 /** `Retry-After` in milliseconds: seconds or an HTTP date (RFC 9110 §10.2.3); undefined when absent or unreadable. */
 export function retryAfterMs(headers: Record<string, string>, now: Date): number | undefined {
   const value = headers['retry-after'];
   if (value === undefined) return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
-  const date = Date.parse(value);
+  if (!httpDate.test(value)) return undefined;
+  // the oldest form names no zone and means this one
+  const date = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime());
 }

@@ -14,7 +14,7 @@ import type { ServiceConfig } from '../configure/config.ts';
  *
  * **closed**: everything runs at its time. After a failure a retry comes by itself: after a back-off that doubles from
  * `first` up to `longest`; or rather at the next scheduled time, when that is sooner. Where the other side said how long it
- * wants to be left alone (a `Retry-After`), it is left alone exactly so long, also at scheduled times, a day at most.
+ * wants to be left alone (a `Retry-After`), it is left alone at least so long, also at scheduled times, a day at most.
  *
  * **open**: nothing runs by itself for `longest` (or for as long as the other side said). Scheduled times in between are
  * skipped. Then comes one retry.
@@ -89,7 +89,7 @@ export function failed(breaker: BreakerState, failure: Failure, circumstances: C
     return { state: 'open', failures, notBefore: until, retryAt: byItself ? until : null, failure };
   }
   const notBefore = delay === null ? null : after(delay);
-  const retryAt = after(delay ?? backOff(policy, failures));
+  const retryAt = after(Math.max(delay ?? 0, backOff(policy, failures)));
   const scheduled = nextDue !== null && nextDue <= retryAt && (notBefore === null || nextDue >= notBefore);
   return { state: 'closed', failures, notBefore, retryAt: byItself && !scheduled ? retryAt : null, failure };
 }

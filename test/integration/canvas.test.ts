@@ -65,6 +65,12 @@ async function session(more: object = {}, at = stub): Promise<TargetSession> {
 const state = (of = stub) => of.state() as CanvasState;
 const outcomes = async (open: TargetSession, items: DeliveryItem[]) =>
   (await open.deliver(items)).map(({ item: id, outcome }) => [id, outcome]);
+/** Somebody looks at an import until it has ended. */
+async function ended(id: number): Promise<void> {
+  const headers = { authorization: 'Bearer x' };
+  while (!/imported|failed/.test(state().imports[id - 1]!.workflow_state))
+    await fetch(`${stub.url}/api/v1/accounts/1/sis_imports/${id}`, { headers });
+}
 const fault = (rule: WrittenFault, at = stub) => at.setFaults([{ count: 1, ...rule }]);
 
 /** A small term: two students and a teacher in two courses. */
@@ -267,6 +273,47 @@ describe('when Canvas misbehaves', () => {
     await (await session({}, undisturbed)).deliver(term);
     const { users, courses, enrollments } = state(undisturbed);
     expect(state()).toMatchObject({ users, courses, enrollments });
+  });
+
+  test('a lost answer to the upload: an import that ended meanwhile is found, also when the first look for it fails', async () => {
+    const open = await session();
+    fault({ method: 'POST', when: 'after', reset: true });
+    await expect(open.deliver(term)).rejects.toThrow(Unavailable);
+    await ended(1);
+    fault({ path: 'sis_imports\\?per_page', status: 503 });
+    await expect(open.deliver(term)).rejects.toThrow(Unavailable);
+    expect((await open.deliver(term)).map(({ answer }) => answer)).toEqual(term.map(() => 'import 1'));
+    expect(state().imports).toHaveLength(1);
+  });
+
+  test.each(['this process', 'one before it'])(
+    'a lost upload: what %s has sent long ago is not taken for it',
+    async (which) => {
+      const before = await session();
+      await before.deliver(term);
+      // somebody deletes a person in Canvas and queues the changes again
+      await fetch(`${stub.url}/api/v1/accounts/1/sis_imports?extension=csv`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer x', 'content-type': 'text/csv' },
+        body: 'user_id,login_id,status\n9500000001,p1@example.edu,deleted\n',
+      });
+      await ended(2);
+      const open = which === 'this process' ? before : await session();
+      fault({ method: 'POST', reset: true });
+      await expect(open.deliver(term)).rejects.toThrow(Unavailable);
+      expect((await open.deliver(term)).map(({ answer }) => answer)).toEqual(term.map(() => 'import 3'));
+      expect(state().users[0]).toMatchObject({ user_id: '9500000001', status: 'active' });
+    },
+  );
+
+  test('a lost upload: nor is the import of an upload that was lost before', async () => {
+    const open = await session();
+    fault({ method: 'POST', when: 'after', reset: true });
+    await expect(open.deliver(term)).rejects.toThrow(Unavailable);
+    await open.deliver(term);
+    fault({ method: 'POST', reset: true });
+    await expect(open.deliver(term)).rejects.toThrow(Unavailable);
+    expect((await open.deliver(term)).map(({ answer }) => answer)).toEqual(term.map(() => 'import 2'));
   });
 
   test.each([

@@ -95,9 +95,12 @@ describe('jobs', () => {
     expect(results[4]!.answer).toMatch(/^INVALID_FIELD:Foreign key external ID: 9500000002 not found/);
   });
 
-  test('a locked row is tried again, and the enrolment of that person waits', async () => {
+  test.each([
+    ['a locked row', false],
+    ['a row that a trigger finds locked', true],
+  ])('%s is tried again, and the enrolment of that person waits', async (_what, inTrigger) => {
     const session = await at.open({ bulk });
-    await at.post('lock', { externalIds: ['9500000001'] });
+    await at.post('lock', { externalIds: ['9500000001'], inTrigger });
     const items = [...people(3), ...joined(3)];
     const results = await session.deliver(items);
     expect(results.map(({ outcome }) => outcome)).toEqual(['sent', 'retry', 'sent', 'sent', 'retry', 'sent']);
@@ -210,6 +213,25 @@ describe('jobs that go wrong', () => {
     const results = await session.deliver(people(3));
     expect(results.map(({ outcome }) => outcome)).toEqual(['retry', 'sent', 'retry']);
     expect(results[1]!.answer).toBe('created 003A');
+  });
+
+  test('a row that is failed for too many locks is tried again; one that a trigger refuses is not', async () => {
+    const session = await at.open({ bulk });
+    const failed = [
+      'sf__Error,Rosterd_Account__c',
+      '"TooManyLockFailure:Too many lock failure 200 Trying again later.:--",9500000001',
+      '"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY:hed.TDTM_Contact: execution of BeforeInsert\n\ncaused by: no such Account:--",9500000002',
+      '',
+    ].join('\n');
+    at.stub.setFaults([
+      {
+        path: 'successfulResults',
+        kind: 'body',
+        body: 'sf__Created,sf__Id,Rosterd_Account__c\ntrue,003A,9500000000\n',
+      },
+      { path: 'failedResults', kind: 'body', body: failed },
+    ]);
+    expect(await outcomes(session.deliver(people(3)))).toEqual(['sent', 'retry', 'failed']);
   });
 
   test('a session that ends in the middle is renewed', async () => {

@@ -137,9 +137,16 @@ describe('delivery', () => {
     expect(seen().contacts).toMatchObject([{ LastName: 'Lovelace' }]);
   });
 
-  test('a locked row is tried again, and so is the enrolment that needs it', async () => {
+  test.each([
+    ['a locked row', false, /^UNABLE_TO_LOCK_ROW: unable to obtain exclusive access/],
+    [
+      'a row that a trigger finds locked',
+      true,
+      /^CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY: .*first error: UNABLE_TO_LOCK/s,
+    ],
+  ])('%s is tried again, and so is the enrolment that needs it', async (_what, inTrigger, words) => {
     const session = await open();
-    await post('/_stub/lock', { externalIds: ['9500000001'] });
+    await post('/_stub/lock', { externalIds: ['9500000001'], inTrigger });
     const items = [
       item('account.create', '9500000001'),
       item('account.create', '9500000002'),
@@ -148,7 +155,7 @@ describe('delivery', () => {
     ];
     const first = await session.deliver(items);
     expect(first.map(({ outcome }) => outcome)).toEqual(['retry', 'sent', 'retry', 'sent']);
-    expect(first[0]!.answer).toMatch(/^UNABLE_TO_LOCK_ROW: unable to obtain exclusive access/);
+    expect(first[0]!.answer).toMatch(words);
     const second = await session.deliver(items.filter((_, index) => first[index]!.outcome === 'retry'));
     expect(second.map(({ outcome }) => outcome)).toEqual(['sent', 'sent']);
     expect(seen().enrolments).toHaveLength(2);
@@ -235,6 +242,20 @@ describe('when things go wrong', () => {
       delayMs,
     });
   });
+
+  test.each([
+    ['ConcurrentRequests (Concurrent API Requests) Limit exceeded.', {}, undefined],
+    ['ConcurrentPerOrgLongTxn Limit exceeded.', { 'retry-after': '5' }, 5000],
+  ])('too many requests side by side are no spent quota: %s', async (message, headers, delayMs) => {
+    const session = await open();
+    const body = JSON.stringify([{ message, errorCode: 'REQUEST_LIMIT_EXCEEDED' }]);
+    stub.setFaults([{ path: '/composite/', status: 403, count: 1, headers, body }]);
+    const refused = session.deliver([item('account.create', '9500000001')]);
+    await expect(refused).rejects.toMatchObject({ kind: 'Unavailable', delayMs });
+    await expect(refused).rejects.toThrow(message);
+    // nothing holds the next attempt back
+    expect(await session.deliver([item('account.create', '9500000001')])).toMatchObject([{ outcome: 'sent' }]);
+  });
 });
 
 describe('the login', () => {
@@ -252,6 +273,12 @@ describe('the login', () => {
     const failed = deliverOne();
     await expect(failed).rejects.toBeInstanceOf(kind);
     await expect(failed).rejects.toThrow(`${error}: ${description}`);
+  });
+
+  test.each([429, 503])('at a busy endpoint is for later, whatever the words of its %i', async (status) => {
+    const body = JSON.stringify({ error: 'invalid_request', error_description: 'too many requests' });
+    stub.setFaults([{ path: '/oauth2/token', status, headers: { 'retry-after': '5' }, body }]);
+    await expect(deliverOne()).rejects.toMatchObject({ kind: 'Unavailable', delayMs: 5000 });
   });
 
   test('that failed is not remembered', async () => {

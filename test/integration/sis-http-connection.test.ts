@@ -156,6 +156,18 @@ describe('a busy server', () => {
     expect(clock.waits).toEqual([7000, 2000]);
   });
 
+  test('that asks for no wait is waited for nevertheless, longer each time', async () => {
+    for (const after of ['0', 'Thu, 15 Jan 2015 02:00:00 GMT']) {
+      const sis = await sisServer(() => ({ status: 429, headers: { 'retry-after': after } }));
+      const clock = steppedClock();
+      const settings = sisSettings({ url: sis.url, records: '' });
+      await expect(sisHttp.pull(settings, sisContext(columns, { clock }))).rejects.toMatchObject({
+        kind: 'Unavailable',
+      });
+      expect(clock.waits).toEqual([1000, 2000, 4000, 8000, 16_000]);
+    }
+  });
+
   test('is given up on with its own delay', async () => {
     const sis = await sisServer(() => ({ status: 503, headers: { 'retry-after': '600' } }));
     const settings = sisSettings({ url: sis.url, records: '' });

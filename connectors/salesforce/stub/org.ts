@@ -25,6 +25,12 @@ export interface Outcome {
   created?: boolean;
 }
 
+/** How many writes meet a locked row, and whether it is a trigger that meets it. */
+interface Lock {
+  times: number;
+  inTrigger: boolean;
+}
+
 /** A body that JSON allows and the object's types do not: the whole request fails, not one record. */
 export class BadBody extends Error {}
 
@@ -41,11 +47,11 @@ export class Org {
   readonly #rows = new Map<string, Map<string, Row>>(objects.map(({ name }) => [name, new Map()]));
   /** By object and external id field: values in lower case. */
   readonly #index = new Map<string, Map<string, Set<Row>>>();
-  readonly #locks = new Map<string, number>();
+  readonly #locks = new Map<string, Lock>();
 
   /** The next `times` writes of these external ids meet a locked row. */
-  lock(externalIds: readonly string[], times: number): void {
-    for (const id of externalIds) this.#locks.set(id.toLowerCase(), times);
+  lock(externalIds: readonly string[], lock: Lock): void {
+    for (const id of externalIds) this.#locks.set(id.toLowerCase(), { ...lock });
   }
 
   rows(object: string): Row[] {
@@ -116,12 +122,10 @@ export class Org {
     }
     // a parent that was named and not found is not also missing
     if (errors.length === 0) errors.push(...this.#incomplete(object, next));
-    const locked = this.#locks.get(key.toLowerCase()) ?? 0;
-    if (errors.length === 0 && locked > 0) {
-      this.#locks.set(key.toLowerCase(), locked - 1);
-      errors.push(
-        error('UNABLE_TO_LOCK_ROW', `unable to obtain exclusive access to this record or 1 records: ${next.Id}`),
-      );
+    const lock = this.#locks.get(key.toLowerCase());
+    if (errors.length === 0 && lock && lock.times > 0) {
+      lock.times -= 1;
+      errors.push(lockError(next.Id, lock.inTrigger));
     }
     if (errors.length === 0) errors.push(...this.#clashes(object, next, existing, allowSave));
     if (errors.length > 0) return { success: false, errors, created: false };
@@ -251,6 +255,17 @@ export class Org {
 
 function error(statusCode: string, message: string, fields: string[] = []): ApiError {
   return { statusCode, message, fields };
+}
+
+/** A locked row; as EDA's triggers pass it on, it is in the words of another error. */
+function lockError(id: string, inTrigger: boolean): ApiError {
+  const words = `unable to obtain exclusive access to this record or 1 records: ${id}`;
+  if (!inTrigger) return error('UNABLE_TO_LOCK_ROW', words);
+  return error(
+    'CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY',
+    'hed.TDTM_Contact: execution of AfterUpdate\n\ncaused by: System.DmlException: Update failed. First exception on ' +
+      `row 0 with id ${id}; first error: UNABLE_TO_LOCK_ROW, ${words}: []\n\n(hed)`,
+  );
 }
 
 function failure(statusCode: string, message: string, fields: string[]): Outcome {

@@ -77,10 +77,20 @@ describe('what is tried again', () => {
 });
 
 describe('how long it waits', () => {
-  test("the other side's delay, once and exactly", async () => {
+  test("the other side's delay, where it is the longer one", async () => {
     const clock = quickClock();
-    await withRetry(policy, clock, never, failing(away(7_000), away(0), away(30_000)).attempt);
-    expect(clock.waits).toEqual([7_000, 0, 30_000]);
+    await withRetry(policy, clock, never, failing(away(7_000), away(8_000), away(30_000)).attempt);
+    expect(clock.waits).toEqual([7_000, 8_000, 30_000]);
+  });
+
+  test('no delay of the other side makes it impatient', async () => {
+    const clock = quickClock();
+    await withRetry(policy, clock, never, failing(away(0), away(1), away(999)).attempt);
+    clock.waits.forEach((wait, i) => {
+      expect(wait).toBeGreaterThanOrEqual(1000 * 2 ** i);
+      expect(wait).toBeLessThanOrEqual(2000 * 2 ** i);
+    });
+    expect(clock.waits).toHaveLength(3);
   });
 
   test('a delay longer than the longest wait ends the attempts at once', async () => {

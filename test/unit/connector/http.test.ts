@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Denied, Unavailable } from '../../../src/base/errors.ts';
 import { type Http, openHttp, retryAfterMs } from '../../../src/connector/http.ts';
 import { selfSigned } from '../../support/certificate.ts';
@@ -257,8 +257,18 @@ test.each([
   [{ 'retry-after': '0' }, 0],
   [{ 'retry-after': 'Thu, 15 Jan 2026 02:15:30 GMT' }, 30_000],
   [{ 'retry-after': 'Thu, 15 Jan 2026 02:00:00 GMT' }, 0],
+  [{ 'retry-after': 'Thursday, 15-Jan-26 02:15:30 GMT' }, 30_000],
+  [{ 'retry-after': 'Thu Jan 15 02:15:30 2026' }, 30_000],
   [{ 'retry-after': 'soon' }, undefined],
+  [{ 'retry-after': 'Thursday' }, undefined],
+  // what Date.parse would take for moments long ago
+  [{ 'retry-after': '-1' }, undefined],
+  [{ 'retry-after': '1.5' }, undefined],
+  [{ 'retry-after': '2025-01-15' }, undefined],
   [{ 'retry-after': '-5x' }, undefined],
 ])('Retry-After in %j is %o ms', (headers, ms) => {
+  // a date is one of Greenwich, wherever the machine is
+  vi.stubEnv('TZ', 'America/New_York');
+  onTestFinished(() => void vi.unstubAllEnvs());
   expect(retryAfterMs(headers as Record<string, string>, new Date('2026-01-15T02:15:00Z'))).toBe(ms);
 });

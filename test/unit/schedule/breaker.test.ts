@@ -77,6 +77,19 @@ describe('closed', () => {
     expect(failures(1, said(1e6), now({ nextDue: null })).retryAt).toEqual(minuteOf(24 * 60));
   });
 
+  test('what the other side said takes nothing off the wait: a short one would use up all the tries at once', () => {
+    for (const delayMs of [0, 1000]) {
+      const waits = [1, 2, 3, 4].map((count) => minutesTo(failures(count, { ...away, delayMs }).retryAt));
+      for (const [index, wait] of waits.entries()) {
+        expect(wait).toBeGreaterThanOrEqual(2 ** index);
+        expect(wait).toBeLessThanOrEqual(2 * 2 ** index);
+      }
+    }
+    // a scheduled time after it is not too soon
+    const soon = failures(1, { ...away, delayMs: 0 }, now({ nextDue: minuteOf(0.5) }));
+    expect(soon).toMatchObject({ retryAt: null, notBefore: minuteOf(0) });
+  });
+
   test('without retries nothing comes by itself', () => {
     expect(failures(1, away, now({ retries: false }))).toMatchObject({ retryAt: null, notBefore: null });
     expect(failures(9, away, now({ retries: false }))).toMatchObject({ state: 'open', retryAt: null });

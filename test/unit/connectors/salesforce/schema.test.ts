@@ -59,6 +59,32 @@ test.each([
     'failed',
     'UNABLE_TO_LOCK_ROW: locked; STRING_TOO_LONG: too long',
   ],
+  [
+    {
+      success: false,
+      errors: [
+        {
+          statusCode: 'CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY',
+          message: 'T: execution of AfterUpdate\n\ncaused by: first error: UNABLE_TO_LOCK_ROW, unable to obtain: []',
+        },
+        { statusCode: 'UNABLE_TO_LOCK_ROW', message: 'locked' },
+      ],
+    },
+    'retry',
+    'CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY: T: execution of AfterUpdate\n\ncaused by: first error: UNABLE_TO_LOCK_ROW, ' +
+      'unable to obtain: []; UNABLE_TO_LOCK_ROW: locked',
+  ],
+  [
+    {
+      success: false,
+      errors: [
+        { statusCode: 'CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY', message: 'first error: UNABLE_TO_LOCK_ROW, locked' },
+        { statusCode: 'STRING_TOO_LONG', message: 'too long' },
+      ],
+    },
+    'failed',
+    'CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY: first error: UNABLE_TO_LOCK_ROW, locked; STRING_TOO_LONG: too long',
+  ],
   [{ success: false }, 'failed', 'refused without a reason'],
 ])('a result %j is %s', (wire, outcome, answer) => {
   expect(outcomeOf(upsertResults.parse([wire])[0]!)).toEqual({ outcome, answer });
