@@ -139,6 +139,29 @@ test('a discrepancy that a person has looked at lets its items pass; another one
   expect(await site.store.outbox.reviews()).toEqual([]);
 });
 
+test('an empty answer that is refused settles no discrepancy, and takes back no look at one', async () => {
+  const { site, told, deliver } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { name: 'Bob' })]);
+  const disagree = ['ann', 'bob'].flatMap((who) => [row(who), row(who, { course: 'C2', name: 'X' })]);
+  await site.run('sis', disagree);
+  const open = await discrepancies(site.rosterd);
+  expect(open.map(({ reason }) => reason)).toEqual(['rows-disagree', 'rows-disagree']);
+  await review(site.rosterd, open[1]!.account, { note: 'called them' });
+  for (let day = 0; day < 2; day += 1) {
+    expect(await site.run('sis', [])).toMatchObject({ status: 'held', conflicts: 2 });
+    await deliver();
+    expect(told).toEqual(day === 0 ? ['Bob account.update'] : []);
+    const reviewed = (await discrepancies(site.rosterd)).map((one) => one.reviewed?.note);
+    expect(reviewed).toEqual([undefined, 'called them']);
+  }
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { name: 'Bob' })]);
+  expect(await discrepancies(site.rosterd)).toEqual([]);
+  await deliver();
+  expect(told).toEqual(['Ann account.update']);
+});
+
 test('nothing is sent to a paused target, and nothing is lost', async () => {
   const { site, told, deliver } = await siteWith();
   await site.run('sis', [row('ann')]);
