@@ -14,9 +14,10 @@ const row = (who: string, changes: { course?: string; name?: string; email?: str
   ...([changes.email ?? `${who}@x.edu`, '1', who] as const),
 ];
 
-/** A site with one target that answers as a test says; `told`: everything that it was ever sent. */
+/** A site with one target that answers as a test says; `told` and `sent`: everything that the last delivery sent. */
 async function siteWith({ sources = ['sis'], giveUpAfter = 50 } = {}) {
   const told: string[] = [];
+  const sent: DeliveryItem[] = [];
   const answers = { of: (_item: DeliveryItem, _text: string): Partial<ItemResult> => ({}) };
   const textOf = ({ account, type, course }: DeliveryItem): string =>
     [account?.firstName, type, course?.course].filter(Boolean).join(' ');
@@ -26,6 +27,7 @@ async function siteWith({ sources = ['sis'], giveUpAfter = 50 } = {}) {
       deliver: async (items: readonly DeliveryItem[]) =>
         items.map((item): ItemResult => {
           told.push(textOf(item));
+          sent.push(item);
           return { item: item.item, outcome: 'sent', answer: null, ...answers.of(item, textOf(item)) } as ItemResult;
         }),
       close: async () => {},
@@ -38,9 +40,11 @@ async function siteWith({ sources = ['sis'], giveUpAfter = 50 } = {}) {
   return {
     site,
     told,
+    sent,
     answers,
     async deliver() {
       told.length = 0;
+      sent.length = 0;
       const [end] = await deliverAll(site.rosterd.config, site.store, site.rosterd.work, patience);
       return end!;
     },
@@ -162,6 +166,27 @@ test('an empty answer that is refused settles no discrepancy, and takes back no 
   expect(told).toEqual(['Ann account.update']);
 });
 
+test('what a discrepancy held back is sent as one when it is settled, with all that changed', async () => {
+  const { site, deliver, sent } = await siteWith();
+  await site.run('sis', [row('ann')]);
+  await deliver();
+  await site.run('sis', [row('ann', { email: 'new@x.edu' })]);
+  await site.run('sis', [row('ann', { email: 'new@x.edu', name: 'Ann' })]);
+  await site.run('sis', [
+    row('ann', { email: 'new@x.edu' }),
+    row('ann', { email: 'new@x.edu', course: 'C2', name: 'X' }),
+  ]);
+  expect(await deliver()).toMatchObject({ sent: 0, failed: 2 });
+  await site.run('sis', [row('ann', { email: 'new@x.edu', name: 'Ann' })]);
+  expect(await deliver()).toMatchObject({ sent: 1 });
+  expect(sent).toMatchObject([
+    {
+      account: { firstName: 'Ann', email: 'new@x.edu' },
+      ...{ changed: ['email', 'firstName'], before: { firstName: 'ann', email: 'ann@x.edu' }, emailConfirmed: true },
+    },
+  ]);
+});
+
 test('nothing is sent to a paused target, and nothing is lost', async () => {
   const { site, told, deliver } = await siteWith();
   await site.run('sis', [row('ann')]);
@@ -229,6 +254,19 @@ test('a replay of an old failure never brings an older state', async () => {
   )!;
   const done = await replay(site.rosterd, { items: [old.item] });
   expect(done).toMatchObject({ replayed: [], superseded: [{ item: old.item }] });
+  await deliver();
+  expect(told).toEqual([]);
+});
+
+test('the creation of somebody who has left since is not sent again', async () => {
+  const { site, told, deliver, items } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  await site.run('sis', [row('bob')]);
+  await deliver();
+  const [create] = await items();
+  const { replayed, left } = await replay(site.rosterd, { items: [create!.item] });
+  expect([replayed, left.map(({ why }) => why)]).toEqual([[], [expect.stringContaining('is a newer state')]]);
   await deliver();
   expect(told).toEqual([]);
 });
