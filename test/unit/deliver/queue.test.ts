@@ -258,6 +258,28 @@ test('a replay of an old failure never brings an older state', async () => {
   expect(told).toEqual([]);
 });
 
+test('a replay of an old failure gives nothing back to a leaver, however few sent items are kept', async () => {
+  const { site, sent, answers, deliver, items } = await siteWith();
+  site.rosterd.config.retention.sentItems = 2;
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  answers.of = refuse('Ann account.update', 'Ann enrolment.add C2');
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('ann', { name: 'Ann', course: 'C2' }), row('bob')]);
+  expect(await deliver()).toMatchObject({ sent: 0, failed: 2 });
+  answers.of = () => ({});
+  await site.run('sis', [row('bob')]);
+  await deliver();
+  for (const name of ['Bob', 'Bobby', 'Robert']) {
+    await site.run('sis', [row('bob', { name })]);
+    await deliver();
+  }
+  expect((await items()).filter(({ delivery }) => delivery.account!.firstName === 'bob')).toEqual([]);
+  const { superseded } = await replay(site.rosterd, { target: 'crm' });
+  expect(superseded).toHaveLength(1);
+  await deliver();
+  expect(sent).toMatchObject([{ type: 'account.update', account: { firstName: 'Ann', status: 'disabled' } }]);
+});
+
 test('the creation of somebody who has left since is not sent again', async () => {
   const { site, told, deliver, items } = await siteWith();
   await site.run('sis', [row('ann'), row('bob')]);
