@@ -14,22 +14,28 @@ const row = (who: string, changes: { course?: string; name?: string; email?: str
   ...([changes.email ?? `${who}@x.edu`, '1', who] as const),
 ];
 
+type Answer = Partial<ItemResult>;
+
 /** A site with one target that answers as a test says; `told` and `sent`: everything that the last delivery sent. */
 async function siteWith({ sources = ['sis'], giveUpAfter = 50 } = {}) {
   const told: string[] = [];
   const sent: DeliveryItem[] = [];
-  const answers = { of: (_item: DeliveryItem, _text: string): Partial<ItemResult> => ({}) };
+  const answers = { of: (_item: DeliveryItem, _text: string): Answer | Promise<Answer> => ({}) };
   const textOf = ({ account, type, course }: DeliveryItem): string =>
     [account?.firstName, type, course?.course].filter(Boolean).join(' ');
   const connector = {
     ...everything,
     open: async () => ({
-      deliver: async (items: readonly DeliveryItem[]) =>
-        items.map((item): ItemResult => {
+      deliver: async (items: readonly DeliveryItem[]) => {
+        const results: ItemResult[] = [];
+        for (const item of items) {
           told.push(textOf(item));
           sent.push(item);
-          return { item: item.item, outcome: 'sent', answer: null, ...answers.of(item, textOf(item)) } as ItemResult;
-        }),
+          const answer = await answers.of(item, textOf(item));
+          results.push({ item: item.item, outcome: 'sent', answer: null, ...answer } as ItemResult);
+        }
+        return results;
+      },
       close: async () => {},
     }),
   };
@@ -230,6 +236,22 @@ test('while another system has an item in hand the rest of that person waits', a
   await acknowledge(site.rosterd, create, { status: 'sent', answer: 'by hand' });
   await deliver();
   expect(told).toEqual(['ann enrolment.add C1']);
+});
+
+test('what another system takes in hand during a delivery is not overtaken either', async () => {
+  const { site, told, answers, deliver, items } = await siteWith();
+  site.rosterd.config.targets[0]!.connector.batchSize = () => 1;
+  await site.run('sis', [row('ann'), row('bob')]);
+  const create = (await items()).find(({ delivery }) => delivery.account!.firstName === 'bob')!.item;
+  answers.of = async (_, text) => {
+    if (text === 'ann account.create') await acknowledge(site.rosterd, create, { status: 'processing', answer: null });
+    return {};
+  };
+  await deliver();
+  expect(told).toEqual(['ann account.create', 'ann enrolment.add C1']);
+  await acknowledge(site.rosterd, create, { status: 'sent', answer: 'by hand' });
+  await deliver();
+  expect(told).toEqual(['bob enrolment.add C1']);
 });
 
 test('an item that is put off for ever is failed in the end; a target that is away counts as nobody’s attempt', async () => {
