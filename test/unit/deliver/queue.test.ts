@@ -110,6 +110,30 @@ test('many updates that wait are one request, and each says where it went', asyn
   expect(await stands()).toMatchObject({ 'Annie account.update': 'superseded', 'Anna account.update': 'superseded' });
 });
 
+test('an address is not taken before the one who had it has given it up, however long both wait', async () => {
+  const { site, told, answers, deliver } = await siteWith();
+  const owners = new Map<string, string>();
+  answers.of = ({ account }) => {
+    const { account: number, email } = account!;
+    if ((owners.get(email) ?? number) !== number)
+      return { outcome: 'failed', answer: 'somebody else has this address' };
+    for (const [address, owner] of owners) if (owner === number) owners.delete(address);
+    owners.set(email, number);
+    return {};
+  };
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { email: 'other@x.edu' })]);
+  await site.run('sis', [row('ann', { name: 'Ann', email: 'bob@x.edu' }), row('bob', { email: 'other@x.edu' })]);
+  await site.run('sis', [
+    row('ann', { name: 'Anna', email: 'bob@x.edu' }),
+    row('bob', { name: 'Bob', email: 'other@x.edu' }),
+  ]);
+  expect(await deliver()).toMatchObject({ sent: 3, failed: 0 });
+  expect(told).toEqual(['Ann account.update', 'Bob account.update', 'Anna account.update']);
+  expect([...owners.keys()].sort()).toEqual(['bob@x.edu', 'other@x.edu']);
+});
+
 test('a discrepancy holds back what was queued before, until a run settles it', async () => {
   const { site, told, deliver, items } = await siteWith();
   await site.run('sis', [row('ann'), row('bob')]);
