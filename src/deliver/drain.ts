@@ -29,6 +29,8 @@ export interface Way {
 
 /** So many results are written at once. */
 const pieceOf = 500;
+/** More items than other systems have in hand. */
+const mostElsewhere = 100_000;
 
 /**
  * Batch after batch in the order of the queue, one at a time. Whoever has to be tried again waits; everybody else goes on.
@@ -68,14 +70,23 @@ export async function drain(
       );
   };
 
-  const pick = (least: number, busy: ReadonlySet<string>): Promise<Batch | null> =>
-    nextBatch(
+  const pick = async (least: number, busy: ReadonlySet<string>): Promise<Batch | null> => {
+    // another system may have taken something in hand since; what comes after it must not overtake it
+    const taken = await store.outbox.list({
+      target: name,
+      status: 'processing',
+      withReason: true,
+      limit: mostElsewhere,
+    });
+    for (const { person } of taken) troubled.add(person);
+    return nextBatch(
       store,
       name,
       { least, size, file },
       { discrepancies, troubled, waits: (person) => busy.has(person) || waiting.has(person) },
       putAway,
     );
+  };
   let answered: { heads: readonly Head[]; results: Settlement[] } | null = null;
   const writeAnswer = async (turn: () => Promise<void> = async () => {}): Promise<void> => {
     if (!answered) return;

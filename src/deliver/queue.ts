@@ -186,7 +186,8 @@ function putAway(
 
 /**
  * What can be made of items of one subject that nobody has sent: see `unite`. Failed ones go on as one with a newer; those
- * between count as well, or a newer state would overtake an older one, which would then be sent over it.
+ * between count as well, or a newer state would overtake an older one, which would then be sent over it. What takes an address
+ * stays behind the item by which somebody else gives it up.
  */
 function unions(
   queued: readonly { seq: number; item: DeliveryItem }[],
@@ -197,18 +198,19 @@ function unions(
   const voids: { item: string; because: string }[] = [];
   const fresh = new Set(queued.map(({ item }) => item.item));
   const all = [...failed.map(({ seq, delivery }) => ({ seq, item: delivery })), ...queued];
-  const inOrder = all.sort((a, b) => a.seq - b.seq).map(({ item }) => item);
-  for (const chain of Map.groupBy(inOrder, subjectOf).values()) {
-    if (chain.length < 2 || !chain.some(({ item }) => fresh.has(item))) continue;
-    if (discrepancies.has(personOf(chain[0]!))) continue;
-    let [earlier] = chain as [DeliveryItem];
+  const inOrder = all.sort((a, b) => a.seq - b.seq);
+  const givenUp = new GivenUp(inOrder);
+  for (const chain of Map.groupBy(inOrder, ({ item }) => subjectOf(item)).values()) {
+    if (chain.length < 2 || !chain.some(({ item }) => fresh.has(item.item))) continue;
+    if (discrepancies.has(personOf(chain[0]!.item))) continue;
+    let { seq: place, item: earlier } = chain[0]!;
     let gone: string[] = [];
     const keep = (): void => {
       if (gone.length) merges.push({ into: earlier.item, delivery: earlier, gone });
     };
-    for (const item of chain.slice(1)) {
+    for (const { seq, item } of chain.slice(1)) {
       const union = unite(earlier, item);
-      if (union !== null && union !== 'void') {
+      if (union !== null && union !== 'void' && !givenUp.between(place, seq, earlier, item)) {
         earlier = union.into;
         gone.push(item.item);
         continue;
@@ -216,11 +218,53 @@ function unions(
       if (union === 'void') voids.push({ item: earlier.item, because: item.item });
       else keep();
       earlier = item;
+      place = seq;
       gone = [];
     }
     keep();
   }
   return { merges, voids };
+}
+
+/** What only one person has at a time, and a target may refuse to give to a second. */
+const unique = ['email', 'id'] as const;
+
+/** Where people give up addresses and ids, among items in their order. */
+class GivenUp {
+  readonly #items: readonly { seq: number; item: DeliveryItem }[];
+  /** By field and value; made when somebody asks, which is seldom. */
+  #places: Map<string, { seq: number; person: string }[]> | null = null;
+
+  constructor(items: readonly { seq: number; item: DeliveryItem }[]) {
+    this.#items = items;
+  }
+
+  /** True when between two places somebody else gives up what `later` has and `earlier`, of the same person, has not. */
+  between(from: number, to: number, earlier: DeliveryItem, later: DeliveryItem): boolean {
+    const taken = unique.filter((field) => later.account?.[field] !== earlier.account?.[field]);
+    if (!taken.length) return false;
+    this.#places ??= this.#find();
+    const person = personOf(later);
+    return taken.some((field) =>
+      this.#places!.get(`${field} ${later.account?.[field]}`)?.some(
+        (one) => one.seq > from && one.seq < to && one.person !== person,
+      ),
+    );
+  }
+
+  #find(): Map<string, { seq: number; person: string }[]> {
+    const places = new Map<string, { seq: number; person: string }[]>();
+    for (const { seq, item } of this.#items)
+      for (const field of unique) {
+        const value = item.before?.[field];
+        if (value === undefined || value === null) continue;
+        const key = `${field} ${value}`;
+        const known = places.get(key);
+        if (known) known.push({ seq, person: personOf(item) });
+        else places.set(key, [{ seq, person: personOf(item) }]);
+      }
+    return places;
+  }
 }
 
 /** Queues again what is failed for a reason that is gone: a discrepancy that is settled, an item before it that got through. */

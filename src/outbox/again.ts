@@ -1,7 +1,6 @@
 import type { DeliveryItem } from '../connector/target.ts';
 import type { OutboxItem, Store } from '../store/port.ts';
 import { type Later, renewed } from './coalesce.ts';
-import { subjectOf } from './items.ts';
 
 /** More items than a page of people has. */
 const many = 1_000_000;
@@ -19,11 +18,11 @@ export interface SentAgain {
 export async function sendAgain(store: Store, items: readonly OutboxItem[]): Promise<SentAgain> {
   if (!items.length) return { queued: [], void: [] };
   const people = [...new Set(items.map(({ person }) => person))];
-  const theirs = Map.groupBy(await store.outbox.list({ people, limit: many }), subjectKey);
+  const theirs = Map.groupBy(await store.outbox.list({ people, limit: many }), personKey);
   const again: { item: string; delivery: DeliveryItem }[] = [];
   const voids: SentAgain['void'] = [];
   for (const item of items) {
-    const later = (theirs.get(subjectKey(item)) ?? [])
+    const later = (theirs.get(personKey(item)) ?? [])
       .filter(({ seq, status }) => seq > item.seq && status !== 'superseded')
       .map(({ item: id, delivery, status }): Later => {
         return { item: id, delivery, sent: status === 'sent' || status === 'processing' };
@@ -40,6 +39,6 @@ export async function sendAgain(store: Store, items: readonly OutboxItem[]): Pro
   return { queued: await store.outbox.replay(again), void: voids };
 }
 
-function subjectKey({ target, delivery }: OutboxItem): string {
-  return `${target} ${subjectOf(delivery)}`;
+function personKey({ target, person }: OutboxItem): string {
+  return `${target} ${person}`;
 }

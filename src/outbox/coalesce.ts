@@ -1,4 +1,5 @@
 import type { DeliveryItem } from '../connector/target.ts';
+import { subjectOf } from './items.ts';
 
 /**
  * What becomes of two items of one subject that have both not been delivered. An item is a state to reach, so that the
@@ -44,7 +45,7 @@ function withLater(earlier: DeliveryItem, later: DeliveryItem): DeliveryItem {
   };
 }
 
-/** A later item of the same subject, with where it stands. */
+/** A later item of the same person, with where it stands. */
 export interface Later {
   item: string;
   delivery: DeliveryItem;
@@ -53,25 +54,50 @@ export interface Later {
 }
 
 /**
- * What is sent when an item is sent once more although later ones of its subject may have been sent since: never an older
+ * What is sent when an item is sent once more although later ones of its person may have been sent since: never an older
  * state than the target has. Either the delivery with the newest facts, or the item that made it void.
  */
 export function renewed(
   delivery: DeliveryItem,
   later: readonly Later[],
 ): { delivery: DeliveryItem } | { void: string } {
-  const last = later.at(-1);
-  if (!last) return { delivery };
-  if (delivery.course) return { void: last.item };
+  const subject = subjectOf(delivery);
+  const last = later.filter((one) => subjectOf(one.delivery) === subject).at(-1);
+  // what is still to come brings its own facts
+  const known = later.filter((one) => one.sent && !one.delivery.course).at(-1);
+  if (delivery.course) {
+    if (last && !isInAnotherRole(delivery, last)) return { void: last.item };
+    return { delivery: withFactsOf(delivery, known) };
+  }
   const { type } = delivery;
-  // The facts of an account are whole in each of its items; what an item does beside, only its own kind does.
+  // The facts of an account are whole in each of its items; what an item does beside, only its own kind does. An update
+  // that is still to come becomes one with this one, and what both changed is told then.
   const does = (one: Later): boolean =>
     type === 'account.enable' || type === 'account.disable'
       ? one.delivery.type === 'account.enable' || one.delivery.type === 'account.disable'
-      : type === 'account.update' && one.delivery.type === 'account.update' && !delivery.enrolments;
+      : type === 'account.update' && one.sent && one.delivery.type === 'account.update' && !delivery.enrolments;
   const same = later.filter(does).at(-1);
   if (same) return { void: same.item };
-  // what is still to come brings its own facts
-  const newest = later.filter(({ sent }) => sent).at(-1);
-  return { delivery: newest ? { ...delivery, account: newest.delivery.account } : delivery };
+  // Targets make somebody active of whom they are told that they come or come back, whatever the facts say beside.
+  const activates = type === 'account.create' || type === 'account.enable';
+  if (activates && known?.delivery.account?.status === 'disabled') return { void: known.item };
+  return { delivery: withFactsOf(delivery, known) };
+}
+
+/** True for an enrolment that is still to be given in another role than this one, which is taken: both are sent. */
+function isInAnotherRole(delivery: DeliveryItem, { delivery: other, sent }: Later): boolean {
+  return (
+    !sent &&
+    delivery.type === 'enrolment.remove' &&
+    other.type === 'enrolment.add' &&
+    delivery.account?.kind !== other.account?.kind
+  );
+}
+
+/** The facts that the target has of a person by now. An enrolment that is taken is the one that was given, in its role. */
+function withFactsOf(delivery: DeliveryItem, known: Later | undefined): DeliveryItem {
+  const account = known?.delivery.account;
+  if (!account || !delivery.account) return delivery;
+  const kind = delivery.type === 'enrolment.remove' ? delivery.account.kind : account.kind;
+  return { ...delivery, account: { ...account, kind } };
 }

@@ -2,13 +2,16 @@ import { Incomplete } from '../base/errors.ts';
 import type { SourceConfig } from '../configure/config.ts';
 import { courseRules, directoriesOf, rulesFingerprint } from '../configure/rules.ts';
 import { courseTitle } from '../connector/target.ts';
-import { keyOfPending } from '../reconcile/model.ts';
+import { keyOfPending, type Note } from '../reconcile/model.ts';
 import { makePlan } from '../reconcile/plan.ts';
 import type { Taken } from '../snapshot/take.ts';
-import type { Plan, Run, SourceState } from '../store/port.ts';
+import type { Plan, Run, SourceState, Store } from '../store/port.ts';
 import { touchedPeople } from '../store/touched.ts';
 import type { Rosterd } from './rosterd.ts';
 import { rulesChanged } from './rules.ts';
+
+/** More notes than any plan has. */
+const all = 2 ** 31 - 1;
 
 /**
  * Works out the plan of a run and stores it; null when there is nothing to look at: the same bytes, the same rules, and
@@ -58,8 +61,10 @@ export async function planRun(
     const text = `the answer is empty, and the one before has ${before!.records} records of people who are there`;
     throw new Incomplete(text, { remedy: 'look at the export; nothing of it counts, and nobody is taken for gone' });
   }
-  // The snapshot stays out of force, so whom the last one left pending is still pending.
+  // The snapshot stays out of force, so whom the last one left pending is still pending, and in conflict who was.
   if (summary.refused) await sink.pending(left);
+  const conflicts = summary.refused ? await openConflicts(store, state, run.run) : [];
+  if (conflicts.length) await sink.note(conflicts);
   const plan: Plan = {
     plan: run.run,
     run: run.run,
@@ -76,11 +81,21 @@ export async function planRun(
   run.digest = summary.digest;
   run.changes = summary.counts;
   run.heldTypes = summary.heldTypes;
-  run.conflicts = summary.conflicts;
+  run.conflicts = summary.conflicts + conflicts.length;
   run.blocked = summary.blocked;
   run.courses = {
     new: summary.courses.fresh.map(courseTitle),
     vanished: summary.courses.vanished.map(courseTitle),
   };
   return plan;
+}
+
+/** The conflicts of the plan in force that a new one has not noted itself. */
+async function openConflicts(store: Store, state: SourceState, plan: string): Promise<Note[]> {
+  if (state.pending === null) return [];
+  const before = (await store.plans.notes(state.pending, all)).filter(({ kind }) => kind === 'conflict');
+  if (!before.length) return [];
+  const keyOf = ({ account, reason, text }: Note): string => [account, reason, text].join('\n');
+  const noted = new Set((await store.plans.notes(plan, all)).map(keyOf));
+  return before.filter((note) => !noted.has(keyOf(note)));
 }

@@ -124,7 +124,11 @@ export interface Outbox {
   all(): AsyncIterable<OutboxItem>;
   /** Puts items of another store, as they are, behind what is there. */
   restore(items: readonly OutboxItem[]): Promise<void>;
-  /** Forgets sent and superseded items of a target, except the newest `keep` and those of the plans given. Says how many. */
+  /**
+   * Forgets sent and superseded items of a target, except the newest `keep`, those of the plans given, and those of people
+   * of whom something is failed or in hand: a replay would not know otherwise that the target has had a newer state. Says
+   * how many.
+   */
   forget(target: string, keep: number, except: readonly string[]): Promise<number>;
   /** By target. */
   pauses(): Promise<Pause[]>;

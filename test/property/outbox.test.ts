@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { courseKey } from '../../src/connector/target.ts';
+import { courseKey, type DeliveryItem } from '../../src/connector/target.ts';
 import { deliverAll } from '../../src/deliver/deliver.ts';
 import { peekBatch } from '../../src/deliver/queue.ts';
 import { replay } from '../../src/operate/queue.ts';
@@ -158,4 +158,59 @@ test('a person who is away for a day before the delivery loses nothing', async (
     'enrolment.remove',
     'account.disable',
   ]);
+});
+
+/** A target that gives no address to a second person. */
+class UniqueAddresses extends StrictTarget {
+  readonly #owners = new Map<string, string>();
+
+  override stricter({ account: person, course }: DeliveryItem): string | null {
+    if (!person || course) return null;
+    const { account, email } = person;
+    const owner = this.#owners.get(email);
+    if (owner !== undefined && owner !== account) return `the address belongs to ${owner}`;
+    for (const [address, its] of this.#owners) if (its === account) this.#owners.delete(address);
+    this.#owners.set(email, account);
+    return null;
+  }
+}
+
+test('addresses that go from one to another are given up before they are taken, however long all of it waits', async () => {
+  const moves = fc.array(
+    fc.record({
+      // whom a free address goes to, if anybody
+      to: fc.array(fc.constantFrom(null, 0, 1, 2, 3, 4), { minLength: 3, maxLength: 3 }),
+      names: fc.array(fc.constantFrom('A', 'B'), { minLength: 3, maxLength: 3 }),
+      delivers: fc.boolean(),
+    }),
+    { minLength: 3, maxLength: 8 },
+  );
+  await fc.assert(
+    fc.asyncProperty(moves, fc.constantFrom(1, 2, 100), async (history, size) => {
+      const target = new UniqueAddresses('crm');
+      await using site = new Site({ sources: ['sis'], limits: noLimits, targets: [target.config(size)] });
+      const addresses = [0, 1, 2];
+      for (const { to, names, delivers } of history) {
+        // an address that is given up today is free from tomorrow on
+        const taken = new Set(addresses);
+        to.forEach((address, n) => {
+          if (address === null || taken.has(address)) return;
+          taken.add(address);
+          addresses[n] = address;
+        });
+        const rows = addresses.map(
+          (address, n): MemoryRow => ['F', 'D', 'C1', names[n]!, 'L', `a${address}@x.edu`, '1', `id${n}`],
+        );
+        await site.run('sis', rows);
+        if (delivers) await deliver(site, target, size, null);
+      }
+      await deliver(site, target, size, null);
+      expect(target.refusals).toEqual([]);
+      const { members } = await site.look();
+      expect([...target.people.values()].map(({ account, email }) => [account, email]).sort()).toEqual(
+        members.map(({ account, email }) => [account, email]),
+      );
+    }),
+    { numRuns: Math.ceil(numRuns / 2) },
+  );
 });

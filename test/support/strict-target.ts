@@ -60,6 +60,11 @@ export class StrictTarget {
     return { name: this.name, connector, enabled: true, rate: null, giveUpAfter: 1000, settings };
   }
 
+  /** Why a target that is stricter still refuses an item; null: it does not. */
+  stricter(_item: DeliveryItem): string | null {
+    return null;
+  }
+
   #deliver(items: readonly DeliveryItem[]): ItemResult[] {
     const fault = this.faults.shift();
     if (fault?.fault === 'away' && fault.when === 'before') throw new Unavailable('away');
@@ -70,7 +75,7 @@ export class StrictTarget {
         if (item.account) refused.add(item.account.account);
         return { item: item.item, outcome: fault.fault === 'refuses' ? 'failed' : 'retry', answer: fault.fault };
       }
-      const refusal = this.#take(item);
+      const refusal = this.stricter(item) ?? this.#take(item);
       if (refusal === null) return { item: item.item, outcome: 'sent', answer: 'ok' };
       // in one batch with what a fault refused, nobody could know
       if (!refused.has(item.account!.account)) this.refusals.push(`${item.item}: ${refusal}`);

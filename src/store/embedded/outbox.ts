@@ -173,10 +173,13 @@ export function outbox(db: Database): Outbox {
     },
 
     async forget(target, keep, except) {
+      // By the person: one has few items, while those that failed may be as many as there are people.
       return db.run(
         `DELETE FROM outbox WHERE target = ?1 AND status IN ('sent', 'superseded')
          AND plan NOT IN (SELECT value FROM json_each(?3))
-         AND seq <= (SELECT seq FROM outbox WHERE target = ?1 AND status = 'sent' ORDER BY seq DESC LIMIT 1 OFFSET ?2)`,
+         AND seq <= (SELECT seq FROM outbox WHERE target = ?1 AND status = 'sent' ORDER BY seq DESC LIMIT 1 OFFSET ?2)
+         AND NOT EXISTS (SELECT 1 FROM outbox AS open INDEXED BY outbox_person
+           WHERE open.person = outbox.person AND open.target = ?1 AND open.status IN ('failed', 'processing'))`,
         target,
         keep,
         JSON.stringify(except),

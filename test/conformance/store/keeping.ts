@@ -162,6 +162,49 @@ export function keepingConformance(open: OpenStore): void {
     expect(await store.outbox.list({ target: 'salesforce', limit: 10 })).toHaveLength(6);
   });
 
+  test('while an item of somebody is failed or in other hands, nothing of theirs is forgotten that came after it', async () => {
+    const { store } = await open();
+    for (const id of ['p1', 'p2', 'p3'])
+      await store.roster.apply(
+        plan(id),
+        'free',
+        [1, 2, 3, 4].map((n) => change('account.create', account(n))),
+        [canvas, { ...canvas, target: 'salesforce' }],
+      );
+    const itemsOf = async (target: string) =>
+      (await store.outbox.list({ target, limit: 20 })).map(({ item, person, plan: its }) => ({
+        item,
+        name: `${its} ${person.at(-1)}`,
+      }));
+    const items = await itemsOf('canvas');
+    const named = (name: string) => items.find((one) => one.name === name)!.item;
+    const open1 = named('p1 1');
+    const open2 = named('p2 2');
+    await store.outbox.ack(open2, 'processing', null, at);
+    await store.outbox.supersede('canvas', [{ item: named('p2 1'), because: named('p3 1') }]);
+    await store.outbox.settle(
+      'canvas',
+      items
+        .map(({ item }) => item)
+        .filter((item) => ![open1, open2, named('p2 1')].includes(item))
+        .map((item) => ({ item, outcome: 'sent' as const, answer: null })),
+      at,
+    );
+    await store.outbox.settle('canvas', [{ item: open1, outcome: 'failed', answer: 'no' }], at);
+    const elsewhere = (await itemsOf('salesforce')).find(({ name }) => name === 'p1 3')!.item;
+    await store.outbox.settle('salesforce', [{ item: elsewhere, outcome: 'failed', answer: 'no' }], at);
+
+    const left = async () => (await itemsOf('canvas')).map(({ name }) => name);
+    expect(await store.outbox.forget('canvas', 0, [])).toBe(6);
+    expect(await left()).toEqual(['p1 1', 'p1 2', 'p2 1', 'p2 2', 'p3 1', 'p3 2']);
+    expect(await store.outbox.forget('canvas', 0, [])).toBe(0);
+    await store.outbox.ack(open1, 'sent', 'by hand', at);
+    expect(await store.outbox.forget('canvas', 0, [])).toBe(3);
+    await store.outbox.ack(open2, 'sent', 'by hand', at);
+    expect(await store.outbox.forget('canvas', 0, [])).toBe(3);
+    expect(await left()).toEqual([]);
+  });
+
   test('items of another store are put behind what is there, as they are', async () => {
     const from = (await open()).store;
     const { store: to } = await open();

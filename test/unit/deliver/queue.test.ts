@@ -14,20 +14,28 @@ const row = (who: string, changes: { course?: string; name?: string; email?: str
   ...([changes.email ?? `${who}@x.edu`, '1', who] as const),
 ];
 
-/** A site with one target that answers as a test says; `told`: everything that it was ever sent. */
+type Answer = Partial<ItemResult>;
+
+/** A site with one target that answers as a test says; `told` and `sent`: everything that the last delivery sent. */
 async function siteWith({ sources = ['sis'], giveUpAfter = 50 } = {}) {
   const told: string[] = [];
-  const answers = { of: (_item: DeliveryItem, _text: string): Partial<ItemResult> => ({}) };
+  const sent: DeliveryItem[] = [];
+  const answers = { of: (_item: DeliveryItem, _text: string): Answer | Promise<Answer> => ({}) };
   const textOf = ({ account, type, course }: DeliveryItem): string =>
     [account?.firstName, type, course?.course].filter(Boolean).join(' ');
   const connector = {
     ...everything,
     open: async () => ({
-      deliver: async (items: readonly DeliveryItem[]) =>
-        items.map((item): ItemResult => {
+      deliver: async (items: readonly DeliveryItem[]) => {
+        const results: ItemResult[] = [];
+        for (const item of items) {
           told.push(textOf(item));
-          return { item: item.item, outcome: 'sent', answer: null, ...answers.of(item, textOf(item)) } as ItemResult;
-        }),
+          sent.push(item);
+          const answer = await answers.of(item, textOf(item));
+          results.push({ item: item.item, outcome: 'sent', answer: null, ...answer } as ItemResult);
+        }
+        return results;
+      },
       close: async () => {},
     }),
   };
@@ -38,9 +46,11 @@ async function siteWith({ sources = ['sis'], giveUpAfter = 50 } = {}) {
   return {
     site,
     told,
+    sent,
     answers,
     async deliver() {
       told.length = 0;
+      sent.length = 0;
       const [end] = await deliverAll(site.rosterd.config, site.store, site.rosterd.work, patience);
       return end!;
     },
@@ -100,6 +110,30 @@ test('many updates that wait are one request, and each says where it went', asyn
   expect(await stands()).toMatchObject({ 'Annie account.update': 'superseded', 'Anna account.update': 'superseded' });
 });
 
+test('an address is not taken before the one who had it has given it up, however long both wait', async () => {
+  const { site, told, answers, deliver } = await siteWith();
+  const owners = new Map<string, string>();
+  answers.of = ({ account }) => {
+    const { account: number, email } = account!;
+    if ((owners.get(email) ?? number) !== number)
+      return { outcome: 'failed', answer: 'somebody else has this address' };
+    for (const [address, owner] of owners) if (owner === number) owners.delete(address);
+    owners.set(email, number);
+    return {};
+  };
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { email: 'other@x.edu' })]);
+  await site.run('sis', [row('ann', { name: 'Ann', email: 'bob@x.edu' }), row('bob', { email: 'other@x.edu' })]);
+  await site.run('sis', [
+    row('ann', { name: 'Anna', email: 'bob@x.edu' }),
+    row('bob', { name: 'Bob', email: 'other@x.edu' }),
+  ]);
+  expect(await deliver()).toMatchObject({ sent: 3, failed: 0 });
+  expect(told).toEqual(['Ann account.update', 'Bob account.update', 'Anna account.update']);
+  expect([...owners.keys()].sort()).toEqual(['bob@x.edu', 'other@x.edu']);
+});
+
 test('a discrepancy holds back what was queued before, until a run settles it', async () => {
   const { site, told, deliver, items } = await siteWith();
   await site.run('sis', [row('ann'), row('bob')]);
@@ -137,6 +171,50 @@ test('a discrepancy that a person has looked at lets its items pass; another one
   await site.run('sis', [row('ann', { name: 'Anna' }), row('bob')]);
   await deliver();
   expect(await site.store.outbox.reviews()).toEqual([]);
+});
+
+test('an empty answer that is refused settles no discrepancy, and takes back no look at one', async () => {
+  const { site, told, deliver } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { name: 'Bob' })]);
+  const disagree = ['ann', 'bob'].flatMap((who) => [row(who), row(who, { course: 'C2', name: 'X' })]);
+  await site.run('sis', disagree);
+  const open = await discrepancies(site.rosterd);
+  expect(open.map(({ reason }) => reason)).toEqual(['rows-disagree', 'rows-disagree']);
+  await review(site.rosterd, open[1]!.account, { note: 'called them' });
+  for (let day = 0; day < 2; day += 1) {
+    expect(await site.run('sis', [])).toMatchObject({ status: 'held', conflicts: 2 });
+    await deliver();
+    expect(told).toEqual(day === 0 ? ['Bob account.update'] : []);
+    const reviewed = (await discrepancies(site.rosterd)).map((one) => one.reviewed?.note);
+    expect(reviewed).toEqual([undefined, 'called them']);
+  }
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { name: 'Bob' })]);
+  expect(await discrepancies(site.rosterd)).toEqual([]);
+  await deliver();
+  expect(told).toEqual(['Ann account.update']);
+});
+
+test('what a discrepancy held back is sent as one when it is settled, with all that changed', async () => {
+  const { site, deliver, sent } = await siteWith();
+  await site.run('sis', [row('ann')]);
+  await deliver();
+  await site.run('sis', [row('ann', { email: 'new@x.edu' })]);
+  await site.run('sis', [row('ann', { email: 'new@x.edu', name: 'Ann' })]);
+  await site.run('sis', [
+    row('ann', { email: 'new@x.edu' }),
+    row('ann', { email: 'new@x.edu', course: 'C2', name: 'X' }),
+  ]);
+  expect(await deliver()).toMatchObject({ sent: 0, failed: 2 });
+  await site.run('sis', [row('ann', { email: 'new@x.edu', name: 'Ann' })]);
+  expect(await deliver()).toMatchObject({ sent: 1 });
+  expect(sent).toMatchObject([
+    {
+      account: { firstName: 'Ann', email: 'new@x.edu' },
+      ...{ changed: ['email', 'firstName'], before: { firstName: 'ann', email: 'ann@x.edu' }, emailConfirmed: true },
+    },
+  ]);
 });
 
 test('nothing is sent to a paused target, and nothing is lost', async () => {
@@ -184,6 +262,22 @@ test('while another system has an item in hand the rest of that person waits', a
   expect(told).toEqual(['ann enrolment.add C1']);
 });
 
+test('what another system takes in hand during a delivery is not overtaken either', async () => {
+  const { site, told, answers, deliver, items } = await siteWith();
+  site.rosterd.config.targets[0]!.connector.batchSize = () => 1;
+  await site.run('sis', [row('ann'), row('bob')]);
+  const create = (await items()).find(({ delivery }) => delivery.account!.firstName === 'bob')!.item;
+  answers.of = async (_, text) => {
+    if (text === 'ann account.create') await acknowledge(site.rosterd, create, { status: 'processing', answer: null });
+    return {};
+  };
+  await deliver();
+  expect(told).toEqual(['ann account.create', 'ann enrolment.add C1']);
+  await acknowledge(site.rosterd, create, { status: 'sent', answer: 'by hand' });
+  await deliver();
+  expect(told).toEqual(['bob enrolment.add C1']);
+});
+
 test('an item that is put off for ever is failed in the end; a target that is away counts as nobody’s attempt', async () => {
   const { site, answers, deliver, items } = await siteWith({ giveUpAfter: 5 });
   await site.run('sis', [row('ann')]);
@@ -206,6 +300,41 @@ test('a replay of an old failure never brings an older state', async () => {
   )!;
   const done = await replay(site.rosterd, { items: [old.item] });
   expect(done).toMatchObject({ replayed: [], superseded: [{ item: old.item }] });
+  await deliver();
+  expect(told).toEqual([]);
+});
+
+test('a replay of an old failure gives nothing back to a leaver, however few sent items are kept', async () => {
+  const { site, sent, answers, deliver, items } = await siteWith();
+  site.rosterd.config.retention.sentItems = 2;
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  answers.of = refuse('Ann account.update', 'Ann enrolment.add C2');
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('ann', { name: 'Ann', course: 'C2' }), row('bob')]);
+  expect(await deliver()).toMatchObject({ sent: 0, failed: 2 });
+  answers.of = () => ({});
+  await site.run('sis', [row('bob')]);
+  await deliver();
+  for (const name of ['Bob', 'Bobby', 'Robert']) {
+    await site.run('sis', [row('bob', { name })]);
+    await deliver();
+  }
+  expect((await items()).filter(({ delivery }) => delivery.account!.firstName === 'bob')).toEqual([]);
+  const { superseded } = await replay(site.rosterd, { target: 'crm' });
+  expect(superseded).toHaveLength(1);
+  await deliver();
+  expect(sent).toMatchObject([{ type: 'account.update', account: { firstName: 'Ann', status: 'disabled' } }]);
+});
+
+test('the creation of somebody who has left since is not sent again', async () => {
+  const { site, told, deliver, items } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  await site.run('sis', [row('bob')]);
+  await deliver();
+  const [create] = await items();
+  const { replayed, left } = await replay(site.rosterd, { items: [create!.item] });
+  expect([replayed, left.map(({ why }) => why)]).toEqual([[], [expect.stringContaining('is a newer state')]]);
   await deliver();
   expect(told).toEqual([]);
 });

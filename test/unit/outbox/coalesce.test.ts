@@ -106,5 +106,37 @@ describe('an item that is sent once more', () => {
     const created = item('account.create');
     const disabled = later(item('account.disable', { account: facts({ status: 'disabled' }) }), false);
     expect(renewed(created, [disabled])).toEqual({ delivery: created });
+    const year = update({ year: 2 }, { year: 1 });
+    expect(renewed(year, [later(update({ year: 3 }, {}), false)])).toEqual({ delivery: year });
+  });
+
+  test('is void when it would make active an account that the target has disabled', () => {
+    const disabled = later(item('account.disable', { account: facts({ status: 'disabled' }) }));
+    const corrected = later(update({ status: 'disabled', year: 3 }, {}));
+    expect(renewed(item('account.create'), [disabled])).toEqual({ void: 'later account.disable' });
+    expect(renewed(item('account.create'), [disabled, corrected])).toEqual({ void: 'later account.update' });
+    expect(renewed(item('account.enable'), [corrected])).toEqual({ void: 'later account.update' });
+    const back = later(item('account.enable'));
+    expect(renewed(item('account.create'), [disabled, back])).toMatchObject({ delivery: { type: 'account.create' } });
+  });
+
+  test('of a course says of its person what the target knows by now; only what is taken keeps its role', () => {
+    const other = later(item('enrolment.remove', { course: { ...course, course: 'C2' } }));
+    const staff = later(
+      update({ kind: 'staff', email: 'b@example.edu' }, { kind: 'student' }, { enrolments: [course] }),
+    );
+    expect(renewed(item('enrolment.add'), [other, staff])).toMatchObject({
+      delivery: { type: 'enrolment.add', account: { kind: 'staff', email: 'b@example.edu' } },
+    });
+    expect(renewed(item('enrolment.remove'), [staff])).toMatchObject({
+      delivery: { account: { kind: 'student', email: 'b@example.edu' } },
+    });
+  });
+
+  test('is not void by an enrolment in another role that is still to come', () => {
+    const removed = item('enrolment.remove');
+    const staff = item('enrolment.add', { account: facts({ kind: 'staff' }) });
+    expect(renewed(removed, [later(staff, false)])).toEqual({ delivery: removed });
+    expect(renewed(removed, [later(item('enrolment.add'), false)])).toEqual({ void: 'later enrolment.add' });
   });
 });
