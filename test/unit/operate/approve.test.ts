@@ -102,3 +102,23 @@ test('the removals of an empty list can be approved although what it means for t
   await site.approve(held.run, held.digest!);
   expect(ann(await site.look())).toMatchObject({ status: 'active', enrolments: ['F\u001fD\u001fC2'] });
 });
+
+test('an approval changes nothing of a person but what it says, here and at the targets', async () => {
+  await using site = await siteOf();
+  await site.run('a', [row('i1', 'ann@x.edu'), bob]);
+  const held = await site.run('a', [bob]);
+  expect(held.changes).toEqual({ 'account.disable': 1, 'enrolment.remove': 1 });
+  // another source knew a newer name, and let go as well
+  await site.run('b', [zoe, row('i1', 'ann@x.edu', 'C1', ['Ann', 'Kay'])]);
+  await site.run('b', [zoe]);
+  expect(ann(await site.look())).toMatchObject({ status: 'active', lastName: 'Kay' });
+  await site.approve(held.run, held.digest!);
+  const view = await site.look();
+  expect(ann(view)).toMatchObject({ status: 'disabled', enrolments: [], lastName: 'Kay' });
+  const told = view.outbox.slice(-2).map(({ type, body }) => [type, JSON.parse(body).account]);
+  const account = expect.objectContaining({ status: 'disabled', lastName: 'Kay' });
+  expect(told).toEqual([
+    ['enrolment.remove', account],
+    ['account.disable', account],
+  ]);
+});
