@@ -177,6 +177,13 @@ export const events = {
     remedy: null,
     fields: ['run', 'source', 'digest'],
   },
+  'source.unnamed': {
+    levels: ['warn'],
+    meaning:
+      'the store has rows of a source that the configuration does not name: it was renamed or taken out. They still count, so nobody in them is disabled or taken out of a course; `lastGood` is its last snapshot',
+    remedy: 'name the source again as it was; its rows go with its own next snapshot, and by nothing else',
+    fields: ['source', 'lastGood'],
+  },
   'pull.retry': {
     levels: ['info'],
     meaning: 'an attempt to read a source failed and is repeated',

@@ -4,9 +4,8 @@ import { type AccountFacts, courseKey } from '../connector/target.ts';
 import { deliverAll } from '../deliver/deliver.ts';
 import type { DeliveryEnd } from '../deliver/drain.ts';
 import { typesOf } from '../outbox/apply.ts';
-import type { Evidence } from '../reconcile/evidence.ts';
 import { same } from '../reconcile/facts.ts';
-import { type Change, keysOfAccount } from '../reconcile/model.ts';
+import { type Account, type Change, keysOfAccount } from '../reconcile/model.ts';
 import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
 import { enforceHeld, finishInterrupted, withRoster } from '../run/force.ts';
 import type { Rosterd } from '../run/rosterd.ts';
@@ -115,47 +114,66 @@ async function heldPlan(rosterd: Rosterd, id: string): Promise<{ run: Run; plan:
 }
 
 /** True when the account is no longer as a directory's plan found it: its update says the whole person. */
-async function isOvertaken(evidence: Evidence, { account, before }: Change): Promise<boolean> {
-  const [now] = await evidence.accounts([`n:${account!.account}`]);
+function isOvertaken({ account, before }: Change, now: Account): boolean {
   const found: Partial<Record<keyof AccountFacts, unknown>> = { alias: null, ...account, ...before };
-  return !now || Object.entries(found).some(([field, value]) => !same(now[field as keyof AccountFacts] ?? null, value));
+  return Object.entries(found).some(([field, value]) => !same(now[field as keyof AccountFacts] ?? null, value));
+}
+
+/** True when the account goes by another id or another address than the person who approves was shown. */
+function isRenamed({ account }: Change, now: Account): boolean {
+  return (['id', 'email', 'alias'] as const).some((field) => (account![field] ?? null) !== (now[field] ?? null));
 }
 
 /**
- * Refuses a plan whose removals are no longer what the person saw: what it takes away is gone already, or another
- * source has come to hold it since. Exactly that plan, or none of it.
+ * Refuses a plan whose removals are no longer what the person saw: what it takes away is gone already, the account is not
+ * as it was, or another source has come to hold it since. Exactly that plan, or none of it.
  */
 async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void> {
   const { matches } = courseRules(config);
   const directories = directoriesOf(config);
   const evidence = store.rows.evidence(plan.source, plan.snapshot);
+  // Of an empty snapshot the updates wait as well: what removals say of those who stay was never so.
+  const refused = plan.courseEntriesWith === 'held';
+  /** Enrolments that this plan ends, by course; those come before the course's own end. */
+  const ended = new Map<string, number>();
+
+  const isStale = async (change: Change, accounts: ReadonlyMap<string, Account>): Promise<boolean> => {
+    const { type, course, rule } = change;
+    if (!change.account) {
+      const key = courseKey(course!);
+      const enrolled = (await evidence.enrolmentCounts([key])).get(key) ?? 0;
+      return enrolled > (ended.get(key) ?? 0) || (await evidence.coursesWithRows([key])).has(key);
+    }
+    const now = accounts.get(change.account.account);
+    if (!now) return true;
+    if (type === 'account.update') return isOvertaken(change, now);
+    if (course) ended.set(courseKey(course), (ended.get(courseKey(course)) ?? 0) + 1);
+    const left = rule === 'left-snapshot';
+    if (isRenamed(change, now) && (left || !refused)) return true;
+    if (rule === 'left-scope') return matches(course!);
+    // In a refused plan the two may differ, and each may be how another source knows the person.
+    const keys = new Set([...keysOfAccount(change.account), ...keysOfAccount(now)]);
+    return (await evidence.rows([...keys])).some(
+      (row) =>
+        row.source !== plan.source &&
+        !directories.has(row.source) &&
+        // A row in quarantine may say anything of the person; and whoever was gone from everywhere is not any more.
+        (left || row.record === null || !course || courseKey(row.record) === courseKey(course)),
+    );
+  };
+
   for (let after: PlanPosition | null = null; ; ) {
     const page: PlannedChange[] = await store.plans.changes(plan.plan, typesOf(plan, 'held'), after, 500);
     if (!page.length) return;
-    const stale = await store.roster.stale(page);
-    for (const change of page.map(changeOf)) {
-      if (!change.account) continue;
-      if (change.type === 'account.update') {
-        if (await isOvertaken(evidence, change)) stale.push(`${change.type} ${change.account.account}`);
-        continue;
-      }
-      if (change.rule === 'left-scope') {
-        if (matches(change.course!)) stale.push(`the scope of ${change.account.account}`);
-        continue;
-      }
-      const rows = await evidence.rows(keysOfAccount(change.account));
-      const wanted = rows.some(
-        (row) =>
-          row.source !== plan.source &&
-          !directories.has(row.source) &&
-          // A row in quarantine may say anything of the person.
-          (row.record === null || !change.course || courseKey(row.record) === courseKey(change.course)),
-      );
-      if (wanted) stale.push(`${change.type} ${change.account.account}`);
-    }
-    if (stale.length)
+    const changes = page.map(changeOf);
+    const numbers = new Set(changes.flatMap(({ account }) => (account ? [`n:${account.account}`] : [])));
+    const accounts = new Map((await evidence.accounts([...numbers])).map((one) => [one.account, one]));
+    const stale = new Set(await store.roster.stale(page));
+    for (const [at, change] of changes.entries())
+      if (await isStale(change, accounts)) stale.add(`${page[at]!.type} ${page[at]!.key}`);
+    if (stale.size)
       throw new Rejected(
-        `the plan of run ${plan.run} is out of date: ${stale.length} of its removals no longer find what it shows`,
+        `the plan of run ${plan.run} is out of date: ${stale.size} of its removals no longer find what it shows`,
         { remedy: `run rosterd sync --source ${plan.source} for a new plan` },
       );
     const { rank, key } = page.at(-1)!;

@@ -11,6 +11,7 @@ import type { StoreLook } from '../store/port.ts';
 import { type Preview, previewLines, previewSource } from './preview.ts';
 import { openProgress, openScreen, paint, type Screen } from './screen.ts';
 import { exit, guarded, stopSignals } from './session.ts';
+import { unnamedSources, unnamedText } from './unnamed.ts';
 
 /** What `check` found at one end. */
 interface Finding {
@@ -20,6 +21,8 @@ interface Finding {
   enabled: boolean;
   /** What a login showed; empty without `--connect`. */
   found: string[];
+  /** What does no harm to the look itself, and should not stay as it is. */
+  warnings: string[];
   /** Of a source: what was pulled; see `previewSource`. */
   answer?: Preview['answer'];
   error: { kind: string; message: string } | null;
@@ -53,9 +56,10 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
   const probe = async (
     entry: { name: string; enabled: boolean },
     connector: { kind: string; direction: Finding['direction'] },
-    look: () => Promise<Pick<Finding, 'found' | 'answer'>>,
+    look: () => Promise<Pick<Finding, 'found' | 'answer'> & { warnings?: string[] }>,
   ): Promise<Finding> => {
-    const finding = { ...entry, kind: connector.kind, direction: connector.direction, found: [], error: null };
+    const { kind, direction } = connector;
+    const finding = { ...entry, kind, direction, found: [], warnings: [], error: null };
     if (!connect || !entry.enabled) return finding;
     try {
       return { ...finding, ...(await look()) };
@@ -69,7 +73,7 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
     const store = probe({ name: 'store', enabled: true }, { kind, direction: 'store' }, async () => {
       const look = await probeStore(config);
       last = look.last;
-      return { found: look.found };
+      return { found: look.found, warnings: unnamedSources(config, last.values()).map(unnamedText) };
     });
     // after the store, for what they would build on; where that is away they are looked at as on the first day
     const sources = config.sources.map(async (source) => {
@@ -100,11 +104,12 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
 
 function tell(screen: Screen, config: Config, findings: readonly Finding[], connect: boolean): void {
   screen.say(`${paint.green('valid')}  ${config.file}`);
-  for (const { name, kind, direction, enabled, found, answer, error } of findings) {
+  for (const { name, kind, direction, enabled, found, warnings, answer, error } of findings) {
     const mark = error ? paint.red('failed') : enabled ? paint.green('ok') : paint.dim('disabled');
     screen.say(`  ${mark}  ${direction === 'store' ? '' : `${direction} `}${paint.bold(name)} (${kind})`);
     for (const line of answer === undefined ? found : [...found, ...previewLines({ found, answer })])
       screen.say(`        ${line}`);
+    for (const line of warnings) screen.say(paint.yellow(`        ${line}`));
     if (error) screen.say(paint.red(`        ${error.kind}: ${error.message}`));
   }
   if (!connect) screen.say(paint.dim('  nothing was connected to; --connect logs in everywhere'));

@@ -18,6 +18,7 @@ import type { Host } from './integration/handlers.ts';
 import { integrationAnnex } from './integration/server.ts';
 import { Metrics, metricsText } from './metrics.ts';
 import { isOver, runSource } from './run-source.ts';
+import { warnOfUnnamed } from './unnamed.ts';
 
 /** When a push is tried again whose run could not go on (the store is away), and how long requests in hand may take at the end. */
 const againMs = 60_000;
@@ -105,6 +106,8 @@ export class Service implements Hands {
     if (!result.applied) return result;
     const { config } = this.scheduler;
     await this.#listener?.arrange(config);
+    // nothing waits for it: the store may be away, which has lines of its own
+    if (this.#opened) void warnOfUnnamed(this.rosterd).catch(() => {});
     for (const source of config.sources) await this.#wake(source);
     return result;
   }
@@ -131,6 +134,7 @@ export class Service implements Hands {
         ...{ signal: this.#soft.signal, abort: this.#hard.signal },
       };
       this.#opened = await openRosterd(config, work);
+      await warnOfUnnamed(this.#opened);
       await this.#listen(config);
     } finally {
       signal.removeEventListener('abort', cut);

@@ -2,6 +2,7 @@ import { Misconfigured } from '../base/errors.ts';
 import type { Config, SourceConfig } from '../configure/config.ts';
 import { deliverAll } from '../deliver/deliver.ts';
 import type { DeliveryEnd } from '../deliver/drain.ts';
+import { finishInterrupted } from '../run/force.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import { selectSources } from '../schedule/select.ts';
 import { under } from '../store/exclusive.ts';
@@ -11,6 +12,7 @@ import { printRun, runJson } from './report.ts';
 import { runSource } from './run-source.ts';
 import { openProgress, paint, type Screen, table } from './screen.ts';
 import { atWork, exit, withDaemon } from './session.ts';
+import { warnOfUnnamed } from './unnamed.ts';
 
 /** What `sync` was asked for. */
 export interface SyncOptions {
@@ -99,6 +101,10 @@ export async function syncOnce(
       else busy.push(source.name);
     }
     if (!locks.size) throw atWork(rosterd, busy.join(', '));
+    await warnOfUnnamed(rosterd);
+    // A plan that was cut is finished before any other is made, and here only we can: its lock is in our hands.
+    for (const [source, lock] of locks)
+      if (!work.signal.aborted) await finishInterrupted({ ...rosterd, work: under(lock, work) }, source.name);
     for (const [source, lock] of locks) {
       if (work.signal.aborted) break;
       const mine = { ...rosterd, work: under(lock, work) };

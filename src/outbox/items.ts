@@ -1,5 +1,5 @@
-import { type CourseName, courseKey, type DeliveryItem } from '../connector/target.ts';
-import type { Change } from '../reconcile/model.ts';
+import { type AccountFacts, type CourseName, courseKey, type DeliveryItem } from '../connector/target.ts';
+import { type Change, isRemoval } from '../reconcile/model.ts';
 import { effectOf, type PlannedChange } from '../reconcile/plan.ts';
 
 /** The id of an outbox item: (plan, position, target). The same change to the same target is the same item for ever. */
@@ -12,22 +12,31 @@ export function takesEnrolments(change: Pick<Change, 'type' | 'after'>): boolean
   return change.type === 'account.update' && change.after?.kind !== undefined;
 }
 
-/** What a target is given of a change. `enrolments`: of the person at this moment, asked for where they are taken along. */
-export function deliveryOf(
-  item: string,
-  planned: PlannedChange,
-  enrolments: (account: string) => readonly CourseName[],
-): DeliveryItem {
+/** The roster at the moment of a change, asked only for what its items take along. */
+export interface Moment {
+  /** Nothing of an account that is not there. */
+  facts(account: string): AccountFacts | undefined;
+  enrolments(account: string): readonly CourseName[];
+}
+
+/**
+ * What a target is given of a change. A removal may have waited for a person: of whom it is about it gives what is true
+ * at this moment, or a target would have the day of the plan back.
+ */
+export function deliveryOf(item: string, planned: PlannedChange, moment: Moment): DeliveryItem {
   const change = effectOf(planned);
+  let { account } = change;
+  if (account && isRemoval(change.type))
+    account = { ...(moment.facts(account.account) ?? account), status: account.status };
   return {
     item,
     type: change.type,
-    account: change.account,
+    account,
     course: change.course,
     changed: Object.keys(change.after ?? {}).sort(),
     before: change.before,
     emailConfirmed: change.emailConfirmed,
-    ...(takesEnrolments(change) ? { enrolments: enrolments(change.account!.account) } : {}),
+    ...(takesEnrolments(change) ? { enrolments: moment.enrolments(account!.account) } : {}),
   };
 }
 

@@ -42,11 +42,13 @@ sources:
     const before = filesIn(site.directory);
     const { stdout, stderr } = await site.rosterd('check', '--connect', '--json');
     expect(filesIn(site.directory), stderr).toEqual(before);
-    type Finding = { name: string; error: unknown; answer?: { rows: number } | null };
+    type Finding = { name: string; error: unknown; warnings: string[]; answer?: { rows: number } | null };
     const { findings } = JSON.parse(stdout) as { findings: Finding[] };
-    const { error, answer } = findings.find(({ name }) => name === 'sis')!;
+    warnings = findings.flatMap((finding) => finding.warnings);
+    const { error, answer } = findings.find(({ name }) => name.startsWith('sis'))!;
     return error ?? (answer ? answer.rows : answer);
   };
+  let warnings: string[] = [];
   const delta = set({ users: [changed(small.users[2]!, 'tobedeleted')] }, { kind: 'delta' });
   // nothing to build on yet, and nothing is made
   site.drop(delta, 'a.zip');
@@ -62,6 +64,11 @@ sources:
   // and the run finds it all as it was
   expect(await site.sync()).toMatchObject({ snapshot: { records: 2 } });
   expect(await check()).toBeNull();
+  expect(warnings).toEqual([]);
+  // under another name it is another source, and what this one said counts on
+  writeFileSync(site.config, readFileSync(site.config, 'utf8').replace('  sis:', '  sis-students:'));
+  await check();
+  expect(warnings).toEqual([expect.stringMatching(/^sis: the configuration does not name this source.* 2 rows/)]);
 }
 
 test('a delta alone is whole with what is kept, in the embedded store', () => deltasIn('{ kind: embedded }'));
@@ -75,7 +82,7 @@ requireServer('mongodb', () => missing)('in MongoDB', () => {
   }, 240_000);
   afterAll(() => server?.stop());
 
-  test('a delta alone is whole with what is kept', { timeout: 60_000 }, () =>
+  test('a delta alone is whole with what is kept', { timeout: 120_000 }, () =>
     deltasIn(`{ kind: mongodb, uri: '${server.uri}', database: check_last }`),
   );
 });

@@ -50,6 +50,22 @@ describe('signals', () => {
     expect(daemon.log('daemon.stopped')).toHaveLength(1);
   });
 
+  test('a source that the configuration names no more is told of at the reload, and at every start', async () => {
+    const site = new DaemonSite();
+    site.drop('sis', 0, 5);
+    site.drop('hr', 5, 8);
+    const daemon = await site.start();
+    daemon.child.kill('SIGUSR2');
+    await daemon.says('run.applied', 2);
+    site.rewrite((yaml) => yaml.replace('  hr:', '  staff:'));
+    daemon.child.kill('SIGHUP');
+    const warning = await daemon.says('source.unnamed');
+    expect(warning).toMatchObject({ level: 'warn', source: 'hr', msg: expect.stringContaining('3 rows still count') });
+    await daemon.stop();
+    const { time: _, ...same } = warning;
+    expect((await site.start()).log('source.unnamed')).toMatchObject([same]);
+  });
+
   test('SIGHUP takes over what can be in force now, says what takes a restart, and refuses a bad file with its lines', async () => {
     const site = new DaemonSite();
     const daemon = await site.start();

@@ -48,7 +48,7 @@ export class Chronicle {
   constructor(story: Story) {
     this.#sources = story.sources;
     this.#guarded = story.guarded;
-    this.#books = story.sources.map((_, at) => new Book(at === 0 ? story.crowd : 0));
+    this.#books = story.sources.map((name, at) => new Book(at === 0 ? story.crowd : 0, name !== story.nameless));
     this.site = new Site({
       sources: story.sources,
       limits: story.guarded ? usualLimits : noLimits,
@@ -176,6 +176,11 @@ export class Chronicle {
     };
     if (twice(after.members.map((one) => one.email))) this.#say('two accounts have one e-mail');
     if (twice(after.members.map((one) => one.id))) this.#say('two accounts have one id');
+    for (const { faculty, department, course, status } of after.courses) {
+      const key = [faculty, department, course].join('\u001f');
+      const inIt = after.members.filter((one) => one.enrolments.includes(key));
+      if (status === 'archived' && inIt.length) this.#say(`${course} is archived, and in it are\n${text(inIt)}`);
+    }
     for (const old of before.members) {
       const now = after.members.find((one) => one.account === old.account);
       if (!now) this.#say(`account ${old.account} is gone`);

@@ -75,7 +75,14 @@ const stories: Record<string, Act[]> = {
 };
 
 test.each(Object.entries(stories))('%s', async (_name, acts) => {
-  const chronicle = new Chronicle({ sources: ['sis', 'hr'], guarded: false, archive: false, crowd: 0, acts });
+  const chronicle = new Chronicle({
+    sources: ['sis', 'hr'],
+    nameless: null,
+    guarded: false,
+    archive: false,
+    crowd: 0,
+    acts,
+  });
   await using _site = chronicle.site;
   for (const act of acts) await chronicle.step(act);
   await chronicle.settle();

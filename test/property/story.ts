@@ -75,12 +75,14 @@ interface Entry {
 export class Book {
   readonly #people = new Map<number, Entry>();
   readonly #crowd: number;
+  readonly #ids: boolean;
   #garbled = false;
   #empty = false;
 
-  /** `crowd`: so many more people who never change, so that one leaver is a small share. */
-  constructor(crowd: number) {
+  /** `crowd`: so many more people who never change, so that one leaver is a small share. `ids`: false: it knows none. */
+  constructor(crowd: number, ids = true) {
     this.#crowd = crowd;
+    this.#ids = ids;
   }
 
   /** Person `who` as nobody has edited them. People 6 and 7 have no id. */
@@ -135,11 +137,11 @@ export class Book {
         const broken = at === 0 ? entry.broken : 'no';
         const year = broken === 'id and e-mail' ? 'x' : String(entry.odd && at === 0 ? 5 : entry.year);
         const email = broken === 'id' ? 'nowhere' : `e${entry.email}@x.edu`;
-        const id = broken === 'e-mail' ? unreadableId : entry.id === null ? '' : `i${entry.id}`;
+        const id = broken === 'e-mail' ? unreadableId : entry.id === null || !this.#ids ? '' : `i${entry.id}`;
         rows.push([...courses[course]!, `N${entry.name}`, 'L', email, year, id]);
       });
     for (let n = 0; n < this.#crowd; n += 1)
-      rows.push([...courses[0]!, 'Crowd', 'L', `crowd${n}@x.edu`, '1', `crowd${n}`]);
+      rows.push([...courses[0]!, 'Crowd', 'L', `crowd${n}@x.edu`, '1', this.#ids ? `crowd${n}` : '']);
     return rows;
   }
 }
@@ -243,6 +245,8 @@ const firstDrop = dropOf(fc.constant('complete'), 8);
 /** A whole story: how the site is set up, and what happens. */
 export interface Story {
   sources: readonly string[];
+  /** The one of the sources that knows no ids. */
+  nameless: string | null;
   guarded: boolean;
   archive: boolean;
   crowd: number;
@@ -254,6 +258,7 @@ export function stories(longest: number): fc.Arbitrary<Story> {
   return fc
     .record({
       sources: fc.constantFrom(['sis', 'hr'], ['sis', 'hr', 'guests'], ['sis', 'hr', 'guests', 'alumni']),
+      nameless: fc.constantFrom(null, null, 'sis', 'hr'),
       guarded: fc.boolean(),
       archive: fc.boolean(),
       crowd: fc.constantFrom(0, 0, 40),
@@ -264,7 +269,8 @@ export function stories(longest: number): fc.Arbitrary<Story> {
     .map((story) => ({ ...story, [fc.toStringMethod]: () => storyText(story) }));
 }
 
-function storyText({ sources, guarded, archive, crowd, acts }: Story): string {
+function storyText({ sources, nameless, guarded, archive, crowd, acts }: Story): string {
   const how = `${guarded ? 'usual limits' : 'no limits'}, ${crowd} more people, empty courses ${archive ? 'archived' : 'kept'}`;
-  return `\n  ${sources.join(', ')}; ${how}\n${acts.map((one) => `  - ${actText(one, sources)}`).join('\n')}\n`;
+  const ids = nameless === null ? '' : ` (${nameless} without ids)`;
+  return `\n  ${sources.join(', ')}${ids}; ${how}\n${acts.map((one) => `  - ${actText(one, sources)}`).join('\n')}\n`;
 }

@@ -79,7 +79,10 @@ function itemsOf({ config }: Rosterd, plan: Plan, planned: PlannedChange): HeldI
     .map(({ target }) => ({ item: itemId(plan.plan, planned, target), target, plan, planned }));
 }
 
-/** What the target would be given, were the plan approved now. */
+/**
+ * What the target would be given, were the plan approved now; but for the name, the year and the attributes in a removal,
+ * which may be newer by then: to look one person up is not worth reading the whole roster.
+ */
 export async function heldDelivery({ store }: Rosterd, { item, planned }: HeldItem): Promise<DeliveryItem> {
   const change = effectOf(planned);
   let enrolments: readonly CourseName[] = [];
@@ -89,5 +92,5 @@ export async function heldDelivery({ store }: Rosterd, { item, planned }: HeldIt
         enrolments = entry.enrolments.map(({ faculty, department, course }) => ({ faculty, department, course }));
         break;
       }
-  return deliveryOf(item, planned, () => enrolments);
+  return deliveryOf(item, planned, { facts: () => undefined, enrolments: () => enrolments });
 }

@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../../connector/target.ts';
-import { deliveryOf, itemId } from '../../outbox/items.ts';
+import { deliveryOf, itemId, type Moment } from '../../outbox/items.ts';
 import type { Account, CourseEntry } from '../../reconcile/model.ts';
 import { effectOf, numberPrefix, type PlannedChange } from '../../reconcile/plan.ts';
 import type { Plan, PlanPart, Roster, TargetInterest } from '../port.ts';
@@ -242,14 +242,35 @@ function applyOne(
       db.run('INSERT OR IGNORE INTO enrolments (account, course, source) VALUES (?, ?, ?)', number, id, source)
     )
       tally.enrolment(source, id, 1);
-  } else putAccount(db, type, account!, source, tally);
+  } else if (type === 'account.disable') disableAccount(db, account!, tally);
+  else putAccount(db, type, account!, source, tally);
 
   for (const { target, accepts } of targets) {
     if (!accepts.includes(type)) continue;
     const item = itemId(plan.plan, planned, target);
-    const delivery = deliveryOf(item, planned, (number) => enrolmentsOf(db, Number(number)));
+    const delivery = deliveryOf(item, planned, momentOf(db));
     queueItem(db, plan.plan, target, delivery);
   }
+}
+
+function momentOf(db: Database): Moment {
+  return {
+    facts(number) {
+      const row = db.get('SELECT * FROM accounts WHERE account = ?', Number(number));
+      return row && factsOf(row);
+    },
+    enrolments: (number) => enrolmentsOf(db, Number(number)),
+  };
+}
+
+/** The status and nothing else: the plan may have waited, and others have said more of the person since. */
+function disableAccount(db: Database, { account, status }: AccountFacts, tally: Tally): void {
+  const was = db.get('SELECT status, source FROM accounts WHERE account = ?', Number(account));
+  if (!was) throw new Error(`account.disable for the account ${account}, which is not in the roster`);
+  const source = Number(was['source']);
+  if (was['status'] === 'active') tally.account(source, -1);
+  if (status === 'active') tally.account(source, 1);
+  db.run('UPDATE accounts SET status = ? WHERE account = ?', status, Number(account));
 }
 
 /** Creating and enabling make the source of the run the one that the account stands for. */

@@ -207,6 +207,30 @@ export function rosterConformance(open: OpenStore): void {
     expect(items.map(({ delivery }) => delivery.enrolments)).toEqual([[dance, welding], undefined, undefined]);
   });
 
+  test('a removal takes what it names and nothing else, however long ago it was planned', async () => {
+    const { store } = await open();
+    const [planned, statics] = [account(1, { alias: 'a1' }), course('Statics')];
+    await applyEach(store, change('account.create', planned), change('enrolment.add', planned, statics));
+    const now = account(1, { id: 'S1b', email: 'new@example.edu', year: 4, attributes: { room: 'Σ 9' } });
+    await applyEach(store, change('account.update', { ...now, firstName: 'Ida', alias: 'a2' }));
+    const target: TargetInterest = { target: 'canvas', accepts: ['enrolment.remove', 'account.disable'] };
+    const gone = { ...planned, status: 'disabled' as const };
+    const after = { before: { status: 'active' as const }, after: { status: 'disabled' as const } };
+    const removals = [change('enrolment.remove', gone, statics), change('account.disable', gone, null, after)];
+    const left = { ...now, firstName: 'Ida', alias: 'a2', status: 'disabled' };
+    for (const part of [removals, removals.slice(1)]) {
+      await store.roster.apply(plan('held'), 'held', part, [target]);
+      expect(await all(store.roster.accounts())).toEqual([left]);
+      expect(await all(store.roster.enrolments())).toEqual([]);
+    }
+    const items = await store.outbox.list({ limit: 10 });
+    expect(items.map(({ type, delivery }) => [type, delivery.account, delivery.changed])).toEqual([
+      ['enrolment.remove', left, []],
+      ['account.disable', left, ['status']],
+    ]);
+    expect(await store.rows.evidence('sis', 1).standing()).toEqual({ accounts: 0, enrolments: 0 });
+  });
+
   test('an e-mail and an id belong to one account: a second one is refused', async () => {
     const { store } = await open();
     await applyEach(store, change('account.create', account(1)), change('account.create', account(2)));

@@ -1,12 +1,13 @@
 import type { AnyBulkWriteOperation, MongoBulkWriteError } from 'mongodb';
 import { type CourseName, courseKey } from '../../../connector/target.ts';
-import { deliveryOf, itemId, personOf } from '../../../outbox/items.ts';
+import { deliveryOf, itemId, type Moment, personOf } from '../../../outbox/items.ts';
 import type { Change } from '../../../reconcile/model.ts';
 import { changeOf, type PlannedChange } from '../../../reconcile/plan.ts';
 import type { Plan, PlanPart, TargetInterest } from '../../port.ts';
 import { type AccountDoc, type BatchMark, type OutboxDoc, whole } from '../documents.ts';
 import { alreadyThere, onlyThereAlready } from '../errors.ts';
 import { fenced, type Mongo } from '../mongo.ts';
+import { factsOf } from './accounts.ts';
 import { appliedId } from './applied.ts';
 import { beginBatch, endBatch, placeOf, rosterDoc, seqOf } from './batch.ts';
 import { effectsOf } from './effects.ts';
@@ -40,7 +41,14 @@ export async function apply(
   const { mark, counted } = await beginBatch(m, fence, roster, place, effects.standing, changes.length);
   await putAccounts(m, effects.accounts, before, fence);
   await putCourses(m, effects.courses);
-  await queue(m, plan, changes, targets, mark, enrolledBefore(read, before));
+  const after = new Map(effects.accounts.map((doc) => [doc._id, doc]));
+  await queue(m, plan, changes, targets, mark, {
+    facts(account) {
+      const doc = after.get(account);
+      return doc && factsOf(doc);
+    },
+    enrolments: enrolledBefore(read, before),
+  });
   if (!counted) await endBatch(m, fence, mark);
   await m.attempt(() =>
     fenced('the roster', () =>
@@ -115,14 +123,14 @@ async function queue(
   changes: readonly PlannedChange[],
   targets: readonly TargetInterest[],
   mark: BatchMark,
-  enrolments: (account: string) => readonly CourseName[],
+  moment: Moment,
 ): Promise<void> {
   const writes: AnyBulkWriteOperation<OutboxDoc>[] = [];
   changes.forEach((planned, at) => {
     targets.forEach(({ target, accepts }, to) => {
       if (!accepts.includes(planned.type)) return;
       const _id = itemId(plan.plan, planned, target);
-      const sent = deliveryOf(_id, planned, enrolments);
+      const sent = deliveryOf(_id, planned, moment);
       const { item: _, ...delivery } = sent;
       const doc: Omit<OutboxDoc, '_id'> = {
         seq: seqOf(mark, at, to),

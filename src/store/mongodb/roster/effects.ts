@@ -28,9 +28,11 @@ export function effectsOf(
       const { account: number, id, ...facts } = account!;
       const was = read(number);
       let now: AccountDoc;
-      if (type === 'enrolment.add' || type === 'enrolment.remove') {
+      if (type === 'enrolment.add' || type === 'enrolment.remove' || type === 'account.disable') {
         if (!was) throw new Error(`${type} for the account ${number}, which is not in the roster`);
-        now = { ...was, fence, enrolments: enrolled(was.enrolments, type, course!, source) };
+        // Nothing else of the account: the plan may have waited, and others have said more of the person since.
+        if (type === 'account.disable') now = { ...was, fence, status: facts.status };
+        else now = { ...was, fence, enrolments: enrolled(was.enrolments, type, course!, source) };
       } else {
         // Creating and enabling make the source of the run the one that the account stands for.
         const gives = !was || type === 'account.create' || type === 'account.enable';

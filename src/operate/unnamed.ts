@@ -1,0 +1,35 @@
+import type { Config } from '../configure/config.ts';
+import type { Rosterd } from '../run/rosterd.ts';
+import type { Snapshot } from '../store/port.ts';
+
+/**
+ * Sources that were renamed in the configuration or taken out of it. Their rows count as before, and no run of theirs
+ * comes any more that could take them back; so whoever is in them stays for ever, whatever the other sources say.
+ */
+
+/** Of snapshots in force, those that hold somebody and whose source the configuration does not name; by source. */
+export function unnamedSources({ sources }: Pick<Config, 'sources'>, inForce: Iterable<Snapshot>): Snapshot[] {
+  const named = new Set(sources.map(({ name }) => name));
+  return [...inForce]
+    .filter(({ source, records, quarantined }) => !named.has(source) && records + quarantined > 0)
+    .sort((a, b) => (a.source < b.source ? -1 : 1));
+}
+
+/** What follows from it, for a person. */
+export function unnamedText({ source, at, records, quarantined }: Snapshot): string {
+  const rows = records + quarantined;
+  return `${source}: the configuration does not name this source, which has had no snapshot since ${at}; its ${rows.toLocaleString('en')} ${rows === 1 ? 'row still counts' : 'rows still count'}, and nobody in them is disabled or taken out of a course`;
+}
+
+/** Says it in the log, one line a source. */
+export async function warnOfUnnamed({ config, store, work }: Rosterd): Promise<void> {
+  const inForce: Snapshot[] = [];
+  for (const { source, current } of await store.sources.all()) {
+    const snapshot = current === null ? null : await store.snapshots.get(source, current);
+    if (snapshot) inForce.push(snapshot);
+  }
+  for (const snapshot of unnamedSources(config, inForce)) {
+    const { source, at } = snapshot;
+    work.log.warn({ event: 'source.unnamed', source, lastGood: at }, unnamedText(snapshot));
+  }
+}

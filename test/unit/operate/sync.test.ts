@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import { openLog } from '../../../src/base/log.ts';
+import { syncOnce } from '../../../src/operate/sync.ts';
+import { crashingStore } from '../../support/crashing-store.ts';
+import { noLimits, Site } from '../../support/history.ts';
+
+/** Ann in the source `a`, Bob in `b`, whose process dies while it applies that Cid came. */
+async function cutSecond(site: Site): Promise<void> {
+  const cid = ['F', 'D', 'C1', 'Cid', 'Three', 'p3@x.edu', '1', 'i3'];
+  const bob = ['F', 'D', 'C1', 'Bob', 'Two', 'p2@x.edu', '1', 'i2'];
+  await site.run('a', [['F', 'D', 'C1', 'Ann', 'One', 'p1@x.edu', '1', 'i1']]);
+  await site.run('b', [bob]);
+  for (let write = 1; !(await site.store.sources.get('b')).applying; write += 1) {
+    site.rosterd.store = crashingStore(site.store, { write, when: 'after' }).store;
+    await site.run('b', [bob, cid]).catch(() => {});
+    await site.restart();
+  }
+}
+
+test('a sync finishes what a dead process left half applied, whichever of its sources that is', async () => {
+  await using site = new Site({ sources: ['a', 'b'], limits: noLimits });
+  await cutSecond(site);
+  // nobody else is at work here: whoever waits, waits for ever
+  const clock = {
+    ...site.rosterd.work.clock,
+    wait: () => Promise.reject(new Error('the sync waits for a lock that it holds itself')),
+  };
+  const rosterd = { ...site.rosterd, work: { ...site.rosterd.work, clock } };
+  const { runs } = await syncOnce(rosterd, rosterd.config.sources, { dryRun: false, deliver: false });
+  expect(runs.map(({ source, status }) => [source, status])).toEqual([
+    ['a', 'unchanged'],
+    ['b', 'unchanged'],
+  ]);
+  expect((await site.store.sources.get('b')).applying).toBeNull();
+  expect((await site.look()).members.map(({ id, enrolments }) => [id, enrolments.length])).toEqual([
+    ['i1', 1],
+    ['i2', 1],
+    ['i3', 1],
+  ]);
+});
+
+test('every sync says whose rows still count although the configuration names the source no more', async () => {
+  await using site = new Site({ sources: ['sis', 'hr'], limits: noLimits });
+  await site.run('sis', [['F', 'D', 'C1', 'Ann', 'One', 'p1@x.edu', '1', 'i1']]);
+  await site.run('hr', [['F', 'D', 'C1', 'Bob', 'Two', 'p2@x.edu', '1', 'i2']]);
+  const { at } = (await site.store.snapshots.get('sis', 1))!;
+  const said: Record<string, unknown>[] = [];
+  const to = { write: (line: string) => void said.push(JSON.parse(line)) };
+  const work = { ...site.rosterd.work, log: openLog({ level: 'warn', terminal: false, journal: false, to }) };
+  const { config } = site.rosterd;
+  const named = (names: readonly string[]) => ({
+    ...{ ...site.rosterd, work },
+    config: { ...config, sources: config.sources.map((source, n) => ({ ...source, name: names[n]! })) },
+  });
+  const how = { dryRun: false, deliver: false };
+  await syncOnce(named(['sis', 'hr']), named(['sis', 'hr']).config.sources, how);
+  expect(said).toEqual([]);
+  const renamed = named(['sis-students', 'hr']);
+  for (const _ of [1, 2]) await syncOnce(renamed, renamed.config.sources.slice(1), how);
+  const warning = { level: 'warn', event: 'source.unnamed', source: 'sis', lastGood: at };
+  expect(said).toMatchObject([warning, warning]);
+  expect(said[0]!['msg']).toMatch(/^sis: .* 1 row still counts/);
+});
