@@ -46,7 +46,7 @@ export async function pullSets(
   archive: (choice: Choice) => Promise<void>,
 ): Promise<Answer | null> {
   const columns = wantedColumns(context.columns);
-  const choice = await settled(folder, { ...settings, pick: 'all' }, context);
+  const choice = await settled(folder, { ...settings, pick: 'sets' }, context);
   if (choice === null) return null;
   const entries = inOrder(choice.entries);
   const file = join(context.spoolDir, 'oneroster.db');
