@@ -101,8 +101,9 @@ export async function sftpFolder(place: SftpPlace, settings: CsvDropSettings, co
       };
       await same();
       // parallel reads into a file: a read stream waits for each answer and took 25 times as long
-      await call(what, (sftp, done) => {
+      await call(what, (sftp, done, heard) => {
         const step = (total: number, chunk: number): void => {
+          heard();
           // behind the end of a file that has shrunk the library gets nothing, and asks again for ever
           if (chunk > 0) onBytes(total);
           else done(Object.assign(new Error('the file has become shorter'), { code: EOF }));
