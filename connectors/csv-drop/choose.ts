@@ -12,7 +12,21 @@ export interface Choice {
   older: readonly Entry[];
   /** Names of matching files whose marker is missing. */
   unmarked: readonly string[];
+  /** A matching file that is there and cannot be read yet, and without which the others are no answer. */
+  awaited: Entry | null;
+  /**
+   * With `pick: all` and `archive`, of the last set: names that are still there just as they were read, while `archived`
+   * has others that are in the folder no more. Both are empty, or none is.
+   */
+  left: readonly string[];
+  archived: readonly string[];
 }
+
+/**
+ * What is chosen by. `sets` is for files that each stand for themselves and are merged in the order of their times: one
+ * whose marker is not there yet is not there yet, and is refused later when its turn has passed.
+ */
+export type ChooseBy = Omit<CsvDropSettings, 'pick'> & { pick: CsvDropSettings['pick'] | 'sets' };
 
 /** A marker this much older than its file is left from an earlier upload of the same name. Both times are the folder's. */
 const STALE_MARKER_MS = 60_000;
@@ -23,24 +37,50 @@ const natural = new Intl.Collator('en', { numeric: true });
 const byName = (a: Entry, b: Entry): number => natural.compare(a.name, b.name) || (a.name < b.name ? -1 : 1);
 
 /** Chooses from what is in the folder now. */
-export async function choose(folder: Folder, settings: CsvDropSettings): Promise<Choice> {
+export async function choose(
+  folder: Folder,
+  settings: ChooseBy,
+  { last }: Pick<SourceContext, 'last'>,
+): Promise<Choice> {
   const { done, pick } = settings;
   const matches = picomatch(settings.files);
   const isMarker = (name: string): boolean => done !== undefined && name.endsWith(done);
+  const isFile = (name: string): boolean => matches(name) && !isMarker(name);
+  const here = last?.filter((part) => part.name.startsWith(`${folder.label}/`)) ?? [];
+  const lastSet = new Map(here.map((part) => [part.name.slice(folder.label.length + 1), part]));
   const all = await folder.list(
-    (name) => (matches(name) && !isMarker(name)) || (isMarker(name) && matches(name.slice(0, -done!.length))),
+    (name) => isFile(name) || (isMarker(name) && matches(name.slice(0, -done!.length))) || lastSet.has(name),
   );
-  const markers = new Map(all.filter((entry) => isMarker(entry.name)).map((entry) => [entry.name, entry]));
-  const found = all.filter((entry) => !isMarker(entry.name));
-  const finished = (entry: Entry): boolean => {
+  const written = all.filter((entry) => isMarker(entry.name) && !entry.dangling);
+  const markers = new Map(written.map((entry) => [entry.name, entry]));
+  const found = all.filter((entry) => isFile(entry.name)).sort(byName);
+  const marked = (entry: Entry): boolean => {
+    if (done === undefined) return true;
     const marker = markers.get(`${entry.name}${done}`);
     return marker !== undefined && marker.modifiedMs >= entry.modifiedMs - STALE_MARKER_MS;
   };
-  const ready = done === undefined ? found : found.filter(finished);
-  const unmarked = found.filter((entry) => !ready.includes(entry)).map((entry) => entry.name);
-  if (pick === 'all') return { entries: ready.sort(byName), older: [], unmarked };
-  const [newest, ...older] = ready.sort((a, b) => b.modifiedMs - a.modifiedMs || byName(b, a));
-  return { entries: newest ? [newest] : [], older, unmarked };
+  const ready = found.filter((entry) => !entry.dangling && marked(entry));
+  const unready = found.filter((entry) => !ready.includes(entry));
+  const unmarked = found.filter((entry) => !marked(entry)).map((entry) => entry.name);
+  const none = { older: [], left: [], archived: [] };
+  if (pick === 'all') {
+    const left = ready.filter((entry) => isKnown(folder, entry, last)).map((entry) => entry.name);
+    const archived = [...lastSet.keys()].filter((name) => !all.some((entry) => entry.name === name));
+    const inPart = settings.archive !== undefined && left.length > 0 && archived.length > 0;
+    return { entries: ready, unmarked, awaited: unready[0] ?? null, ...none, ...(inPart ? { left, archived } : {}) };
+  }
+  const [newest, ...older] = ready.toSorted((a, b) => b.modifiedMs - a.modifiedMs || byName(b, a));
+  /** When it would be the newest: a link to nothing has its own time only, and what was read last had one then. */
+  const timeWhenWhole = (entry: Entry): number => {
+    const before = newest && lastSet.get(entry.name)?.modified;
+    return Math.max(marked(entry) ? entry.modifiedMs : -1, before ? Date.parse(before) : -1);
+  };
+  const awaited = unready.find(
+    (entry) =>
+      timeWhenWhole(entry) >= (newest?.modifiedMs ?? 0) || (pick === 'sets' && entry.dangling && marked(entry)),
+  );
+  if (pick === 'sets') return { ...none, entries: ready, unmarked, awaited: awaited ?? null };
+  return { ...none, entries: newest ? [newest] : [], older, unmarked, awaited: awaited ?? null };
 }
 
 /**
@@ -48,38 +88,70 @@ export async function choose(folder: Folder, settings: CsvDropSettings): Promise
  * compared with itself only: the clocks of two machines are never compared, one that is wrong would make every
  * half-uploaded file look old enough. Null: everything that was there has been taken and archived.
  */
-export async function settled(
-  folder: Folder,
-  settings: CsvDropSettings,
-  context: SourceContext,
-): Promise<Choice | null> {
-  let choice = await choose(folder, settings);
+export async function settled(folder: Folder, settings: ChooseBy, context: SourceContext): Promise<Choice | null> {
+  let choice = await choose(folder, settings, context);
   for (let round = 0; round < SETTLE_ROUNDS; round++) {
-    if (choice.entries.length === 0) return nothing(folder, settings, context, choice);
-    // what the last snapshot was made of has been seen at rest before
-    if (choice.entries.every((entry) => isKnown(folder, entry, context.last))) return choice;
+    const { entries, awaited, left } = choice;
+    if (awaited === null && entries.length === 0) return nothing(folder, settings, context, choice);
+    // what the last snapshot was made of has been seen at rest before; a part of it may be the beginning of an upload
+    if (awaited === null && left.length === 0 && entries.every((entry) => isKnown(folder, entry, context.last)))
+      return choice;
     if (settings.settle > 0) {
-      context.progress(`waiting ${settings.settle / 1000} s for ${choice.entries[0]!.name} to settle`);
+      context.progress(`waiting ${settings.settle / 1000} s for ${(awaited ?? entries[0]!).name} to settle`);
       await context.clock.wait(settings.settle, context.signal);
     }
-    const again = await choose(folder, settings);
-    if (same(choice, again)) return again;
+    const again = await choose(folder, settings, context);
+    if (again.awaited === null && again.entries.length > 0 && same(choice, again)) {
+      refuseMixture(folder, again);
+      return again;
+    }
     choice = again;
   }
+  refuseAwaited(folder, settings, choice);
   const name = `${folder.label}/${choice.entries[0]?.name ?? settings.files}`;
   throw new Incomplete(`${name} is still being written: it changed at each of ${SETTLE_ROUNDS} looks`, {
     remedy: 'schedule the pull later, or raise settle',
   });
 }
 
+/** Throws when a file is missing among those that could be read: what is there is not all, and people would be. */
+export function refuseAwaited(folder: Folder, { done }: ChooseBy, { awaited }: Choice): void {
+  if (awaited === null) return;
+  const name = `${folder.label}/${awaited.name}`;
+  if (awaited.dangling)
+    throw new Incomplete(`${name} is a link that leads to nothing`, {
+      remedy: 'bring back what it leads to (is it mounted?), or remove the link',
+    });
+  throw new Incomplete(
+    `${name} is there and not marked as whole: it has no ${awaited.name}${done}, or one from an earlier upload`,
+    { remedy: 'have the exporter write the marker when the upload has ended; remove the file if nobody writes it' },
+  );
+}
+
+/**
+ * Throws when an archiving was interrupted and new files have come since: whether what is left of the last set belongs
+ * to them, only a person can tell.
+ */
+export function refuseMixture(folder: Folder, { entries, left, archived }: Choice): void {
+  if (left.length === 0 || left.length === entries.length) return;
+  const added = entries.find(({ name }) => !left.includes(name))!.name;
+  throw new Incomplete(
+    `${folder.label}/${left[0]} is as it was read last time, beside ${added}, which is new, and ${archived[0]} of that time is gone: an archiving may have been interrupted`,
+    {
+      remedy:
+        'move it into the archive if it is left over, or give it a new time (touch) if it belongs to the new ones',
+    },
+  );
+}
+
 /** Of a folder without a file to read: null when everything has been taken and archived; else it throws. */
-export function nothing(folder: Folder, settings: CsvDropSettings, context: SourceContext, choice: Choice): null {
+export function nothing(folder: Folder, settings: ChooseBy, context: SourceContext, choice: Choice): null {
   if (settings.archive !== undefined && context.last !== null) return null;
   throw noFile(folder, settings, choice);
 }
 
 /** What is said when there is no file to read. An empty folder is no empty roster. */
-function noFile(folder: Folder, settings: CsvDropSettings, choice: Choice): Incomplete {
+function noFile(folder: Folder, settings: ChooseBy, choice: Choice): Incomplete {
   const where = folder.label || '/';
   if (choice.unmarked.length > 0)
     return new Incomplete(

@@ -21,7 +21,7 @@ import { changed } from '../../src/connector/csv/scan.ts';
 export interface Folder {
   /** As a person would look it up; file names are appended with a slash. Never contains a secret. */
   readonly label: string;
-  /** Regular files whose name passes `wanted`, symbolic links followed. */
+  /** Regular files whose name passes `wanted`, symbolic links followed, and links that lead to nothing. */
   list(wanted: (name: string) => boolean): Promise<Entry[]>;
   /** A file's first bytes, at most so many. */
   head(entry: Entry, bytes: number): Promise<Buffer>;
@@ -41,6 +41,8 @@ export interface Entry {
   modifiedMs: number;
   /** Everything that tells this state of the file from another one. */
   state: string;
+  /** A link to nothing. The time is its own: when somebody made it. There are no bytes to be read. */
+  dangling?: true;
 }
 
 /** A file that is open for reading. */
@@ -69,17 +71,21 @@ export function localFolder(path: string): Folder {
       const entries: Entry[] = [];
       for (const name of names.filter(wanted)) {
         // bigint: a file's time has nanoseconds, a number would lose some
-        const found = await stat(nameOf(name), { bigint: true }).catch((error) => {
-          // gone since the folder was read, or a link to nothing
+        const orNull = (error: unknown): null => {
           if (codeOf(error) === 'ENOENT') return null;
           throw translated(error, nameOf(name));
-        });
-        if (!found?.isFile()) continue;
+        };
+        const target = await stat(nameOf(name), { bigint: true }).catch(orNull);
+        // gone since the folder was read, or a link to nothing
+        const found = target ?? (await lstat(nameOf(name), { bigint: true }).catch(orNull));
+        const dangling = target === null && found?.isSymbolicLink() === true;
+        if (!found || !(found.isFile() || dangling)) continue;
         entries.push({
           name,
           bytes: Number(found.size),
           modifiedMs: Number(found.mtimeNs / 1_000_000n),
           state: `${found.size} ${found.mtimeNs} ${found.ino}`,
+          ...(dangling ? { dangling } : {}),
         });
       }
       return entries;

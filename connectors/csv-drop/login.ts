@@ -17,8 +17,11 @@ type Options = Parameters<SftpClient['connect']>[0];
 
 /** An open connection. */
 export interface Connection {
-  /** Runs one call; rejects as soon as the connection is lost or the pull is aborted, whatever the library does. */
-  call<T>(run: (sftp: Sftp, done: (error: unknown, value?: T) => void) => void): Promise<T>;
+  /**
+   * Runs one call; rejects as soon as the connection is lost or the pull is aborted, whatever the library does. A server
+   * that says nothing for `timeout` has lost the connection; of a call with many answers each one says `heard`.
+   */
+  call<T>(run: (sftp: Sftp, done: (error: unknown, value?: T) => void, heard: () => void) => void): Promise<T>;
   /** Never throws, and leaves nothing open. */
   close(): Promise<void>;
 }
@@ -101,6 +104,18 @@ async function logIn(
     for (const reject of waiting) reject(lost);
     socket.destroy();
   };
+  /** Expects a word from the server. The keep-alive does not notice: SSH answers for an SFTP server that hangs. */
+  const expectWord = (): (() => void) => {
+    const heard = new AbortController();
+    const silent = (): void =>
+      lose(
+        new Unavailable(`${where} said nothing for ${settings.timeout / 1000} s, with an answer due`, {
+          remedy: 'see timeout',
+        }),
+      );
+    context.clock.wait(settings.timeout, heard.signal).then(silent, () => {});
+    return () => heard.abort();
+  };
   const onAbort = (): void => lose(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   const offered = new Set<string>();
@@ -118,14 +133,24 @@ async function logIn(
   const call: Connection['call'] = (run) =>
     new Promise((resolve, reject) => {
       if (lost !== undefined) return reject(lost);
-      waiting.add(reject);
+      let heard = expectWord();
+      const fail = (error: unknown): void => {
+        heard();
+        reject(error);
+      };
+      waiting.add(fail);
       const done = (error: unknown, value?: unknown): void => {
-        waiting.delete(reject);
+        waiting.delete(fail);
+        heard();
         if (error) reject(lost ?? error);
         else resolve(value as never);
       };
+      const again = (): void => {
+        heard();
+        if (waiting.has(fail)) heard = expectWord();
+      };
       try {
-        run(sftp!, done);
+        run(sftp!, done, again);
       } catch (error) {
         done(error);
       }
@@ -142,6 +167,11 @@ async function logIn(
   };
 
   let sftp: Sftp | undefined;
+  // logged in, but SFTP is a program of its own there, and has to start
+  let started = (): void => {};
+  client.on('ready', () => {
+    started = expectWord();
+  });
   try {
     sftp = await new Promise<Sftp>((resolve, reject) => {
       waiting.add(reject);
@@ -164,10 +194,12 @@ async function logIn(
       };
       client.connect(options).then(resolve, (error) => reject(lost ?? unusable(place, settings, error)));
     });
+    started();
     loggedIn = true;
     waiting.clear();
     return { call, close: () => close(true) };
   } catch (error) {
+    started();
     await close(false);
     throw signal.aborted ? signal.reason : error;
   }

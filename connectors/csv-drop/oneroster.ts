@@ -46,7 +46,7 @@ export async function pullSets(
   archive: (choice: Choice) => Promise<void>,
 ): Promise<Answer | null> {
   const columns = wantedColumns(context.columns);
-  const choice = await settled(folder, { ...settings, pick: 'all' }, context);
+  const choice = await settled(folder, { ...settings, pick: 'sets' }, context);
   if (choice === null) return null;
   const entries = inOrder(choice.entries);
   const file = join(context.spoolDir, 'oneroster.db');
@@ -110,17 +110,33 @@ async function toMerge(
     const { name, bytes, modified } = mergedOf(entry);
     return !!merged?.some((one) => one.name === name && one.bytes === bytes && one.modified === modified);
   };
-  for (const entry of entries.toReversed()) {
+  /** Of zips that have the time of a whole set, a delta: whether it came before or after, nobody can tell. */
+  const deltaAmong = async (beside: readonly Entry[]): Promise<Entry | undefined> => {
+    for (const entry of beside) {
+      const { held, zip } = await open(folder, entry, opened.length, settings, context);
+      await held.handle.close();
+      if (!zip.isWhole) return entry;
+    }
+    return undefined;
+  };
+  for (const [at, entry] of [...entries.entries()].toReversed()) {
     if (isMerged(entry)) {
-      const late = entries.find(
-        (one) => one.modifiedMs <= entry.modifiedMs && timeOf(one) > merged![0]!.modified && !isMerged(one),
-      );
+      const base = merged![0]!.modified;
+      const others = entries.filter((one) => !isMerged(one));
+      const late =
+        others.find((one) => one.modifiedMs <= entry.modifiedMs && timeOf(one) > base) ??
+        (await deltaAmong(others.filter((one) => timeOf(one) === base)));
       if (late !== undefined) throw tooLate(`${folder.label}/${late.name}`, entry.name);
       return 'kept';
     }
     const one = await open(folder, entry, opened.length, settings, context);
     opened.unshift(one);
-    if (one.zip.isWhole) return 'new';
+    if (!one.zip.isWhole) continue;
+    const beside = await deltaAmong(entries.slice(0, at).filter(({ modifiedMs }) => modifiedMs === entry.modifiedMs));
+    if (beside === undefined) return 'new';
+    throw new Incomplete(`${folder.label}/${beside.name} is no newer than ${entry.name}, the whole set, and no older`, {
+      remedy: 'drop the whole set again, or remove the delta if the set has all of it',
+    });
   }
   const first = opened[0]!;
   const last = merged?.at(-1);
@@ -128,12 +144,12 @@ async function toMerge(
     throw new Incomplete(`${first.name} is a delta, and there is no whole set to merge it into`, {
       remedy: 'drop a bulk set; each delta after it is merged into what rosterd keeps of it',
     });
-  if (timeOf(first.entry) < last.modified) throw tooLate(first.name, last.name);
+  if (timeOf(first.entry) <= last.modified) throw tooLate(first.name, last.name);
   return 'kept';
 }
 
 function tooLate(name: string, merged: string): Incomplete {
-  return new Incomplete(`${name} is older than ${merged}, which has been merged already`, {
+  return new Incomplete(`${name} is no newer than ${merged}, which has been merged already`, {
     remedy: 'drop a bulk set: the order of the deltas is not certain any more',
   });
 }
@@ -212,6 +228,11 @@ function proveHeader(
   refuse: (what: string, column?: number) => Incomplete,
 ): readonly string[] {
   const wanted = columnsOf(table, zip.version);
+  // what has few of the names may be somebody's row: it is not quoted
+  if (wanted.filter((name) => header.includes(name)).length * 2 < wanted.length)
+    throw refuse(
+      `the first line is no header: few of its ${header.length} values are the name of a column (OneRoster ${zip.version})`,
+    );
   for (const [at, name] of wanted.entries())
     if (header[at] !== name)
       throw refuse(

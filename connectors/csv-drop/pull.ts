@@ -9,7 +9,8 @@ import { scanRows, type Verdict } from '../../src/connector/csv/scan.ts';
 import { digestOf, transcode } from '../../src/connector/csv/transcode.ts';
 import { keepNothing } from '../../src/connector/keep.ts';
 import type { Answer, Part, SourceContext } from '../../src/connector/source.ts';
-import { type Choice, choose, nothing, settled } from './choose.ts';
+import { archive, leftOver } from './archive.ts';
+import { type Choice, type ChooseBy, choose, nothing, refuseAwaited, refuseMixture, settled } from './choose.ts';
 import { type Entry, type Folder, type Held, localFolder, timeOf } from './folder.ts';
 import { probeSets, pullSets } from './oneroster.ts';
 import type { CsvDropSettings } from './schema.ts';
@@ -37,11 +38,10 @@ export async function pull(settings: CsvDropSettings, context: SourceContext): P
   const folder = await openFolder(settings, context);
   try {
     if (settings.contents === 'oneroster')
-      return await pullSets(folder, settings, context, async (choice) => {
-        if (settings.archive !== undefined) await archive(choice, settings, settings.archive, context);
-      });
+      return await pullSets(folder, settings, context, (choice) => archiveIn(choice, settings, context));
     const choice = await settled(folder, settings, context);
     if (choice === null) return null;
+    if (choice.left.length > 0) return leftOver(folder, choice, context, () => archiveIn(choice, settings, context));
     warnWhenOlder(choice, settings, context);
     for (const entry of choice.entries) sources.push(await take(folder, entry, sources.length, settings, context));
     return answerOf(choice, sources, settings, context);
@@ -50,6 +50,17 @@ export async function pull(settings: CsvDropSettings, context: SourceContext): P
     throw error;
   } finally {
     // an SFTP connection is not kept idle while people decide about a plan; archiving makes a new one
+    await folder.close();
+  }
+}
+
+/** Moves what was taken over, on a connection of its own. */
+async function archiveIn(choice: Choice, settings: CsvDropSettings, context: SourceContext): Promise<void> {
+  if (settings.archive === undefined) return;
+  const folder = await openFolder(settings, context);
+  try {
+    await archive(folder, choice, settings, settings.archive, context);
+  } finally {
     await folder.close();
   }
 }
@@ -72,13 +83,21 @@ function warnWhenOlder(choice: Choice, settings: CsvDropSettings, context: Sourc
 export async function probe(settings: CsvDropSettings, context: SourceContext): Promise<string[]> {
   const folder = await openFolder(settings, context);
   try {
-    const choice = await choose(folder, settings);
+    const sets = settings.contents === 'oneroster';
+    const by: ChooseBy = sets ? { ...settings, pick: 'sets' } : settings;
+    const choice = await choose(folder, by, context);
+    refuseAwaited(folder, by, choice);
+    refuseMixture(folder, choice);
+    if (choice.left.length > 0)
+      return [
+        `nothing new in ${folder.label || '/'}: ${choice.left[0]} is left of what has been taken, and is archived by the next run`,
+      ];
     if (choice.entries.length === 0) {
       nothing(folder, settings, context, choice);
       return [`nothing new in ${folder.label || '/'}: everything that was there has been taken and archived`];
     }
     const count = choice.entries.length + choice.older.length;
-    if (settings.contents === 'oneroster') return await probeSets(folder, choice, settings, context);
+    if (sets) return await probeSets(folder, choice, settings, context);
     const said = [
       `${count} ${count === 1 ? 'file matches' : 'files match'} ${settings.files} in ${folder.label || '/'}`,
     ];
@@ -240,56 +259,13 @@ function answerOf(
     async accepted() {
       // of a time when the files were sets
       await keepNothing(context);
-      if (settings.archive !== undefined) await archive(choice, settings, settings.archive, context);
+      await archiveIn(choice, settings, context);
     },
 
     async close() {
       for (const source of sources) await source.close();
     },
   };
-}
-
-/**
- * Moves what was read out of the drop folder, and with `pick: newest` the older files before it: left behind, one of
- * them would be the newest next time, and the roster would go back in time. A file that is not in the state that was
- * read stays where it is: it has news that nobody has seen.
- */
-async function archive(
-  choice: Choice,
-  settings: CsvDropSettings,
-  target: string,
-  context: SourceContext,
-): Promise<void> {
-  const folder = await openFolder(settings, context);
-  try {
-    const states = new Map((await folder.list(() => true)).map((entry) => [entry.name, entry.state]));
-    const stamp = context.clock
-      .now()
-      .toISOString()
-      .replace(/[-:]|\.\d+/g, '');
-    for (const entry of [...choice.older.toReversed(), ...choice.entries]) {
-      if (states.get(entry.name) !== entry.state) {
-        context.log.info(
-          { event: 'drop.kept', source: context.source, file: entry.name },
-          `${context.source}: a file is not archived, it changed after it was read`,
-        );
-        continue;
-      }
-      const marker = settings.done === undefined ? undefined : `${entry.name}${settings.done}`;
-      await folder.move(entry.name, target, freeNames(`${stamp}-${entry.name}`));
-      // the marker goes last: a file without one is never read, a marker without its file means nothing
-      if (marker !== undefined && states.has(marker))
-        await folder.move(marker, target, freeNames(`${stamp}-${marker}`));
-    }
-  } finally {
-    await folder.close();
-  }
-}
-
-/** The name itself, then numbered ones. */
-function* freeNames(name: string): Generator<string> {
-  yield name;
-  for (let number = 2; number < 1000; number++) yield name.replace(/(\.[^.]*)?$/, `-${number}$1`);
 }
 
 const mega = (bytes: number): string => (bytes / 2 ** 20).toFixed(bytes < 2 ** 20 * 10 ? 1 : 0);

@@ -101,6 +101,10 @@ export const settings = z
       'folder, relative to the drop folder, that files are moved to once their data is taken over',
     ).optional(),
     connectTimeout: duration.prefault('20s').describe('longest time to connect and log in'),
+    timeout: duration
+      .prefault('60s')
+      .refine((ms) => ms > 0, 'is longer than nothing')
+      .describe('longest silence of the SFTP server while an answer is due'),
   })
   .superRefine((value, context) => {
     const issue = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });

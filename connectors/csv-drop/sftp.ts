@@ -43,8 +43,11 @@ export async function sftpFolder(place: SftpPlace, settings: CsvDropSettings, co
   };
   const stateOf = (found: Attributes): string => `${found.size} ${found.mtime}`;
   const stat = (path: string): Promise<Attributes> => call(`${label}: ${path}`, (sftp, done) => sftp.stat(path, done));
-  const find = (path: string): Promise<Attributes | null> =>
-    stat(path).catch((error) => (isMissing(error) ? null : Promise.reject(error)));
+  const orNull = (error: unknown): null | Promise<never> => (isMissing(error) ? null : Promise.reject(error));
+  const find = (path: string): Promise<Attributes | null> => stat(path).catch(orNull);
+  /** A link itself, should it be one that leads to nothing. */
+  const findLink = (path: string): Promise<Attributes | null> =>
+    call<Attributes>(`${label}: ${path}`, (sftp, done) => sftp.lstat(path, done)).catch(orNull);
 
   return {
     label,
@@ -57,9 +60,18 @@ export async function sftpFolder(place: SftpPlace, settings: CsvDropSettings, co
       for (const { filename: name, attrs } of found) {
         if (!wanted(name) || attrs.isDirectory()) continue;
         // links, and servers that do not tell the kind in a listing
-        const file = attrs.isFile() ? attrs : await find(nameOf(name));
-        if (!file?.isFile()) continue;
-        entries.push({ name, bytes: file.size, modifiedMs: file.mtime * 1000, state: stateOf(file) });
+        const target = attrs.isFile() ? attrs : await find(nameOf(name));
+        const file = target ?? (await findLink(nameOf(name)));
+        const dangling = target === null && file?.isSymbolicLink() === true;
+        if (!file || !(file.isFile() || dangling)) continue;
+        const state = `${stateOf(file)}${dangling ? ' link' : ''}`;
+        entries.push({
+          name,
+          bytes: file.size,
+          modifiedMs: file.mtime * 1000,
+          state,
+          ...(dangling ? { dangling } : {}),
+        });
       }
       return entries;
     },
@@ -89,8 +101,9 @@ export async function sftpFolder(place: SftpPlace, settings: CsvDropSettings, co
       };
       await same();
       // parallel reads into a file: a read stream waits for each answer and took 25 times as long
-      await call(what, (sftp, done) => {
+      await call(what, (sftp, done, heard) => {
         const step = (total: number, chunk: number): void => {
+          heard();
           // behind the end of a file that has shrunk the library gets nothing, and asks again for ever
           if (chunk > 0) onBytes(total);
           else done(Object.assign(new Error('the file has become shorter'), { code: EOF }));

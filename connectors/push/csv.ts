@@ -1,4 +1,4 @@
-import { decodeBatch } from '../../src/connector/csv/decode.ts';
+import { decodeBatch, type RowShape } from '../../src/connector/csv/decode.ts';
 import { type Header, headBytes, judgeOpenEnd, readHeader } from '../../src/connector/csv/header.ts';
 import { type ByteReader, scanRows } from '../../src/connector/csv/scan.ts';
 import { Refused } from '../../src/connector/inbox.ts';
@@ -14,7 +14,8 @@ export async function readCsv(body: AsyncIterable<Buffer>, reading: Reading, tak
   const { head, whole } = await reader.head(headBytes(maxRowBytes));
   if (head.length === 0) throw new Refused(400, 'the body is empty', 'a table without people still has a header');
   const header = provedHeader(head, whole, reading);
-  const shape = { name, delimiter, columns: header.columns.length, maxRowBytes };
+  const columns = header.columns.length;
+  const shape: RowShape = { name, delimiter, columns, maxRowBytes, limit: 'maxRecordBytes', encodings: false };
   const toRow = rowMaker(header.columns, reading, taker);
   taker.begin(toRow.columns);
 

@@ -1,4 +1,5 @@
 import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { csvDrop } from '../../connectors/csv-drop/connector.ts';
 import type { Answer } from '../../src/connector/source.ts';
@@ -136,6 +137,22 @@ describe('a marker', () => {
     expect((await failure(csvDrop.pull(settings, dropContext()))).line).toContain('has no students-1.csv.done');
     drop(folder, 'students-1.csv.done', '', 10_000);
     expect((await failure(csvDrop.pull(settings, dropContext()))).line).toContain('from an earlier upload');
+  });
+
+  test('that is taken away from the file that was read last does not make an older one the newest', async () => {
+    const folder = temporaryFolder();
+    for (const [name, time] of [
+      ['students-1.csv', 1000],
+      ['students-2.csv', 2000],
+    ] as const) {
+      drop(folder, name, HEADER + ANN, time);
+      drop(folder, `${name}.done`, '', time);
+    }
+    const settings = at(folder, { done: '.done' });
+    const last = lastOf(await pulled(settings, dropContext()));
+    rmSync(join(folder, 'students-2.csv.done'));
+    const { kind, line } = await failure(csvDrop.pull(settings, dropContext({ last })));
+    expect([kind, line]).toEqual(['Incomplete', expect.stringContaining('students-2.csv is there and not marked')]);
   });
 
   test('does not shorten the wait', async () => {

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { csvDrop } from '../../connectors/csv-drop/connector.ts';
@@ -134,11 +143,41 @@ describe('which files are read', () => {
     expect(line).toContain(`no file in ${folder} matches students-*.csv`);
   });
 
-  test('symbolic links are followed, links to nothing are no files', async () => {
+  test('symbolic links are followed', async () => {
     const folder = temporaryFolder();
     symlinkSync(drop(temporaryFolder(), 'x.csv', HEADER + ANN), join(folder, 'students-1.csv'));
-    symlinkSync('/nowhere/at/all', join(folder, 'students-2.csv'));
     expect(await readAll(await pulled(at(folder), dropContext()))).toHaveLength(1);
+  });
+
+  test('a link to nothing is passed over while a newer file is there, and is no answer when it is the newest', async () => {
+    const folder = temporaryFolder();
+    drop(folder, 'students-1.csv', HEADER + ANN, 2000);
+    const link = join(folder, 'students-2.csv');
+    symlinkSync('/nowhere/at/all', link);
+    lutimesSync(link, 1000, 1000);
+    expect(names(await pulled(at(folder), dropContext()))).toEqual(['students-1.csv']);
+    lutimesSync(link, 3000, 3000);
+    const { kind, line } = await failure(csvDrop.pull(at(folder), dropContext()));
+    expect([kind, line]).toEqual([
+      'Incomplete',
+      expect.stringContaining('students-2.csv is a link that leads to nothing'),
+    ]);
+  });
+
+  test('an older file is no answer while the one that was read last is away behind its link', async () => {
+    const folder = temporaryFolder();
+    const elsewhere = temporaryFolder();
+    drop(folder, 'students-1.csv', HEADER + ANN, 2000);
+    const target = drop(elsewhere, 'x.csv', HEADER + BOB, 3000);
+    const link = join(folder, 'students-2.csv');
+    symlinkSync(target, link);
+    // made long ago, and what it leads to is written every day
+    lutimesSync(link, 1000, 1000);
+    const last = lastOf(await pulled(at(folder), dropContext()));
+    rmSync(target);
+    expect((await failure(csvDrop.pull(at(folder), dropContext({ last })))).line).toContain('leads to nothing');
+    drop(folder, 'students-3.csv', HEADER + ANN, 4000);
+    expect(names(await pulled(at(folder), dropContext({ last })))).toEqual(['students-3.csv']);
   });
 
   test('a folder that is not there is a configuration error', async () => {

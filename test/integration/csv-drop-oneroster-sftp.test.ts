@@ -2,10 +2,12 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { csvDrop } from '../../connectors/csv-drop/connector.ts';
-import { drop, dropSettings, failure, readAll, temporaryFolder } from '../support/drop.ts';
-import { brief, changed, context, set, small } from '../support/oneroster-zip.ts';
+import { besideServer, drop, dropSettings, failure, readAll, steppedClock, temporaryFolder } from '../support/drop.ts';
+import { brief, changed, set, context as setContext, small } from '../support/oneroster-zip.ts';
 import { requireServer } from '../support/requirements.ts';
 import { type Sshd, sshdMissing, startSshd } from '../support/sshd.ts';
+
+const context = (changes = {}) => setContext({ clock: besideServer(steppedClock()), ...changes });
 
 requireServer('sftp', sshdMissing)('zips on a real SFTP server', () => {
   let server: Sshd;

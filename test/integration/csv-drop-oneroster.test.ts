@@ -131,6 +131,11 @@ describe('a set that is not believed', () => {
       /^set\.zip\/users\.csv:1:9: column 9 is "givenname" and should be "givenName"/,
     ],
     [
+      'there is no header, and the first line is a person',
+      () => inFile('users.csv', /^[^\n]*\n/, ''),
+      /^set\.zip\/users\.csv:\d+: the first line is no header: few of its 18 values are the name of a column[^@]*$/,
+    ],
+    [
       'a header is in another order',
       () => inFile('orgs.csv', 'name,type', 'type,name'),
       /orgs\.csv:1:4: column 4 is "type"/,

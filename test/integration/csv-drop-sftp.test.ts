@@ -3,9 +3,11 @@ import {
   appendFileSync,
   chmodSync,
   existsSync,
+  lutimesSync,
   mkdirSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -13,12 +15,14 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { csvDrop } from '../../connectors/csv-drop/connector.ts';
+import type { SourceContext } from '../../src/connector/source.ts';
 import {
+  besideServer,
   drop,
-  dropContext,
   dropSettings,
   failure,
   lastOf,
+  dropContext as localContext,
   pulled,
   readAll,
   steppedClock,
@@ -32,6 +36,9 @@ const ANN = '1,ann@x.edu,Ann\n';
 const BOB = '2,bob@x.edu,Bob\n';
 /** Larger than what can be under way at once, so that a transfer can be caught in the middle. */
 const LARGE = 64 * 2 ** 20;
+
+const dropContext = (changes: Partial<SourceContext> = {}): SourceContext =>
+  localContext({ ...changes, clock: besideServer(changes.clock ?? steppedClock()) });
 
 requireServer('sftp', sshdMissing)('a drop folder on a real SFTP server', () => {
   let server: Sshd;
@@ -95,6 +102,18 @@ requireServer('sftp', sshdMissing)('a drop folder on a real SFTP server', () => 
     expect(await readAll(await pulled(settings(), dropContext()))).toHaveLength(1);
     if (server.password === null) return;
     expect((await csvDrop.probe(settings({}, address('/~')), dropContext()))[0]).toContain('/~');
+  });
+
+  test('a link to nothing makes all files together no answer, and the newest one only when it is that', async () => {
+    upload('students-1.csv', HEADER + ANN, 2000);
+    const link = join(server.drops, 'students-2.csv');
+    symlinkSync('/nowhere/at/all', link);
+    lutimesSync(link, 1000, 1000);
+    expect(await readAll(await pulled(settings(), dropContext()))).toHaveLength(1);
+    const all = await failure(csvDrop.pull(settings({ pick: 'all' }), dropContext()));
+    expect(all).toEqual({ kind: 'Incomplete', line: expect.stringContaining('students-2.csv is a link that leads') });
+    lutimesSync(link, 3000, 3000);
+    expect((await failure(csvDrop.pull(settings(), dropContext()))).kind).toBe('Incomplete');
   });
 
   test.each([

@@ -36,6 +36,22 @@ export function steppedClock(...steps: (() => void)[]): Clock & { waits: number[
   };
 }
 
+/** Beside a real server: its silence is waited for as well, by the default of `timeout`, and an answer comes first. */
+export function besideServer<C extends Clock>(clock: C): C {
+  const wait: Clock['wait'] = (ms, signal) =>
+    ms === 60_000 ? unlessStopped(new Promise(() => {}), signal) : clock.wait(ms, signal);
+  return { ...clock, wait };
+}
+
+/** A promise as a wait of a clock: an abort ends it. */
+export function unlessStopped(passed: Promise<void>, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+    passed.then(resolve);
+  });
+}
+
 export function dropContext(changes: Partial<SourceContext> = {}): SourceContext {
   return {
     source: 'sis-students',

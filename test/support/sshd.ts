@@ -38,10 +38,17 @@ export interface Sshd {
   dropSessions(): void;
   /** Stops every session in its tracks; connections stay open and nothing answers any more. */
   freezeSessions(): void;
+  /** Stops only what serves files, where that is a program of its own: SSH goes on answering. */
+  freezeSftp(): void;
   stop(): Promise<void>;
 }
 
 const SSHD = '/usr/sbin/sshd';
+/** OpenSSH's own program for serving files; null where this system has it somewhere else. */
+export const sftpServer =
+  ['/usr/lib/openssh', '/usr/libexec/openssh', '/usr/lib/ssh', '/usr/libexec']
+    .map((folder) => join(folder, 'sftp-server'))
+    .find((file) => existsSync(file)) ?? null;
 
 /** Why no server can be started here; null when one can. */
 export function sshdMissing(): string | null {
@@ -99,14 +106,15 @@ export async function startSshd(config: readonly string[] = []): Promise<Sshd> {
     'PasswordAuthentication yes',
     'KbdInteractiveAuthentication no',
     'MaxStartups 100',
-    'Subsystem sftp internal-sftp',
+    // a second one is refused
+    ...(config.some((line) => line.startsWith('Subsystem ')) ? [] : ['Subsystem sftp internal-sftp']),
   ];
   writeFileSync(configFile, [...config, ...usual].join('\n'));
   const server = spawn(SSHD, ['-D', '-e', '-f', configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
   await listening(server);
 
-  const signalSessions = (signal: NodeJS.Signals): void => {
-    for (const pid of descendants(server.pid!)) kill(pid, signal);
+  const signalSessions = (signal: NodeJS.Signals, which: (pid: number) => boolean = () => true): void => {
+    for (const pid of descendants(server.pid!)) if (which(pid)) kill(pid, signal);
   };
   const publicKey = (file: string) => {
     const printed = execFileSync('ssh-keygen', ['-l', '-f', `${file}.pub`], { encoding: 'utf8' });
@@ -128,6 +136,7 @@ export async function startSshd(config: readonly string[] = []): Promise<Sshd> {
     own,
     dropSessions: () => signalSessions('SIGKILL'),
     freezeSessions: () => signalSessions('SIGSTOP'),
+    freezeSftp: () => signalSessions('SIGSTOP', (pid) => nameOf(pid) === 'sftp-server'),
     async stop() {
       signalSessions('SIGKILL');
       if (server.exitCode === null && server.signalCode === null) {
@@ -190,6 +199,14 @@ function descendants(of: number): number[] {
   };
   collect(of);
   return found;
+}
+
+function nameOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

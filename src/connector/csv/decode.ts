@@ -16,6 +16,10 @@ export interface RowShape {
   delimiter: string;
   columns: number;
   maxRowBytes: number;
+  /** What the settings of the source call `maxRowBytes`, where they have another word. */
+  limit?: string;
+  /** False: the source has no setting for another encoding. */
+  encodings?: false;
 }
 
 /** Reading a few kilobytes that nobody asked for is cheaper than another call; much more is not. */
@@ -102,7 +106,7 @@ const forms: Record<Exclude<Verdict, 'whole' | 'too-long'>, string> = {
 
 function brokenByForm(row: Buffer, w: Walk, at: number, shape: RowShape): DecodedRow {
   if (row.length > shape.maxRowBytes || w.verdict === 'too-long')
-    return { broken: `longer than ${shape.maxRowBytes} bytes (maxRowBytes)`, column: null };
+    return { broken: `longer than ${shape.maxRowBytes} bytes (${shape.limit ?? 'maxRowBytes'})`, column: null };
   if (w.verdict === 'whole') return { broken: 'is not one CSV record', column: null };
   const breaksAt = Math.min(w.breaksAt - at, row.length);
   return { broken: forms[w.verdict], column: columnAt(row, breaksAt, shape.delimiter) };
@@ -126,7 +130,7 @@ function brokenByText(row: Buffer, shape: RowShape): DecodedRow | null {
   const cells = cellsOf(row, shape.delimiter, 'latin1')[0] ?? [];
   const cell = cells.findIndex((text) => !isUtf8(Buffer.from(text, 'latin1')));
   return {
-    broken: 'is not valid UTF-8; if the whole file is in another encoding, set encoding (windows-1252, utf-16)',
+    broken: `is not valid UTF-8${shape.encodings === false ? '' : '; if the whole file is in another encoding, set encoding (windows-1252, utf-16)'}`,
     column: cell === -1 ? null : cell + 1,
   };
 }

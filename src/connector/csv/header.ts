@@ -99,7 +99,7 @@ function inUtf8(name: string, head: Buffer, whole: boolean, encoding: Encoding):
       throw refused(name, 1, 'the file begins with the byte order mark of UTF-16', 'set encoding: utf-16');
     return head;
   }
-  if (encoding === 'utf-16' && head.subarray(0, 3).equals(BOM))
+  if (head.subarray(0, 3).equals(BOM))
     throw refused(name, 1, 'the file begins with the byte order mark of UTF-8', 'set encoding: utf-8');
   return Buffer.from(decoderFor(encoding, name)(head, whole), 'utf8');
 }

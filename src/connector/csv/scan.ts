@@ -93,11 +93,18 @@ export function step(w: Walk): void {
   const line = w.lineFeed < w.filled ? w.lineFeed : w.filled;
   if (w.quote < line && quoted(w, line)) return;
   endAt(w, line);
-  if (w.end - start > w.maxRowBytes) {
-    // one byte more than allowed is kept, so that the length alone says later why the row is refused
-    w.verdict = 'too-long';
-    w.end = start + w.maxRowBytes + 1;
-  }
+  if (w.end - start > w.maxRowBytes) tooLong(w);
+}
+
+/**
+ * Keeps one byte more than allowed, so that the length alone says later why the row is refused. A row of just that length
+ * keeps the first byte of its line end, too: with its own bytes alone it would be known again, and not be read, once the
+ * limit is raised. (Without a line end it is the last one, and no row.)
+ */
+function tooLong(w: Walk): void {
+  const end = w.start + w.maxRowBytes + 1;
+  w.verdict = 'too-long';
+  w.end = w.end === end && !w.openEnd ? end + 1 : end;
 }
 
 /** Ends the record at the line feed at `line`, or where the bytes end. */
@@ -143,10 +150,7 @@ function quoted(w: Walk, firstLine: number): boolean {
     if (w.end - start > w.maxRowBytes && w.lines > 1) return broken(w, firstLine, 'unclosed-quote', w.quote);
     w.quote = quote;
     w.lineFeed = line;
-    if (w.end - start > w.maxRowBytes) {
-      w.verdict = 'too-long';
-      w.end = start + w.maxRowBytes + 1;
-    }
+    if (w.end - start > w.maxRowBytes) tooLong(w);
     return true;
   }
 }

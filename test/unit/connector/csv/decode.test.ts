@@ -69,6 +69,18 @@ test('a row that is too long says so', () => {
   expect(rows[2]).toEqual({ cells: ['c', 'd'] });
 });
 
+test('a refusal names only settings that the source has', () => {
+  const rows = [Buffer.from('x'.repeat(65)), Buffer.from([0xff])];
+  const batch = Buffer.concat(rows.flatMap((row) => [row, Buffer.from('\n')]));
+  const shape = { name: 'upload', delimiter: ',', columns: 1, maxRowBytes: 64, limit: 'maxRecordBytes' };
+  const lengths = rows.map((row) => row.length);
+  expect(decodeBatch(batch, lengths, { ...shape, encodings: false }).map(broken)).toEqual([
+    'null: longer than 64 bytes (maxRecordBytes)',
+    '1: is not valid UTF-8',
+  ]);
+  expect(broken(decodeBatch(batch, lengths, shape)[1])).toContain('set encoding');
+});
+
 test('text that only looks like a byte order mark or a comment is text', () => {
   expect(decoded(['\ufeffa,b', '#a,b'])).toEqual([{ cells: ['\ufeffa', 'b'] }, { cells: ['#a', 'b'] }]);
 });

@@ -73,7 +73,9 @@ test('another encoding is recognised', () => {
   expect(refusal(Buffer.from('\ufeffid,email\n', 'utf16le'))).toMatch(/UTF-16; set encoding: utf-16/);
   expect(refusal(Buffer.from('id,email\n', 'utf16le'))).toMatch(/NUL characters; set encoding: utf-16/);
   expect(refusal(Buffer.from('id,email,pr\xe9nom\n', 'latin1'))).toMatch(/not valid UTF-8; set encoding: windows-1252/);
-  expect(refusal('\ufeffid,email\n', { encoding: 'utf-16' })).toMatch(/set encoding: utf-8/);
+  // with either, the first name would begin with characters that nobody wrote, and be one that nobody knows
+  for (const encoding of ['utf-16', 'windows-1252'] as const)
+    expect(refusal('\ufeffid,email\n', { encoding })).toMatch(/set encoding: utf-8/);
 });
 
 test('a header without a line end may be cut, unless line ends are not to be expected', () => {

@@ -103,6 +103,20 @@ test('rows are the same wherever the ends of the buffer fall', async () => {
     expect(await rowsOf(content, { bufferBytes, maxRowBytes: 64 })).toEqual(whole);
 });
 
+test('a row that was too long has other bytes than when the limit is raised, by which it would be known again', async () => {
+  for (const length of [65, 66, 67])
+    for (const end of ['\n', '\r\n'])
+      for (const row of ['x'.repeat(length), `"${'x'.repeat(length - 2)}"`]) {
+        const content = `1,a${end}${row}${end}3,c${end}`;
+        const [, before, behind] = await rowsOf(content, { maxRowBytes: 64 });
+        const [, raised] = await rowsOf(content, { maxRowBytes: 67 });
+        expect(raised).toBe(`2: ${row}`);
+        expect(before).not.toBe(raised);
+        expect(before!.length).toBeGreaterThan('2: '.length + 64);
+        expect(behind).toBe('3: 3,c');
+      }
+});
+
 test('a last line without a line end is judged, whatever it looks like', async () => {
   await expect(rowsOf('1,a\n2,b')).rejects.toThrow('cut at 2 (whole)');
   await expect(rowsOf('1,a\n2,"b"')).rejects.toThrow('cut at 2 (whole)');
