@@ -7,6 +7,8 @@ import { wordsOf } from './words.ts';
 
 /** One answer with a list of records in it, read from its first byte to its last. */
 export interface Page {
+  /** Where it came from: what links in it are relative to. */
+  url: URL;
   count: number;
   /** How many there are on all pages, by this answer; null where it does not say. */
   total: number | null;
@@ -61,7 +63,7 @@ export async function readAnswer(got: Got, shape: PageShape, onRecord: OnRecord)
   }
   const envelope = reader.envelope!;
   if (!reader.foundList) throw noList(name, shape.records, envelope);
-  return { count, total: totalOf(name, shape.total, headers, envelope), envelope, headers };
+  return { url: got.url, count, total: totalOf(name, shape.total, headers, envelope), envelope, headers };
 }
 
 function proveType(name: string, found: string | undefined, allowed: string | undefined): void {
