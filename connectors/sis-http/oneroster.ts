@@ -39,8 +39,9 @@ export async function pullOneRoster(
 ): Promise<Answer> {
   const columns = wantedColumns(context.columns);
   const file = join(context.spoolDir, 'oneroster.db');
+  // secrets are there by name only; another login may be shown others
   const asked = createHash('sha256')
-    .update(JSON.stringify([settings.url, settings.query, preset]))
+    .update(JSON.stringify([settings.url, settings.query, settings.headers, settings.auth, preset]))
     .digest('hex');
   // an attempt before this one may have left its file
   await rm(file, { force: true });
@@ -102,7 +103,7 @@ async function readCollection(
       throw new Incomplete(`${place}: record ${index} of page ${page} has no sourcedId`, {
         remedy: 'every record of OneRoster has one; the server must be corrected',
       });
-    const changed = changedAt(record);
+    const changed = changedAt(record, context.clock.now());
     if (changed === null) undated = true;
     else if (latest === null || changed > latest) latest = changed;
     if (isDelta) whole.merge(name, entity);
