@@ -12,6 +12,8 @@ export interface Entry {
   answer: PushAnswer;
   /** Columns of the cells, in order. */
   columns: string[];
+  /** The column by which the rows were keyed: the configuration may have another one when they are run. See `keyedBy`. */
+  idField?: string;
   spooled: Omit<Spooled, 'file'>;
   receivedAt: string;
   /** Of a push with an idempotency key: the hash of the key, and of what was sent with it. */

@@ -58,6 +58,7 @@ export async function receive(
       run: push.run,
       answer,
       columns: [...intake.columns],
+      idField: settings.idField,
       spooled,
       receivedAt,
       receipt,

@@ -15,6 +15,8 @@ export interface Whole {
   /** The run that brought it. */
   run: string;
   columns: readonly string[];
+  /** The column by which its rows are keyed. See `keyedBy`. */
+  idField?: string;
   spooled: Omit<Spooled, 'file'>;
 }
 

@@ -25,6 +25,8 @@ const errorBytes = 64 * 1024;
 /** An answer with status 200, its body still to come; or 304, without one. */
 export interface Got {
   status: 200 | 304;
+  /** Where it came from in the end, behind redirects: what links in it are relative to. */
+  url: URL;
   /** Without its query: fit for messages and part names. */
   name: string;
   headers: Record<string, string>;
@@ -165,10 +167,10 @@ export function openClient(settings: ConnectionSettings, context: SourceContext)
       const headers = flatHeaders(answer.headers);
       const status = answer.statusCode;
       const name = nameOf(url);
-      if (status === 200) return { status, name, headers, body: bodyOf(answer, headers, name) };
+      if (status === 200) return { status, url, name, headers, body: bodyOf(answer, headers, name) };
       if (status === 304 && ('if-none-match' in more || 'if-modified-since' in more)) {
         await answer.body.dump();
-        return { status, name, headers, body: (async function* () {})() };
+        return { status, url, name, headers, body: (async function* () {})() };
       }
       if ([301, 302, 303, 307, 308].includes(status) && headers['location'] !== undefined) {
         await answer.body.dump();

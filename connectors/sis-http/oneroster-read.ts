@@ -151,9 +151,13 @@ export function readEntity<N extends CollectionName & EntityName>(name: N, recor
   return { id, gone: status === 'gone', ...user, data: problem ?? data };
 }
 
-/** When a record changed last, in milliseconds; null where it does not say so. */
-export function changedAt(record: Json): number | null {
+/**
+ * When a record changed last, in milliseconds; null where it does not say so. What it says without a time zone is read as
+ * nothing: in the time of this machine it may be hours off. So is a time that has not come: changes from now on would all
+ * be before it, and nobody would ask for them.
+ */
+export function changedAt(record: Json, now: Date): number | null {
   const found = valueAt(record, ['dateLastModified']);
-  const time = typeof found === 'string' ? Date.parse(found) : Number.NaN;
-  return Number.isNaN(time) ? null : time;
+  const time = typeof found === 'string' && /T.*(Z|[+-]\d\d:?\d\d)$/i.test(found) ? Date.parse(found) : Number.NaN;
+  return Number.isNaN(time) || time > now.getTime() ? null : time;
 }

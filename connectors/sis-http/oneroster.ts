@@ -11,9 +11,10 @@ import { Whole } from '../../src/connector/oneroster/whole.ts';
 import { paced } from '../../src/connector/paced.ts';
 import type { Answer, SourceContext } from '../../src/connector/source.ts';
 import { SpoolWriter, spoolAnswer } from '../../src/connector/spool.ts';
+import { withQuery } from './addresses.ts';
 import { type Client, nameOf, openClient, plain } from './client.ts';
 import { type CollectionName, changedAt, collections, readEntity } from './oneroster-read.ts';
-import { type Collection, progressText, readFirst, readList, withQuery } from './pages.ts';
+import { type Collection, progressText, readFirst, readList } from './pages.ts';
 import type { Json } from './path.ts';
 import { waysInto } from './rows.ts';
 import type { SisHttpSettings } from './schema.ts';
@@ -38,8 +39,9 @@ export async function pullOneRoster(
 ): Promise<Answer> {
   const columns = wantedColumns(context.columns);
   const file = join(context.spoolDir, 'oneroster.db');
+  // secrets are there by name only; another login may be shown others
   const asked = createHash('sha256')
-    .update(JSON.stringify([settings.url, settings.query, preset]))
+    .update(JSON.stringify([settings.url, settings.query, settings.headers, settings.auth, preset]))
     .digest('hex');
   // an attempt before this one may have left its file
   await rm(file, { force: true });
@@ -101,7 +103,7 @@ async function readCollection(
       throw new Incomplete(`${place}: record ${index} of page ${page} has no sourcedId`, {
         remedy: 'every record of OneRoster has one; the server must be corrected',
       });
-    const changed = changedAt(record);
+    const changed = changedAt(record, context.clock.now());
     if (changed === null) undated = true;
     else if (latest === null || changed > latest) latest = changed;
     if (isDelta) whole.merge(name, entity);

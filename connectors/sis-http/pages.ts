@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Incomplete } from '../../src/base/errors.ts';
+import { isThis, lastOf, linkTo, startOf, tellsPages, withQuery } from './addresses.ts';
 import { type Client, nameOf } from './client.ts';
 import { type Json, type Path, pathText, valueAt } from './path.ts';
 import { type OnRecord, type Page, type PageShape, readPage } from './read-page.ts';
@@ -15,7 +16,8 @@ import { Seen } from './seen.ts';
  * - no record comes twice (by its key, or else as a whole), which is what a record that came does to the pages;
  * - the total that the server declares stays the same, and is what has come;
  * - every page but the last has as many records as the first one (offset and page);
- * - the end is said, never guessed: by the total, by a Link header, by an empty page;
+ * - the end is said, never guessed: by the total, by a Link header, by an empty page. A page with fewer records than were
+ *   asked for says nothing: how many a server gives at most is its own business;
  * - `verify`. `first`: the first page is asked for again at the end and must bring the same records and total. That
  *   sees what came or went before its end, and with a total everything that did not cancel out. `overlap`: besides, each
  *   page begins with the last record of the one before, so that nothing can move across a cut unseen.
@@ -93,7 +95,7 @@ class Reading {
   async run(): Promise<void> {
     let page = await this.#page({ url: startOf(this.#list), after: null });
     const first = page;
-    while (!this.#isEnd(page)) {
+    while (!(await this.#isEnd(page))) {
       const ahead = this.#ahead(first);
       if (ahead !== null) {
         await this.#inFlight(ahead, first);
@@ -203,23 +205,30 @@ class Reading {
     return this.#list.verify === 'overlap' && this.#first!.count > 1 ? 1 : 0;
   }
 
-  #isEnd(page: Page): boolean {
+  async #isEnd(page: Page): Promise<boolean> {
     const { paging } = this.#list;
+    const { headers } = page;
+    const noNext = linkTo(headers, 'next') === null;
     switch (paging.kind) {
       case 'none':
-        if (linkTo(page.headers, 'next') === null) return true;
+        if (noNext && !this.#leadsOn(page)) return true;
         throw this.#incomplete('the answer is the first of several pages (Link header)', 'set paging: { kind: link }');
       case 'link':
-        return this.#endsHere(page, linkTo(page.headers, 'next') === null, tellsPages(page.headers), 'Link header');
+        if (noNext && this.#leadsOn(page))
+          throw this.#incomplete(
+            `page ${this.#pages} is not the last one by its Link header, which does not say where the next one is`,
+            'set paging: { kind: page } or { kind: offset }, with the parameters that the links have',
+          );
+        return noNext && this.#endsHere(page, tellsPages(headers), 'Link header');
       case 'cursor': {
         const next = this.#cursor(page);
-        const said = next !== undefined || this.#pages > 1;
-        return this.#endsHere(page, !next, said, pathText(paging.next));
+        return !next && this.#endsHere(page, next !== undefined, pathText(paging.next));
       }
       default: {
-        const more = linkTo(page.headers, 'next') !== null;
-        if (more) return false;
-        if (page.count <= (this.#pages > 1 ? this.#overlap() : 0) || tellsPages(page.headers)) return true;
+        if (!noNext) return false;
+        if (page.count <= (this.#pages > 1 ? this.#overlap() : 0)) return true;
+        if (this.#leadsOn(page)) return false;
+        if (tellsPages(headers)) return true;
         // a total that is reached on the first page may be the count of that page; behind offsets it costs little to look
         if (paging.kind === 'offset' && this.#pages === 1) return false;
         return page.total !== null && this.#records >= page.total;
@@ -227,20 +236,44 @@ class Reading {
     }
   }
 
+  /** The Link header says that the last page lies behind this one. */
+  #leadsOn(page: Page): boolean {
+    const { paging } = this.#list;
+    const last = lastOf(page);
+    if (last === null) return false;
+    if (last === undefined) return true;
+    // by the number in it where there is one: other parameters are not always those that were asked with
+    const parameter = paging.kind === 'page' ? paging.page : paging.kind === 'offset' ? paging.offset : null;
+    const number = parameter === null ? null : last.searchParams.get(parameter);
+    if (number === null || !/^\d+$/.test(number)) return !isThis(page, last, this.#pages === 1);
+    const { first, kind } = paging as Paging & { kind: 'page' | 'offset' };
+    const read = kind === 'page' ? this.#pages : this.#records;
+    return Number(number) - first >= read;
+  }
+
   /**
    * No next page. On the first one that may also mean that we look for it in the wrong place, and one page would be taken
-   * for everybody: then a total has to say so, or a page that is shorter than it could be.
+   * for everybody: something has to say that it is not so.
    */
-  #endsHere(page: Page, noNext: boolean, said: boolean, where: string): boolean {
-    if (!noNext) return false;
-    const { size } = this.#list.paging as { size?: number };
-    const proved = said || this.#pages > 1 || page.total !== null || page.count === 0 || (size ?? 0) > page.count;
-    if (!proved)
-      throw this.#incomplete(
-        `nothing says whether there is another page: the first answer has no ${where}`,
-        'correct paging; for a server that leaves it out on the last page give total, or size under paging',
-      );
-    return true;
+  async #endsHere(page: Page, said: boolean, where: string): Promise<boolean> {
+    if (said || this.#pages > 1 || page.total !== null || page.count === 0) return true;
+    if (await this.#wouldSayNext(page)) return true;
+    throw this.#incomplete(
+      `nothing says whether there is another page: the first answer has no ${where}`,
+      'correct paging; for a server that leaves it out on the last page give total, or size under paging if it gives as many as are asked for',
+    );
+  }
+
+  /**
+   * True when the first page, asked for with one record fewer than it has, says that there is a next one: then we look in
+   * the right place. That it has fewer records than `size` would be no proof, for servers give fewer than are asked for.
+   */
+  async #wouldSayNext({ count }: Page): Promise<boolean> {
+    const { kind, size, limit } = this.#list.paging as Paging & { kind: 'link' | 'cursor' };
+    if (size === undefined || count < 2) return false;
+    const fewer = withQuery(startOf(this.#list), { [limit]: count - 1 });
+    const page = await readPage(this.#client, fewer, this.#list, false, () => {});
+    return kind === 'cursor' ? !!this.#cursor(page) : linkTo(page.headers, 'next') !== null;
   }
 
   #cursor(page: Page): string | null | undefined {
@@ -252,13 +285,13 @@ class Reading {
   }
 
   #next(page: Page): Next {
-    const { paging, url } = this.#list;
+    const { paging } = this.#list;
     switch (paging.kind) {
       case 'link':
-        return { url: this.#client.follow(url, linkTo(page.headers, 'next')!), after: null };
+        return { url: this.#client.follow(page.url, linkTo(page.headers, 'next')!), after: null };
       case 'cursor': {
         const next = this.#cursor(page)!;
-        if (paging.parameter === undefined) return { url: this.#client.follow(url, next), after: null };
+        if (paging.parameter === undefined) return { url: this.#client.follow(page.url, next), after: null };
         return { url: withQuery(startOf(this.#list), { [paging.parameter]: next }), after: null };
       }
       case 'offset':
@@ -358,43 +391,3 @@ class Reading {
     return new Incomplete(`${this.#name}: ${what}`, remedy === undefined ? {} : { remedy });
   }
 }
-
-/** Where the first page is. */
-function startOf({ paging, url }: Collection): URL {
-  switch (paging.kind) {
-    case 'none':
-      return url;
-    case 'link':
-    case 'cursor':
-      return paging.size === undefined ? url : withQuery(url, { [paging.limit]: paging.size });
-    case 'offset':
-      return withQuery(url, { [paging.limit]: paging.size, [paging.offset]: paging.first });
-    case 'page':
-      return withQuery(url, { [paging.limit]: paging.size, [paging.page]: paging.first });
-  }
-}
-
-/** The address with some query parameters set. */
-export function withQuery(url: URL, values: Record<string, string | number>): URL {
-  const made = new URL(url);
-  for (const [name, value] of Object.entries(values)) made.searchParams.set(name, String(value));
-  // a space as %20: not every server reads a plus as one
-  made.search = made.search.replaceAll('+', '%20');
-  return made;
-}
-
-/** Where a Link header (RFC 8288) leads; null where it does not say. */
-export function linkTo(headers: Record<string, string>, relation: string): string | null {
-  for (const [, target, parameters] of (headers['link'] ?? '').matchAll(
-    /<([^>]*)>((?:\s*;[^,;"=]*(?:=(?:"[^"]*"|[^,;"]*))?)*)/g,
-  )) {
-    const rel = /;\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))/i.exec(parameters!);
-    const names = (rel?.[1] ?? rel?.[2] ?? '').toLowerCase().split(/\s+/);
-    if (names.includes(relation)) return target!;
-  }
-  return null;
-}
-
-/** The server tells its pages by links, so no next one means that there is none. */
-const tellsPages = (headers: Record<string, string>): boolean =>
-  ['first', 'prev', 'previous', 'next', 'last'].some((relation) => linkTo(headers, relation) !== null);

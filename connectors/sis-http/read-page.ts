@@ -7,6 +7,8 @@ import { wordsOf } from './words.ts';
 
 /** One answer with a list of records in it, read from its first byte to its last. */
 export interface Page {
+  /** Where it came from: what links in it are relative to. */
+  url: URL;
   count: number;
   /** How many there are on all pages, by this answer; null where it does not say. */
   total: number | null;
@@ -61,7 +63,7 @@ export async function readAnswer(got: Got, shape: PageShape, onRecord: OnRecord)
   }
   const envelope = reader.envelope!;
   if (!reader.foundList) throw noList(name, shape.records, envelope);
-  return { count, total: totalOf(name, shape.total, headers, envelope), envelope, headers };
+  return { url: got.url, count, total: totalOf(name, shape.total, headers, envelope), envelope, headers };
 }
 
 function proveType(name: string, found: string | undefined, allowed: string | undefined): void {
@@ -86,20 +88,24 @@ function noList(name: string, records: Path, envelope: Json): Incomplete {
       : found === undefined
         ? `${place} is missing`
         : `${place} is ${kindOf(found)}`;
-  const names =
-    envelope !== null && typeof envelope === 'object' && !Array.isArray(envelope)
-      ? `; the answer has ${
-          Object.keys(envelope)
-            .slice(0, 10)
-            .map((key) => JSON.stringify(key.slice(0, 40)))
-            .join(', ') || 'nothing'
-        }`
-      : '';
+  const isObject = envelope !== null && typeof envelope === 'object' && !Array.isArray(envelope);
+  const names = isObject ? `; the answer has ${namesOf(Object.keys(envelope))}` : '';
   const words = wordsOf(JSON.stringify(envelope));
   const said = words ? `; the server says: ${words}` : '';
   return new Incomplete(`${name}: no list of records: ${there}${names}${said}`, {
     remedy: 'an answer without its list is never taken for an empty one; correct records if the list is elsewhere',
   });
+}
+
+/** More names than this are no fields of an envelope. */
+const mostNames = 20;
+
+/** Names of fields, for a message. Where people are listed by their names, logins or addresses, none is shown. */
+function namesOf(keys: readonly string[]): string {
+  if (keys.length === 0) return 'nothing';
+  const isField = (key: string): boolean => /^[\p{L}_@$][\p{L}\p{N}_.:$-]{0,39}$/u.test(key) && !/\d{4}/.test(key);
+  if (keys.length <= mostNames && keys.every(isField)) return keys.map((key) => JSON.stringify(key)).join(', ');
+  return `${keys.length} ${keys.length === 1 ? 'name' : 'names'}, which may be people's`;
 }
 
 function totalOf(

@@ -7,7 +7,9 @@ import type { Answer, DecodedRow, Part, RowPlace, RowSink } from './source.ts';
 /**
  * Rows of a source that has no file of its own (LDAP, HTTP, push), spooled to one, so that a million rows need no memory.
  * One line a row: what it is merged by and looked up by, a tab, its cells; both as JSON, which has no raw tab or line
- * feed. Only the cells are the row's bytes: an entry that moved is no other row.
+ * feed. Only the cells are the row's bytes: an entry that moved is no other row. A broken row has no cells, so its name is
+ * among its bytes: rows with the same bytes are one row to a snapshot, known by where the first of them came from, and the
+ * same reason would make one of everybody's.
  */
 
 /** Bytes that are written at a time. */
@@ -63,7 +65,7 @@ export class SpoolWriter {
 
   /** Adds a row that cannot be read; it goes to quarantine. `column` from 1, or null. */
   async addBroken(name: RowName, broken: string, column: number | null = null): Promise<void> {
-    await this.addLine(spoolLine(name, { broken, column }));
+    await this.addLine(spoolLine(name, { broken, column, of: nameText(name) }));
   }
 
   /** Adds a line of another spool file as it is. */
@@ -98,9 +100,11 @@ export class SpoolWriter {
   }
 }
 
+const nameText = ({ key, origin }: RowName): [string, string?] => (origin === undefined ? [key] : [key, origin]);
+
 /** One row as a line of a spool file: its cells, or why it is broken. */
-export function spoolLine({ key, origin }: RowName, row: unknown): string {
-  return `${JSON.stringify(origin === undefined ? [key] : [key, origin])}\t${JSON.stringify(row)}`;
+export function spoolLine(name: RowName, row: unknown): string {
+  return `${JSON.stringify(nameText(name))}\t${JSON.stringify(row)}`;
 }
 
 /** One row as it lies in a spool file. */
@@ -214,6 +218,13 @@ async function scanSpool(handle: FileHandle, part: number, sink: RowSink, signal
   }
 }
 
+/** A row that cannot be read, as it is written; rows kept from earlier have no `of`. */
+interface Broken {
+  broken: string;
+  column: number | null;
+  of?: [string, string?];
+}
+
 /** Bytes before the cells that are read first: most names are shorter. */
 const nameRoom = 256;
 
@@ -229,9 +240,12 @@ function decodeRow(handle: FileHandle, { offset, length }: RowPlace): DecodedRow
     const lineEnd = bytes.lastIndexOf(LF, before - 1);
     if (lineEnd < 0 && before < offset) continue;
     const name = bytes.toString('utf8', lineEnd + 1, before - 1);
-    const row = JSON.parse(bytes.toString('utf8', before)) as string[] | { broken: string; column: number | null };
+    const row = JSON.parse(bytes.toString('utf8', before)) as string[] | Broken;
     const known = (JSON.parse(name) as [string, string?])[1];
     const origin = known === undefined ? {} : { origin: known };
-    return Array.isArray(row) ? { cells: row, ...origin } : { ...row, ...origin };
+    if (Array.isArray(row)) return { cells: row, ...origin };
+    // whose it is was written to tell it from others, and is told by its origin
+    const { of: _, ...broken } = row;
+    return { ...broken, ...origin };
   }
 }

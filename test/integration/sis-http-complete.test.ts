@@ -251,6 +251,36 @@ describe('one answer', () => {
       'Incomplete',
       /students is missing; the answer has "error"; the server says: quota/,
     ],
+    [
+      'people by their addresses instead of a list',
+      () => ({ body: { error: 'x', 'ann@example.edu': {}, 'ben@example.edu': {} } }),
+      'Incomplete',
+      /students is missing; the answer has 3 names, which may be people's; the server says: x;/,
+    ],
+    [
+      'people by their names',
+      () => ({ body: { 'Ann Lee': {}, meta: {} } }),
+      'Incomplete',
+      /missing; the answer has 2 names, which may/,
+    ],
+    [
+      'people by their numbers',
+      () => ({ body: { s950123: {} } }),
+      'Incomplete',
+      /missing; the answer has 1 name, which/,
+    ],
+    [
+      'people by their logins',
+      () => ({ body: Object.fromEntries([...'abcdefghijklmnopqrstu'].map((one) => [`${one}lee`, {}])) }),
+      'Incomplete',
+      /missing; the answer has 21 names, which may/,
+    ],
+    [
+      'another list than that',
+      () => ({ body: { Items: [], '@odata.count': 0, 'has-more': false, next_page: null } }),
+      'Incomplete',
+      /missing; the answer has "Items", "@odata.count", "has-more", "next_page";/,
+    ],
     ['null instead of a list', () => ({ body: { students: null } }), 'Incomplete', /students is null/],
     ['an object instead of a list', () => ({ body: { students: {} } }), 'Incomplete', /students is an object/],
     [

@@ -13,7 +13,7 @@ import {
   user11,
   user12,
 } from '../support/oneroster.ts';
-import { pulledSis, type SisServer, sisContext, sisServer, sisSettings } from '../support/sis.ts';
+import { pulledSis, type SisServer, secret, sisContext, sisServer, sisSettings } from '../support/sis.ts';
 
 const all = [...oneRosterColumns];
 
@@ -300,6 +300,61 @@ describe('between whole pulls', () => {
     expect(isWhole()).toBe(true);
     await next({ keepDir: temporaryFolder() }, false);
     expect(isWhole()).toBe(true);
+  });
+
+  test.each([
+    ['in the future', '2099-01-01T00:00:00.000Z'],
+    // in whose time? The one of this machine may be hours before the server's
+    ['without a time zone', '2026-01-14T12:00:00'],
+    ['of a day', '2026-01-14'],
+  ])('a date %s is none: what changes later is not missed for it', async (_what, dateLastModified) => {
+    const set = smallSet();
+    Object.assign(set.users[2]!, { dateLastModified });
+    const { next, sis } = await days(set);
+    await next();
+    set.users.push(user11('u4', { dateLastModified: '2026-01-14T10:00:00.000Z' }));
+    expect(await next()).toContain('u4  ');
+    const filters = () =>
+      Object.fromEntries(
+        sis.asked.map(({ url, query }) => [url.pathname.replace('/base/', ''), query.get('filter')] as const),
+      );
+    // users are asked for as a whole, the others from the latest change on
+    expect(filters()).toMatchObject({ users: null, classes: "dateLastModified>='2025-12-31T23:00:00.000Z'" });
+    Object.assign(set.users[2]!, { dateLastModified: '2026-01-14T11:00:00.000+01:00' });
+    await next();
+    await next();
+    expect(filters()).toMatchObject({ users: "dateLastModified>='2026-01-14T09:00:00.000Z'" });
+  });
+
+  test('a date in the future in a delta moves nothing', async () => {
+    const set = smallSet();
+    const { next, sis } = await days(set);
+    await next();
+    Object.assign(set.users[2]!, { dateLastModified: '2099-01-01T00:00:00.000Z' });
+    await next();
+    set.users.push(user11('u4', { dateLastModified: '2026-01-14T10:00:00.000Z' }));
+    expect(await next()).toContain('u4  ');
+    expect(sis.asked.find(({ url }) => url.pathname === '/base/users')!.query.get('filter')).toBe(
+      "dateLastModified>='2025-12-31T23:00:00.000Z'",
+    );
+  });
+
+  test('another login has other rights: what it does not say may be what the one before saw', async () => {
+    const sis = await served(smallSet());
+    const keepDir = temporaryFolder();
+    const pull = (lastContent: string | null, more: object) =>
+      pulledSis(settingsFor(sis, { ...on, ...more }), sisContext(short, { keepDir, lastContent }));
+    const login = (name: string) => ({ auth: { kind: 'basic', username: name, password: secret('SIS_PW', 'p') } });
+    const first = await pull(null, login('all'));
+    await first.accepted();
+    const isWhole = async (more: object) => {
+      sis.asked.length = 0;
+      await pull(first.content, more);
+      return !sis.asked.some(({ query }) => query.has('filter'));
+    };
+    expect(await isWhole(login('all'))).toBe(false);
+    expect(await isWhole(login('some'))).toBe(true);
+    expect(await isWhole({ ...login('all'), headers: { 'X-School': 'north' } })).toBe(true);
   });
 
   test('a server that knows no filter gives everything, which does no harm', async () => {

@@ -79,6 +79,23 @@ test('a source is loaded, unchanged, and loses nobody to an answer that is not w
   expect(await site.sync()).toMatchObject({ exit: 0, status: 'applied', plan: { changes: { 'account.disable': 1 } } });
 });
 
+test('each record that cannot be read is in quarantine under its own name, day by day', async () => {
+  const without = (...numbers: number[]): Rule => {
+    const people = all.map((one, n) => (numbers.includes(n) ? { ...one, mail: { no: 'text' } } : one));
+    return ({ query }) => ({ body: { people: slice(people, query) } });
+  };
+  const { sis, site } = await installation(without(3, 4, 5), mapped);
+  const quarantine = async () => {
+    const { run, snapshot } = await site.sync();
+    const shown = JSON.parse((await site.rosterd('show', run)).stdout) as { quarantine: unknown[] };
+    expect(shown.quarantine).toHaveLength(snapshot.quarantined);
+    return shown.quarantine.map((row) => /id=(id\d+)/.exec(JSON.stringify(row))![1]);
+  };
+  expect((await quarantine()).sort()).toEqual(['id3', 'id4', 'id5']);
+  sis.rule = without(7);
+  expect(await quarantine()).toEqual(['id7']);
+});
+
 test('OneRoster comes in, and check says what it would read', async () => {
   const set = smallSet();
   const source = (url: string) => `    preset: oneroster-1.1

@@ -1,7 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { sisHttp } from '../../connectors/sis-http/connector.ts';
-import { people, refusal, rowsOf, sisContext, sisServer, sisSettings, slice } from '../support/sis.ts';
+import { people, type Rule, refusal, rowsOf, sisContext, sisServer, sisSettings, slice } from '../support/sis.ts';
 
 describe('records', () => {
   test('give cells by paths: scalars, blanks, lists', async () => {
@@ -106,6 +106,110 @@ describe('pages', () => {
     sis.rule = () => ({ body: { data: people(10) } });
     const cursor = await refusal(sis.url, { records: 'data', paging: { kind: 'cursor', next: 'meta.nxt' } });
     expect(cursor.line).toContain('the first answer has no meta.nxt');
+  });
+
+  /** A server that gives ten at most, whatever is asked for, and says where there are more in its own way. */
+  const capped =
+    (say: (next: number | null, query: URLSearchParams) => { headers?: Record<string, string>; body?: object }): Rule =>
+    ({ query }) => {
+      const from = Number(query.get('from') ?? 0);
+      const data = all.slice(from, from + Math.min(Number(query.get('limit') ?? 10), 10));
+      const next = from + data.length < 25 ? from + data.length : null;
+      const { headers = {}, body = {} } = say(next, query);
+      return { headers, body: { data, ...body } };
+    };
+  const cursor = { kind: 'cursor', next: 'meta.next', parameter: 'from' };
+
+  test.each<[string, object, Rule]>([
+    ['a cursor elsewhere', cursor, capped((next) => ({ body: { meta: { next_cursor: next } } }))],
+    ['no Link header', { kind: 'link' }, capped(() => ({}))],
+  ])('of a server that cuts the size: one with %s is not taken for everybody', async (_what, paging, rule) => {
+    const sis = await sisServer(rule);
+    for (const size of [undefined, 10, 500]) {
+      const { kind, line } = await refusal(sis.url, { records: 'data', paging: { ...paging, size } });
+      expect([kind, line]).toEqual(['Incomplete', expect.stringContaining('whether there is another page')]);
+      expect(line).toContain('correct paging; for a server that leaves it out on the last page give total');
+    }
+  });
+
+  test.each<[string, object, Rule]>([
+    ['cursor', cursor, capped((next) => (next === null ? {} : { body: { meta: { next } } }))],
+    [
+      'Link header',
+      { kind: 'link' },
+      capped((next) => (next === null ? {} : { headers: { link: `</?from=${next}&limit=10>; rel="next"` } })),
+    ],
+  ])(
+    'of a server that has no %s on the last one, which is the first, are whole with size',
+    async (_w, paging, rule) => {
+      const small: Rule = (asked, response) => {
+        if (!asked.query.has('from')) asked.query.set('from', '20');
+        return rule(asked, response);
+      };
+      const sis = await sisServer(small);
+      expect(await rowsOf(sis.url, { records: 'data', paging: { ...paging, size: 500 } })).toHaveLength(5);
+      // one fewer than came was asked for, and then there was a next page
+      expect(sis.asked.map(({ query }) => query.get('limit'))).toEqual(['500', '4']);
+      sis.rule = rule;
+      expect(await rowsOf(sis.url, { records: 'data', paging: { ...paging, size: 500 } })).toHaveLength(25);
+    },
+  );
+
+  test.each(['none', 'link', 'offset', 'page'])(
+    'of a server whose Link header says that the last one is another: the first is not everybody (%s)',
+    async (kind) => {
+      const link = '</s?page=1>; rel="first", </s?page=10>; rel="last"';
+      const sis = await sisServer(() => ({ headers: { link }, body: people(10) }));
+      expect((await refusal(`${sis.url}/s`, { paging: { kind } })).kind).toBe('Incomplete');
+    },
+  );
+
+  test.each([
+    ['page', { kind: 'page', size: 10, page: 'p' }],
+    ['offset', { kind: 'offset', size: 10 }],
+  ])('that are told by a Link header with the last one, and no further %s is asked for', async (_what, paging) => {
+    for (const count of [7, 10, 25]) {
+      const sis = await sisServer(({ query }) => {
+        const from = query.has('p') ? (Number(query.get('p')) - 1) * 10 : Number(query.get('offset'));
+        const last = Math.floor((count - 1) / 10);
+        const link = `</?p=1&offset=0>; rel="first", </?offset=${last * 10}&p=${last + 1}>; rel="last"`;
+        // the page behind the last one
+        if (from >= count) return { status: 404 };
+        return { headers: { link }, body: people(count).slice(from, from + 10) };
+      });
+      expect(await rowsOf(sis.url, { paging })).toHaveLength(count);
+    }
+  });
+
+  test('by Link header, the last of which is the one in hand however it is written', async () => {
+    const sis = await sisServer(({ query }) => {
+      const page = Number(query.get('page') ?? 1);
+      const next = page < 3 ? `, </s?page=${page + 1}&per=10>; rel="next"` : '';
+      return {
+        headers: { link: `</s?page=1&per=10>; rel="first", <http://inside/s?per=10&page=3>; rel="last"${next}` },
+        body: all.slice((page - 1) * 10, page * 10),
+      };
+    });
+    expect(await rowsOf(`${sis.url}/s`, { paging: { kind: 'link' } })).toHaveLength(25);
+    // all on one page: the first is the last
+    const link = '</s?page=1>; rel="first", </s?page=1>; rel="last"';
+    sis.rule = () => ({ headers: { link }, body: people(3) });
+    for (const kind of ['none', 'link', 'page'])
+      expect(await rowsOf(`${sis.url}/s`, { paging: { kind } })).toHaveLength(3);
+  });
+
+  test('by links that are relative to the page that says them', async () => {
+    const sis = await sisServer(({ url }) => {
+      const page = Number(/\/page\/(\d)$/.exec(url.pathname)?.[1] ?? 1);
+      const next = ['page/2', '3', ''][page - 1]!;
+      const link: Record<string, string> = next ? { link: `<${next}>; rel="next"` } : {};
+      return { headers: link, body: { data: all.slice((page - 1) * 10, page * 10), next: next || null } };
+    });
+    for (const paging of [{ kind: 'link' }, { kind: 'cursor', next: 'next' }]) {
+      expect(await rowsOf(`${sis.url}/people`, { records: 'data', paging })).toHaveLength(25);
+      expect(sis.asked.map(({ url }) => url.pathname)).toEqual(['/people', '/page/2', '/page/3', '/people']);
+      sis.asked.length = 0;
+    }
   });
 
   test('of a server that does not know the parameters are noticed', async () => {

@@ -76,6 +76,19 @@ describe('a spool file', () => {
     expect(there.bytes).toEqual(here.bytes);
   });
 
+  test('rows that are broken for the same reason are rows of their own', async () => {
+    const back = await readBack([
+      { key: '1', origin: 'users/1', cells: null },
+      { key: '2', origin: 'users/2', cells: null },
+      { key: '3', origin: undefined, cells: null },
+      { key: '4', origin: undefined, cells: null },
+    ]);
+    expect(new Set(back.bytes).size).toBe(4);
+    // an entry that moved is named by its new place
+    const [moved] = (await readBack([{ key: '1', origin: 'users/one', cells: null }])).bytes;
+    expect(back.bytes).not.toContain(moved);
+  });
+
   test('lines go into another file as they are', async () => {
     const first = await write([
       { key: 'a', origin: undefined, cells: ['1'] },

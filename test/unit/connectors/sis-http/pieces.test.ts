@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { linkTo, withQuery } from '../../../../connectors/sis-http/pages.ts';
+import { linkTo, withQuery } from '../../../../connectors/sis-http/addresses.ts';
 import { parsePath, pathText, valueAt, type WrongShape } from '../../../../connectors/sis-http/path.ts';
 import { Seen } from '../../../../connectors/sis-http/seen.ts';
 import { wordsOf } from '../../../../connectors/sis-http/words.ts';
