@@ -170,7 +170,13 @@ function* piecesOf(db: Database, run: number): Generator<Pairs> {
   }
 }
 
-/** Looks rows up, over one fixed moment: rows that are indexed later are not found. */
+/** A run that was read about is there no more: somebody else has merged it into another one. */
+class Merged extends Error {}
+
+/**
+ * Looks rows up that are indexed. Runs may be merged meanwhile, by another source that takes a snapshot or by another
+ * process: then it looks into those that there are, which may have rows that came later.
+ */
 export class Finder {
   readonly #db: Database;
   readonly #runs = new Map<By, RunOfPairs[]>();
@@ -183,13 +189,20 @@ export class Finder {
   /** Numbers of rows that may have one of the hashes, each once and sorted. */
   candidates(kind: By, hashes: Uint32Array): number[] {
     const wanted = hashes.slice().sort();
-    const found: number[] = [];
-    for (const run of this.#runsOf(kind)) {
-      this.#hold(run, wanted.length);
-      if (run.held) findInHeld(run.held, run.lows, wanted, found);
-      else this.#findInPieces(run, wanted, found);
-    }
-    return [...new Set(found)].sort((a, b) => a - b);
+    for (;;)
+      try {
+        const found: number[] = [];
+        for (const run of this.#runsOf(kind)) {
+          this.#hold(run, wanted.length);
+          if (run.held) findInHeld(run.held, run.lows, wanted, found);
+          else this.#findInPieces(run, wanted, found);
+        }
+        return [...new Set(found)].sort((a, b) => a - b);
+      } catch (error) {
+        if (!(error instanceof Merged)) throw error;
+        this.#runs.clear();
+        this.#held = 0;
+      }
   }
 
   #runsOf(kind: By): RunOfPairs[] {
@@ -215,9 +228,14 @@ export class Finder {
       held.set(piece, at);
       at += piece.length;
     }
-    if (at !== held.length) throw new Error('a run of the index is not whole');
+    if (at !== held.length) throw this.#gone(run);
     run.held = held;
     this.#held += run.size;
+  }
+
+  #gone({ id }: RunOfPairs): Error {
+    const there = this.#db.get('SELECT 1 FROM found_runs WHERE id = ?', id);
+    return there ? new Error('a run of the index is not whole') : new Merged();
   }
 
   #findInPieces(run: RunOfPairs, wanted: Uint32Array, found: number[]): void {
@@ -228,7 +246,7 @@ export class Finder {
       for (; at < run.lows.length && run.lows[at]! <= hash; at += 1) {
         if (piece !== at) {
           const row = this.#db.get('SELECT pairs FROM found_pieces WHERE id = ?', run.id * mostPieces + at);
-          if (!row) throw new Error('a run of the index is not whole');
+          if (!row) throw this.#gone(run);
           [piece, pairs] = [at, wordsOf(row['pairs'] as Uint8Array)];
         }
         findFrom(pairs, placeOf(pairs, hash), hash, found);

@@ -126,3 +126,34 @@ test('what a cut left out of the runs is added to them later, and only once', ()
   indexRows(db);
   expect(new Finder(db).candidates(by.course, Uint32Array.of(1))).toEqual([1, 2]);
 });
+
+test.each([1, 400])(
+  'whoever looks rows up, %i at a time, still finds them when another source has had the runs merged',
+  (most) => {
+    const db = database();
+    const one = (n: number): Keyed => ({ digest: n % 251, id: `p${n}`, email: `p${n}@example.edu`, course: 1 });
+    const days = (from: number, count: number): void => {
+      for (let n = from; n < from + count; n += 20) {
+        add(
+          db,
+          Array.from({ length: 20 }, (_, at) => one(n + at)),
+        );
+        indexRows(db);
+      }
+    };
+    add(
+      db,
+      Array.from({ length: 3000 }, (_, n) => one(n)),
+    );
+    days(3000, 400);
+    const finder = new Finder(db);
+    const from = 3400 - most;
+    const wanted = Uint32Array.from({ length: most }, (_, n) => hashOfText(`i:p${from + n}`));
+    const all = Array.from({ length: most }, (_, n) => from + n + 1);
+    expect(finder.candidates(by.key, wanted)).toEqual(all);
+    const before = db.all('SELECT id FROM found_runs WHERE kind = ?', by.key);
+    days(3400, 4000);
+    expect(db.all('SELECT id FROM found_runs WHERE kind = ?', by.key)).not.toContainEqual(before.at(-1));
+    expect(finder.candidates(by.key, wanted)).toEqual(all);
+  },
+);
