@@ -116,6 +116,8 @@ export async function startSshd(config: readonly string[] = []): Promise<Sshd> {
   const signalSessions = (signal: NodeJS.Signals, which: (pid: number) => boolean = () => true): void => {
     for (const pid of descendants(server.pid!)) if (which(pid)) kill(pid, signal);
   };
+  /** What is stopped outlives its session, and nobody's child can be found later. */
+  const frozen: number[] = [];
   const publicKey = (file: string) => {
     const printed = execFileSync('ssh-keygen', ['-l', '-f', `${file}.pub`], { encoding: 'utf8' });
     return {
@@ -136,9 +138,15 @@ export async function startSshd(config: readonly string[] = []): Promise<Sshd> {
     own,
     dropSessions: () => signalSessions('SIGKILL'),
     freezeSessions: () => signalSessions('SIGSTOP'),
-    freezeSftp: () => signalSessions('SIGSTOP', (pid) => nameOf(pid) === 'sftp-server'),
+    freezeSftp: () =>
+      signalSessions('SIGSTOP', (pid) => {
+        const serves = nameOf(pid) === 'sftp-server';
+        if (serves) frozen.push(pid);
+        return serves;
+      }),
     async stop() {
       signalSessions('SIGKILL');
+      for (const pid of frozen) if (nameOf(pid) === 'sftp-server') kill(pid, 'SIGKILL');
       if (server.exitCode === null && server.signalCode === null) {
         server.kill('SIGKILL');
         await once(server, 'exit');

@@ -25,6 +25,7 @@ test('defaults are the careful ones', () => {
     encoding: 'utf-8',
     finalNewline: 'required',
     connectTimeout: 20_000,
+    timeout: 60_000,
     contents: 'table',
   });
 });
