@@ -3,6 +3,7 @@ import pino, { type DestinationStream } from 'pino';
 import pretty from 'pino-pretty';
 import { kindOf, Misconfigured, messageOf } from './errors.ts';
 import { type EventAt, type EventName, events, type Form, fields, type Level, levels, type Said } from './events.ts';
+import { plain } from './plain.ts';
 import { scrub } from './redact.ts';
 
 /**
@@ -148,7 +149,8 @@ const isCount = (value: unknown): value is number => typeof value === 'number' &
 const asName = (value: unknown): string =>
   typeof value === 'string' && /^[\w.:+-]{1,200}$/.test(value) ? scrub(value) : improper;
 
-const asText = (value: unknown): string => cut(scrub(String(value)));
+/** Without what a terminal obeys, too: the journal is read on one. */
+const asText = (value: unknown): string => cut(plain(scrub(String(value))));
 
 /** One way for each form. A value that is none of its form is not written. */
 const forms: Readonly<Record<Form, (value: unknown) => unknown>> = {
@@ -183,8 +185,8 @@ function told(error: unknown, depth: number): unknown {
     type: asName(error.name),
     kind: kindOf(error),
     ...(code === undefined ? {} : { code: asName(String(code)) }),
-    message: cut(messageOf(error)),
-    stack: frames.slice(0, 12).map((line) => scrub(line.trim())),
+    message: asText(messageOf(error)),
+    stack: frames.slice(0, 12).map((line) => asText(line.trim())),
     ...(cause instanceof Error && depth > 1 ? { cause: told(cause, depth - 1) } : {}),
   };
 }

@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import { forJournal, type Log, levelOf, openLog } from '../base/log.ts';
+import { plain } from '../base/plain.ts';
 import type { Work } from '../base/work.ts';
 import type { Config } from '../configure/config.ts';
 import { openRosterd, readConfig } from '../daemon.ts';
@@ -82,7 +83,7 @@ export async function guarded(command: () => Promise<number>): Promise<number> {
   try {
     return await command();
   } catch (error) {
-    process.stderr.write(forJournal('error', `rosterd: ${messageOf(error)}\n`));
+    process.stderr.write(forJournal('error', `rosterd: ${plain(messageOf(error))}\n`));
     return error instanceof Misconfigured ? exit.usage : exit.failed;
   }
 }
