@@ -45,7 +45,7 @@ export function openLog(options: LogOptions = {}): Log {
   const level = options.level ?? levelOf(process.env['ROSTERD_LOG_LEVEL'], 'ROSTERD_LOG_LEVEL') ?? 'info';
   const terminal = options.terminal ?? process.stderr.isTTY === true;
   const journal = options.journal ?? journalReads(2);
-  const out = options.to ?? pino.destination({ dest: 2, sync: true });
+  const out = options.to ?? standardError();
   const logger = pino(
     {
       level,
@@ -55,10 +55,10 @@ export function openLog(options: LogOptions = {}): Log {
       serializers: { err: (told) => told },
       formatters: { level: (label) => ({ level: label }) },
     },
-    terminal ? readable(options.to) : journal ? prefixed(out) : out,
+    terminal ? readable(out) : journal ? prefixed(out) : out,
   );
   const at = (level: Level, said: { event: EventName }, text: string): void => {
-    if (logger.isLevelEnabled(level)) logger[level](admitted(said), cut(scrub(text)));
+    if (logger.isLevelEnabled(level)) logger[level](admitted(said), asText(text));
   };
   return {
     at,
@@ -110,6 +110,16 @@ function journalReads(fd: number): boolean {
   }
 }
 
+/** What waits there while it cannot be written; the rest of the lines is lost. */
+const waitingAtMost = 1024 * 1024;
+
+/** Standard error. That it cannot be written (its disk is full) ends no service: lines wait for better times. */
+function standardError(): DestinationStream {
+  const out = pino.destination({ dest: 2, sync: true, maxLength: waitingAtMost });
+  out.on('error', () => {});
+  return out;
+}
+
 function prefixed(out: DestinationStream): DestinationStream {
   const stream = {
     // pino tells the level of each line to a stream that has this
@@ -122,9 +132,9 @@ function prefixed(out: DestinationStream): DestinationStream {
   return stream;
 }
 
-function readable(to: DestinationStream | undefined): DestinationStream {
+function readable(to: DestinationStream): DestinationStream {
   return pretty({
-    destination: (to as NodeJS.WritableStream | undefined) ?? 2,
+    destination: to as NodeJS.WritableStream,
     sync: true,
     ignore: 'event',
     translateTime: 'SYS:HH:MM:ss',

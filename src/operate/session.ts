@@ -96,8 +96,12 @@ export function logFor(): Log {
 
 /** A fault that nobody catches. Node itself would print the whole error, and what it carries along may be somebody's. */
 export function crash(error: unknown): never {
-  openLog({ level: 'error' }).error({ event: 'process.crashed', err: error }, `rosterd: ${messageOf(error)}`);
-  process.exit(exit.failed);
+  try {
+    openLog({ level: 'error' }).error({ event: 'process.crashed', err: error }, `rosterd: ${messageOf(error)}`);
+  } finally {
+    // whatever becomes of the line: Node would end a process that fails in here with a status of its own
+    process.exit(exit.failed);
+  }
 }
 
 /** Does the work that only one may do at a time for a source, or says that somebody else is at it. */
