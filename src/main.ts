@@ -219,6 +219,8 @@ process.on('uncaughtException', crash);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
+// The exit status says the same, and is heard where the disk is full.
+process.stderr.on('error', () => {});
 await program.parseAsync();
 
 // biome-ignore lint/suspicious/noExplicitAny: commander hands over what the options above declare

@@ -1,4 +1,4 @@
-import { excerpt, scrub } from '../../src/base/redact.ts';
+import { excerpt, scrubBeginning } from '../../src/base/redact.ts';
 
 /** What a server says in an error body, fit for a message: short, and without anything that may be about a person. */
 
@@ -45,17 +45,21 @@ function minorOf(all: Record<string, unknown>): string[] {
 /** Begins with a capital, and no sentence: nobody can tell a name from another word. */
 const named = /(?<!^|[.!?]\s+|[\p{L}\p{N}'’])\p{Lu}[\p{L}\p{N}'’]*/gu;
 
+/** So much is looked at: of what a message shows, most may be taken out. */
+const enough = 2_000;
+
 /**
  * Secrets, addresses, long numbers, what stands in quotes, and the queries of URLs go; so do words inside of a sentence
  * that begin with a capital, for a server that stumbles over a person may say whose name it is.
  */
 function tidied(text: string): string {
   // the secrets first: what goes with the rest may be the beginning of one
-  const plain = scrub(text)
+  const plain = scrubBeginning(text, enough)
     .replace(/\?[^\s"']*/g, '?…')
-    .replace(/\S*@\S*/g, '…')
-    .replace(/"[^"]*"|(?<!\w)'[^']*'(?!\w)/g, '…')
-    .replace(/\S*\d{4,}\S*/g, '…')
+    .replace(/(?<!\S)\S*@\S*/g, '…')
+    // what was cut may end inside of quotes
+    .replace(/"[^"]*(?:"|…$)|(?<!\w)'[^']*(?:'(?!\w)|…$)/g, '…')
+    .replace(/(?<!\S)\S*\d{4,}\S*/g, '…')
     .replace(named, '…')
     .replace(/…(?:\s*…)+/g, '…');
   return excerpt(plain);

@@ -3,6 +3,7 @@ import pino, { type DestinationStream } from 'pino';
 import pretty from 'pino-pretty';
 import { kindOf, Misconfigured, messageOf } from './errors.ts';
 import { type EventAt, type EventName, events, type Form, fields, type Level, levels, type Said } from './events.ts';
+import { plain } from './plain.ts';
 import { scrub } from './redact.ts';
 
 /**
@@ -44,7 +45,7 @@ export function openLog(options: LogOptions = {}): Log {
   const level = options.level ?? levelOf(process.env['ROSTERD_LOG_LEVEL'], 'ROSTERD_LOG_LEVEL') ?? 'info';
   const terminal = options.terminal ?? process.stderr.isTTY === true;
   const journal = options.journal ?? journalReads(2);
-  const out = options.to ?? pino.destination({ dest: 2, sync: true });
+  const out = options.to ?? standardError();
   const logger = pino(
     {
       level,
@@ -54,10 +55,10 @@ export function openLog(options: LogOptions = {}): Log {
       serializers: { err: (told) => told },
       formatters: { level: (label) => ({ level: label }) },
     },
-    terminal ? readable(options.to) : journal ? prefixed(out) : out,
+    terminal ? readable(out) : journal ? prefixed(out) : out,
   );
   const at = (level: Level, said: { event: EventName }, text: string): void => {
-    if (logger.isLevelEnabled(level)) logger[level](admitted(said), cut(scrub(text)));
+    if (logger.isLevelEnabled(level)) logger[level](admitted(said), asText(text));
   };
   return {
     at,
@@ -109,6 +110,16 @@ function journalReads(fd: number): boolean {
   }
 }
 
+/** What waits there while it cannot be written; the rest of the lines is lost. */
+const waitingAtMost = 1024 * 1024;
+
+/** Standard error. That it cannot be written (its disk is full) ends no service: lines wait for better times. */
+function standardError(): DestinationStream {
+  const out = pino.destination({ dest: 2, sync: true, maxLength: waitingAtMost });
+  out.on('error', () => {});
+  return out;
+}
+
 function prefixed(out: DestinationStream): DestinationStream {
   const stream = {
     // pino tells the level of each line to a stream that has this
@@ -121,9 +132,9 @@ function prefixed(out: DestinationStream): DestinationStream {
   return stream;
 }
 
-function readable(to: DestinationStream | undefined): DestinationStream {
+function readable(to: DestinationStream): DestinationStream {
   return pretty({
-    destination: (to as NodeJS.WritableStream | undefined) ?? 2,
+    destination: to as NodeJS.WritableStream,
     sync: true,
     ignore: 'event',
     translateTime: 'SYS:HH:MM:ss',
@@ -148,7 +159,8 @@ const isCount = (value: unknown): value is number => typeof value === 'number' &
 const asName = (value: unknown): string =>
   typeof value === 'string' && /^[\w.:+-]{1,200}$/.test(value) ? scrub(value) : improper;
 
-const asText = (value: unknown): string => cut(scrub(String(value)));
+/** Without what a terminal obeys, too: the journal is read on one. */
+const asText = (value: unknown): string => cut(plain(scrub(String(value))));
 
 /** One way for each form. A value that is none of its form is not written. */
 const forms: Readonly<Record<Form, (value: unknown) => unknown>> = {
@@ -183,8 +195,8 @@ function told(error: unknown, depth: number): unknown {
     type: asName(error.name),
     kind: kindOf(error),
     ...(code === undefined ? {} : { code: asName(String(code)) }),
-    message: cut(messageOf(error)),
-    stack: frames.slice(0, 12).map((line) => scrub(line.trim())),
+    message: asText(messageOf(error)),
+    stack: frames.slice(0, 12).map((line) => asText(line.trim())),
     ...(cause instanceof Error && depth > 1 ? { cause: told(cause, depth - 1) } : {}),
   };
 }

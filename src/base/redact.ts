@@ -48,7 +48,13 @@ function secrets(): RegExp | null {
 const urlLogin = /\b([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#@"'<>]*@/gi;
 /** `Authorization` as servers echo it. */
 const authorization = /\b(Bearer|Basic)\s+(?=[a-z]*[\d.~+/=_-])[\w.~+/=-]{8,}/gi;
-const email = /[^\s@"'`<>()[\]{},;:=\\/]+(?:@|%40)[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/giu;
+const letter = String.raw`[^\s@"'\x60<>()[\]{},;:=\\/]`;
+const host = String.raw`(?:@|%40)[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+`;
+/**
+ * Begins with a word only, so that a long one is gone through once and not from each of its letters. What hangs on to an
+ * address (`ann@a.edu|bob@b.edu`) begins no word, and goes with it.
+ */
+const email = new RegExp(`(?<!${letter})${letter}+${host}(?:${letter}*${host})*`, 'giu');
 
 /** A text without secrets and e-mail addresses. */
 export function scrub(text: string): string {
@@ -58,11 +64,33 @@ export function scrub(text: string): string {
 }
 
 /**
+ * The beginning of what another side said, however much that is, without secrets and e-mail addresses: about `atLeast`
+ * characters of it, and fewer where much was hidden. Half a secret would be known by nobody, so that what stands at the
+ * cut goes as well.
+ */
+export function scrubBeginning(text: string, atLeast: number): string {
+  const half = Math.max(addressAtMost, longestKnown());
+  const most = atLeast + 2 * half;
+  if (text.length <= most) return scrub(text);
+  const left = scrub(text.slice(0, most));
+  return `${left.slice(0, Math.max(0, left.length - half))}…`;
+}
+
+/** An address, or the login in a URL, is not longer. */
+const addressAtMost = 2_000;
+
+function longestKnown(): number {
+  let longest = 0;
+  for (const { length } of known) longest = Math.max(longest, length);
+  return longest;
+}
+
+/**
  * What another side said, for a message: on one line, without secrets, and not longer than so many characters. Secrets go
  * before it is cut: half of one would be known by nobody.
  */
 export function excerpt(text: string, longest = 200): string {
-  const line = scrub(text)
+  const line = scrubBeginning(text, longest)
     .replace(/[\p{C}\s]+/gu, ' ')
     .trim();
   return line.length > longest ? `${line.slice(0, longest)}…` : line;
@@ -73,10 +101,14 @@ export function excerpt(text: string, longest = 200): string {
  * somebody's row. Whatever is quoted goes, and long numbers go with it.
  */
 export function scrubStranger(text: string): string {
-  return scrub(text)
-    .replace(/(["'`])[\s\S]*\1/g, '$1…$1')
-    .replace(/[“‘][\s\S]*[”’]/g, '“…”')
-    .replace(/\d{5,}/g, '[number]');
+  return withoutCurly(scrub(text).replace(/(["'`])[\s\S]*\1/g, '$1…$1')).replace(/\d{5,}/g, '[number]');
+}
+
+/** From the first mark that opens to the last that closes; a pattern would look for the last from each that opens. */
+function withoutCurly(text: string): string {
+  const from = text.search(/[“‘]/);
+  const to = Math.max(text.lastIndexOf('”'), text.lastIndexOf('’'));
+  return from >= 0 && to > from ? `${text.slice(0, from)}“…”${text.slice(to + 1)}` : text;
 }
 
 /**

@@ -27,6 +27,7 @@ export async function daemon(options: { config: string }): Promise<number> {
     try {
       metrics = await openMetrics(config, service);
       await begin(service, notifier);
+      signals.begun();
       await service.scheduler.ended;
     } finally {
       await service.stop('rosterd ends');
@@ -60,9 +61,20 @@ function whereOf({ url }: Service): string {
   return url === null ? '' : `, listening on ${url}`;
 }
 
-function listenToSignals(service: Service, notifier: Notifier): { readonly cut: boolean; release(): void } {
+interface Signals {
+  /** True when somebody asked twice to stop. */
+  readonly cut: boolean;
+  /** The start is over: what was asked for meanwhile is done now. */
+  begun(): void;
+  release(): void;
+}
+
+function listenToSignals(service: Service, notifier: Notifier): Signals {
   const { log } = service;
   let stops = 0;
+  let begun = false;
+  /** Asked for during the start, which has read its file already and is not ready by the end of a reload. */
+  let reloadWanted = false;
   const on = {
     stop(name: NodeJS.Signals) {
       stops += 1;
@@ -73,13 +85,18 @@ function listenToSignals(service: Service, notifier: Notifier): { readonly cut: 
     },
     reload() {
       if (service.stopping) return;
+      if (!begun) {
+        reloadWanted = true;
+        return;
+      }
       notifier.reloading();
       const reload = service.reload().catch((error) => {
         log.error({ event: 'config.bug', err: error }, messageOf(error));
       });
       void reload.then(() => {
         // one that stops meanwhile takes no word back
-        if (!service.stopping) notifier.ready(`running${whereOf(service)}`);
+        if (!service.stopping && service.scheduler.life.state === 'running')
+          notifier.ready(`running${whereOf(service)}`);
       });
     },
     run() {
@@ -90,6 +107,10 @@ function listenToSignals(service: Service, notifier: Notifier): { readonly cut: 
   return {
     get cut() {
       return stops > 1;
+    },
+    begun() {
+      begun = true;
+      if (reloadWanted) on.reload();
     },
     release() {
       process.off('SIGTERM', on.stop).off('SIGINT', on.stop).off('SIGHUP', on.reload).off('SIGUSR2', on.run);

@@ -33,10 +33,12 @@ interface Queue {
   list(filter: Filter): AsyncGenerator<OutboxItem>;
   item(id: string): Promise<OutboxItem>;
   preview(what: { items?: string[] | undefined; target?: string | undefined }): Promise<PreviewJson[]>;
-  replay(selection: Selection): Promise<Replayed>;
+  /** A daemon delivers what is queued again by itself, unless told not to. */
+  replay(selection: Selection, how: { deliver: boolean }): Promise<Replayed>;
   ack(id: string, said: { status: Acked; answer: string | null; target?: string }): Promise<OutboxItem>;
   pause(target: string, paused: boolean, reason: string | null): Promise<boolean>;
-  fill(target: string): Promise<{ queued: number; remastered: boolean }>;
+  /** As `replay` with the delivery. */
+  fill(target: string, how: { deliver: boolean }): Promise<{ queued: number; remastered: boolean }>;
   discrepancies(): Promise<Discrepancy[]>;
   review(account: string, what: { discrepancy?: string | undefined; note: string | null }): Promise<Discrepancy[]>;
   /** Delivers what is queued now; a daemon does by itself. */
@@ -101,14 +103,15 @@ function queueOver(daemon: Daemon): Queue {
     },
     item: async (item) => (await daemon.call('item', { params: { item } })) as unknown as OutboxItem,
     preview: async (body) => (await daemon.call('preview', { body })).requests,
-    replay: ({ items, ...rest }) => daemon.call('replay', { body: { ...rest, items: items && [...items] } }),
+    replay: ({ items, ...rest }, { deliver }) =>
+      daemon.call('replay', { body: { ...rest, items: items && [...items], deliver } }),
     ack: async (item, said) => (await daemon.call('ack', { body: { item, ...said } })) as unknown as OutboxItem,
     async pause(target, paused, reason) {
       const params = { target };
       if (paused) return (await daemon.call('pause', { params, body: { reason } })).changed;
       return (await daemon.call('resume', { params })).changed;
     },
-    fill: (target) => daemon.call('fill', { params: { target } }),
+    fill: (target, { deliver }) => daemon.call('fill', { params: { target }, body: { deliver } }),
     discrepancies: async () => (await daemon.call('discrepancies')).discrepancies,
     review: async (account, what) => (await daemon.call('review', { body: { account, ...what } })).discrepancies,
     deliver: async () => [],
@@ -202,8 +205,9 @@ export function replayQueue(
       throw new Misconfigured('nothing to replay', {
         remedy: 'name items, or give --person, --run, --target, or --failed for every failed one',
       });
-    const done = await queue.replay({ items: items.length ? items : undefined, person, run, target });
-    const ends = options.deliver && done.replayed.length ? await queue.deliver() : [];
+    const { deliver } = options;
+    const done = await queue.replay({ items: items.length ? items : undefined, person, run, target }, { deliver });
+    const ends = deliver && done.replayed.length ? await queue.deliver() : [];
     if (!screen.human) screen.json({ ...done, deliveries: ends });
     else {
       screen.say(`${done.replayed.length} queued again`);
@@ -246,8 +250,9 @@ export function pauseQueue(target: string, paused: boolean, options: Options & {
 /** `queue fill TARGET`: the whole roster for one target. */
 export function fillQueue(target: string, options: Options & { deliver: boolean }): Promise<number> {
   return withQueue(options, async (queue, screen) => {
-    const { queued, remastered } = await queue.fill(target);
-    const ends = options.deliver && queued ? await queue.deliver() : [];
+    const { deliver } = options;
+    const { queued, remastered } = await queue.fill(target, { deliver });
+    const ends = deliver && queued ? await queue.deliver() : [];
     if (!screen.human) screen.json({ target, queued, remastered, deliveries: ends });
     else {
       screen.say(

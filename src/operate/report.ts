@@ -1,3 +1,4 @@
+import { plainLine } from '../base/plain.ts';
 import { type ChangeType, changeTypes } from '../connector/target.ts';
 import { withoutShown } from '../snapshot/formats/text.ts';
 import type { Run } from '../store/port.ts';
@@ -134,7 +135,7 @@ function printDecision(screen: Screen, run: Run, configFile: string): void {
 function printList(screen: Screen, title: string, names: readonly string[]): void {
   if (!names.length) return;
   screen.say(`\n  ${paint.bold(title)} (${count(names.length)})`);
-  for (const name of names.slice(0, 10)) screen.say(`    ${name}`);
+  for (const name of names.slice(0, 10)) screen.say(`    ${plainLine(name)}`);
   if (names.length > 10) screen.say(paint.dim(`    … and ${count(names.length - 10)} more`));
 }
 

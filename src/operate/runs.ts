@@ -1,3 +1,4 @@
+import { plainLine } from '../base/plain.ts';
 import { courseTitle } from '../connector/target.ts';
 import type { Change } from '../reconcile/model.ts';
 import type { Run } from '../store/port.ts';
@@ -104,5 +105,5 @@ function text(fields: object | null, name: string): string {
 
 function where(rows: Change['rows']): string {
   const row = rows[0];
-  return row ? ` (${row.line ? `${row.file.split('/').at(-1)}:${row.line}` : row.file})` : '';
+  return row ? ` (${plainLine(row.line ? `${row.file.split('/').at(-1)}:${row.line}` : row.file)})` : '';
 }

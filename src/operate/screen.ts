@@ -1,8 +1,12 @@
 import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import { plain, plainJson, plainLine } from '../base/plain.ts';
 
-/** How results look: tables and colour on a terminal, JSON elsewhere or when asked. */
+/**
+ * How results look: tables and colour on a terminal, JSON elsewhere or when asked. Whatever it is made of, nothing that a
+ * terminal obeys gets out, but for line ends and the colours of `paint`.
+ */
 export interface Screen {
   /** True when a person reads standard output. */
   human: boolean;
@@ -19,9 +23,14 @@ export function openScreen(json: boolean): Screen {
   };
   return {
     human: !json && process.stdout.isTTY === true,
-    say: (text = '') => write(`${text}\n`),
-    json: (value) => write(`${JSON.stringify(value)}\n`),
+    say: (text = '') => write(`${painted(text, plain)}\n`),
+    json: (value) => write(`${forTerminal(JSON.stringify(value))}\n`),
   };
+}
+
+/** JSON is for programs, who get it as it is; a terminal gets the same in other letters. */
+function forTerminal(json: string): string {
+  return process.stdout.isTTY === true ? plainJson(json) : json;
 }
 
 const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
@@ -30,6 +39,18 @@ const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
 export const paint = pc.createColors(
   !NO_COLOR && (!!FORCE_COLOR || (process.stdout.isTTY === true && TERM !== 'dumb')),
 );
+
+/** What `paint` makes; a piece of text that has the same in it is at least no more than coloured. */
+const colours = /(\x1b\[(?:[127]|22|27|3[1236]|39)m)/;
+
+/** Makes everything plain but the colours, where there are any. */
+function painted(text: string, plainly: (text: string) => string): string {
+  if (!paint.isColorSupported) return plainly(text);
+  return text
+    .split(colours)
+    .map((piece, at) => (at % 2 ? piece : plainly(piece)))
+    .join('');
+}
 
 /** Columns that text for people may take. */
 export function screenWidth(): number {
@@ -60,7 +81,7 @@ const narrowest = 16;
 function draw(head: readonly string[], rows: readonly (readonly Cell[])[], lastWidth: number | null): string[] {
   const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => isNumeric(row[column]!)));
   const table = new Table({
-    head: head.map((title) => paint.bold(title)),
+    head: head.map((title) => paint.bold(plainLine(title))),
     colAligns: numeric.map((is) => (is ? 'right' : 'left')),
     colWidths: lastWidth === null ? [] : [...Array<null>(head.length - 1).fill(null), lastWidth],
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
@@ -75,7 +96,7 @@ function draw(head: readonly string[], rows: readonly (readonly Cell[])[], lastW
 }
 
 function shown(cell: Cell): string {
-  return typeof cell === 'number' ? cell.toLocaleString('en') : cell;
+  return typeof cell === 'number' ? cell.toLocaleString('en') : painted(cell, plainLine);
 }
 
 function isNumeric(cell: Cell): boolean {
@@ -122,7 +143,7 @@ export function openProgress(): Progress {
       last = now;
       const fresh = [...said].filter(([, { at }]) => now - at < freshMs).map(([name, { text }]) => `${name}: ${text}`);
       const width = (process.stderr.columns || 80) - 1;
-      process.stderr.write(`\r\u001b[K${pc.dim(fresh.join('  ').slice(0, width))}`);
+      process.stderr.write(`\r\u001b[K${pc.dim(plainLine(fresh.join('  ')).slice(0, width))}`);
     },
     done() {
       said.clear();
@@ -131,10 +152,10 @@ export function openProgress(): Progress {
   };
 }
 
-/** Writes to standard output and waits until it is taken; false when nobody reads any more, which is no failure. */
-export function writeOut(text: string): Promise<boolean> {
+/** Writes JSON to standard output and waits until it is taken; false when nobody reads any more, which is no failure. */
+export function writeOut(json: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error: NodeJS.ErrnoException | null | undefined) => {
+    process.stdout.write(forTerminal(json), (error: NodeJS.ErrnoException | null | undefined) => {
       if (error && error.code !== 'EPIPE') reject(error);
       else resolve(!error);
     });

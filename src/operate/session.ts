@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { Misconfigured, messageOf, Unavailable } from '../base/errors.ts';
 import { forJournal, type Log, levelOf, openLog } from '../base/log.ts';
+import { plain } from '../base/plain.ts';
 import type { Work } from '../base/work.ts';
 import type { Config } from '../configure/config.ts';
 import { openRosterd, readConfig } from '../daemon.ts';
@@ -82,7 +83,7 @@ export async function guarded(command: () => Promise<number>): Promise<number> {
   try {
     return await command();
   } catch (error) {
-    process.stderr.write(forJournal('error', `rosterd: ${messageOf(error)}\n`));
+    process.stderr.write(forJournal('error', `rosterd: ${plain(messageOf(error))}\n`));
     return error instanceof Misconfigured ? exit.usage : exit.failed;
   }
 }
@@ -95,8 +96,12 @@ export function logFor(): Log {
 
 /** A fault that nobody catches. Node itself would print the whole error, and what it carries along may be somebody's. */
 export function crash(error: unknown): never {
-  openLog({ level: 'error' }).error({ event: 'process.crashed', err: error }, `rosterd: ${messageOf(error)}`);
-  process.exit(exit.failed);
+  try {
+    openLog({ level: 'error' }).error({ event: 'process.crashed', err: error }, `rosterd: ${messageOf(error)}`);
+  } finally {
+    // whatever becomes of the line: Node would end a process that fails in here with a status of its own
+    process.exit(exit.failed);
+  }
 }
 
 /** Does the work that only one may do at a time for a source, or says that somebody else is at it. */

@@ -55,6 +55,8 @@ export interface Annex {
    * refuses. `admitted`: a request whose answer the end waits for.
    */
   plugin(server: FastifyInstance, admitted: (reply: FastifyReply) => void): Promise<void>;
+  /** Answers a request below the prefix whose address cannot be read; the library asks nobody else about it. */
+  unreadable(reply: FastifyReply): void;
 }
 
 interface Door {
@@ -77,6 +79,8 @@ function doorsOf({ sources, stateDir }: Config): Door[] {
 /** How long a handshake, and the head of a request, may take at most; also how often it is looked who is late. */
 const headMs = 30_000;
 const stopping = 'rosterd is stopping';
+/** What is said of an address that is badly encoded or far too long. */
+export const unreadable = 'the address cannot be read';
 /** When to come back, in seconds, where nothing better is known. */
 const comeBack = 30;
 
@@ -99,6 +103,13 @@ export async function openListener(
     exposeHeadRoutes: false,
     // ids of items are longer than what the library takes for a part of a path
     routerOptions: { maxParamLength: 2000 },
+    frameworkErrors: (_: Error, request: FastifyRequest, reply: FastifyReply) => {
+      reply.header('cache-control', 'no-store').header('connection', 'close').code(400);
+      request.raw.resume();
+      if (annex && request.raw.url?.startsWith(annex.prefix)) return annex.unreadable(reply);
+      refused(null, request.method, 400);
+      reply.send({ error: unreadable });
+    },
   } as object) as unknown as FastifyInstance;
   let away: string | null = 'rosterd is starting';
   const inHand = new Set<Promise<unknown>>();
@@ -117,11 +128,15 @@ export async function openListener(
     reply.header('connection', 'close');
     request.raw.resume();
   });
+  const refused = (named: string | null, method: string, status: number): void => {
+    // a stranger may ask for any name, and writes nothing into the log by it
+    const source = doors.now.find((door) => door.source.name === named)?.source.name ?? null;
+    // the reason may quote the body; whoever sent it got it, the log does not
+    work.log.warn({ event: 'push.refused', source, status }, `${source ?? method}: refused with ${status}`);
+  };
   server.addHook('onResponse', async (request, { statusCode: status }) => {
     if (status < 400 || (annex && request.url.startsWith(annex.prefix))) return;
-    const source = (request as Request).params?.name ?? null;
-    // the reason may quote the body; whoever sent it got it, the log does not
-    work.log.warn({ event: 'push.refused', source, status }, `${source ?? request.method}: refused with ${status}`);
+    refused((request as Request).params?.name ?? null, request.method, status);
   });
   server.setErrorHandler((error, _, reply) => answerError(error, reply, work.log));
   server.setNotFoundHandler(async (_, reply) => reply.code(404).send({ error: 'there is nothing here' }));

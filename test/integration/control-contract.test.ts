@@ -131,6 +131,13 @@ targets:
     await send('/v1/run', '{', 400);
     await send('/v1/log-level', { level: 'loud' }, 400, '/v1/log-level', 'PUT');
     expect((await askSocket(site.socket, 'GET', '/v2')).json.error.kind).toBe('Misconfigured');
+    for (const path of ['/v1/runs/%ZZ', `/v1/runs/${'x'.repeat(3000)}`]) {
+      const answer = await askSocket(site.socket, 'GET', path);
+      expect(answer.json, 'what cannot be read is told like everything else, and not quoted').toEqual({
+        error: { kind: 'Misconfigured', message: 'the address cannot be read', remedy: null },
+      });
+      contract.holds('get', '/v1/runs/{run}', answer);
+    }
     expect(daemon.log('control.bug')).toEqual([]);
 
     contract.everyEndpointAsked();

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createServer as createSocket } from 'node:net';
+import { type AddressInfo, createServer as createSocket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { DaemonSite } from '../support/daemon-site.ts';
@@ -95,6 +95,30 @@ describe('signals', () => {
     ]);
     expect((await site.ask('GET', '/v1/status')).json.sources[0].schedule).toBe('0 4 * * *');
     expect(await daemon.stop('SIGINT')).toBe(0);
+  });
+
+  test('SIGHUP during the start refuses no file, and is done when the start is over', async () => {
+    const mute = createSocket(() => {}).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    onTestFinished(() => void mute.close());
+    const { port } = mute.address() as AddressInfo;
+    const away = new DaemonSite({ store: `{ kind: mongodb, uri: 'mongodb://127.0.0.1:${port}', database: r }` });
+    const connecting = away.spawn('daemon', '-c', away.config);
+    await connecting.says('service.connecting');
+    connecting.child.kill('SIGHUP');
+    expect(await connecting.stop()).toBe(0);
+    expect(connecting.log('config.refused', 'config.reloaded', 'config.bug')).toEqual([]);
+
+    const site = new DaemonSite();
+    const daemon = site.spawn('daemon', '-c', site.config);
+    await daemon.says('control.opened');
+    daemon.child.kill('SIGHUP');
+    await daemon.says('config.reloaded');
+    expect(await daemon.stop()).toBe(0);
+    expect(daemon.log('daemon.started', 'config.reloaded').map(({ event }) => event)).toEqual([
+      'daemon.started',
+      'config.reloaded',
+    ]);
   });
 
   test('a stop during a run finishes the batch in hand; the next run goes on from there', async () => {

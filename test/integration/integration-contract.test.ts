@@ -248,6 +248,19 @@ async function othersAreRefused(api: Api): Promise<void> {
   // the log leaves out what is null
   const named = refusals.filter((one) => 'key' in one);
   expect(named, 'with the key, where it is known').toEqual(refusals.filter(({ status }) => status !== 401));
+
+  for (const path of ['%ZZann', `/sync/payload/${'x'.repeat(3000)}`]) {
+    const answer = await api.raw('GET', prefix + path, right);
+    expect(answer.json, 'what cannot be read is refused like everything else, and not quoted').toEqual({
+      success: false,
+      error: { kind: 'Misconfigured', message: 'the address cannot be read', remedy: null },
+    });
+    api.contract.holds('get', `${prefix}/sync/payload/{submissionId}`, answer);
+  }
+  expect(api.daemon.log('integration.refused').slice(refusals.length)).toMatchObject([
+    { status: 400 },
+    { status: 400 },
+  ]);
 }
 
 /** A reload changes who may call; without `integration` there is nothing. */

@@ -129,6 +129,20 @@ describe('a push is refused', () => {
     ]);
   });
 
+  test('and nothing of what a stranger writes into the address is logged or quoted', async () => {
+    const of = (path: string): Promise<Response> =>
+      fetch(`http://127.0.0.1:${site.port}/api/v1/sources/${path}`, { method: 'POST' });
+    expect((await of('ann.smith/students')).status).toBe(401);
+    expect((await of('sis/students')).status).toBe(401);
+    for (const path of ['ann.smith%ZZ/students', `ann.smith${'x'.repeat(3000)}/students`]) {
+      const answer = await of(path);
+      expect([answer.status, await answer.json()]).toEqual([400, { error: 'the address cannot be read' }]);
+    }
+    await site.says('push.refused', 4);
+    expect(site.log).toContain('sis: refused with 401');
+    expect(site.log).not.toContain('ann.smith');
+  });
+
   test('with the key of another source, of a name that is no push source, or while the source is disabled', async () => {
     const status = async (name: string, with_: string): Promise<number> => {
       const url = `http://127.0.0.1:${site.port}/api/v1/sources/${name}/students`;

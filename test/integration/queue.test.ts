@@ -153,6 +153,24 @@ describe.each(ways)('%s', { timeout: 300_000 }, (way) => {
     expect(await site.queue('resume', 'crm')).toMatchObject({ changed: false });
   });
 
+  test('what is queued anew stays in the queue when nothing is to be delivered', async () => {
+    const site = await QueueSite.open(way);
+    await site.does(0, 'sync');
+    await site.settled();
+    const item = (await site.items()).findLast(({ status }) => status === 'sent').item;
+    const queued = async (): Promise<string[]> =>
+      idsOf((await site.items()).filter(({ status }) => status === 'queued'));
+    expect(await site.queue('replay', item, '--no-deliver')).toMatchObject({ replayed: [item], deliveries: [] });
+    expect(await queued()).toEqual([item]);
+    const filled = await site.queue('fill', 'crm', '--no-deliver');
+    expect(filled).toMatchObject({ deliveries: [] });
+    expect(filled.queued).toBeGreaterThan(6);
+    expect(await queued()).toHaveLength(filled.queued + 1);
+    await site.does(0, 'sync');
+    await site.settled();
+    expect(await queued()).toEqual([]);
+  });
+
   test('ack answers in place of the target, replay sends once more what is chosen', async () => {
     const site = await QueueSite.open(way);
     await site.does(0, 'sync');

@@ -60,9 +60,9 @@ export function handlersOf(service: Service): Handlers {
     },
     item: ({ params: { item } }) => findItem(service.rosterd, item),
     preview: async ({ body }) => ({ requests: await preview(service.rosterd, body) }),
-    async replay({ body }) {
-      const done = await replay(service.rosterd, body);
-      if (done.replayed.length) scheduler.deliverNow('replay');
+    async replay({ body: { deliver, ...selection } }) {
+      const done = await replay(service.rosterd, selection);
+      if (deliver && done.replayed.length) scheduler.deliverNow('replay');
       return done;
     },
     async ack({ body: { item, status, answer, target } }) {
@@ -80,9 +80,9 @@ export function handlersOf(service: Service): Handlers {
       scheduler.deliverNow('resume');
       return { target, changed };
     },
-    async fill({ params: { target } }) {
+    async fill({ params: { target }, body: { deliver } }) {
       const filled = await fill(service.rosterd, target);
-      scheduler.deliverNow('fill');
+      if (deliver) scheduler.deliverNow('fill');
       return { target, ...filled };
     },
     discrepancies: async () => ({ discrepancies: await discrepancies(service.rosterd) }),

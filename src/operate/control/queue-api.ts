@@ -70,6 +70,8 @@ const discrepancy = z
 const itemParams = z.strictObject({ item: z.string().min(1).max(1000).describe('id of the item') });
 const targetParams = z.strictObject({ target: name.describe('name of the target') });
 
+const deliver = z.boolean().default(true).describe('false: they stay in the queue until the next delivery');
+
 const paused = json('whether that was anything new', z.strictObject({ target: z.string(), changed: z.boolean() }));
 
 /** Endpoints of the queue, of pauses and of discrepancies. */
@@ -114,6 +116,7 @@ export const queueEndpoints = {
       person: z.string().max(1000).optional().describe('only of this account'),
       run: name.optional().describe('only of this run'),
       target: name.optional().describe('only to this target'),
+      deliver,
     }),
     answers: json('what became of them', replayed),
   },
@@ -144,7 +147,7 @@ export const queueEndpoints = {
   },
   fill: {
     ...{ method: 'POST', path: '/v1/targets/:target/fill', summary: 'Queues the whole roster for a target' },
-    ...{ params: targetParams, query: none, body: null },
+    ...{ params: targetParams, query: none, body: z.strictObject({ deliver }) },
     answers: json(
       'how many items',
       z.strictObject({

@@ -40,6 +40,9 @@ export async function openControl({ control: { socket } }: Config, service: Serv
   const server = Fastify({
     ...{ forceCloseConnections: true, exposeHeadRoutes: false },
     routerOptions: { maxParamLength: longestParam },
+    // of an address that it cannot read the library would tell in words of its own, and quote it
+    frameworkErrors: (_, request, reply) =>
+      answerError(new Misconfigured('the address cannot be read'), request, reply, service.log),
   });
   server.setErrorHandler((error, request, reply) => answerError(error, request, reply, service.log));
   server.setNotFoundHandler((request) => {

@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Denied, delayOf, kindOf, Misconfigured, messageOf, Unavailable } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
 import type { IntegrationKey } from '../../configure/config.ts';
-import type { Annex } from '../../pull/listen.ts';
+import { type Annex, unreadable } from '../../pull/listen.ts';
 import { checked } from '../control/checked.ts';
 import { errorJson, NotFound, statusOf } from '../control/errors.ts';
 import type { Endpoint } from '../control/shapes.ts';
@@ -16,12 +17,15 @@ const comeBack = 5;
 
 /** The integration API, for the port that pushes come in at. Keys are those of the configuration in force. */
 export function integrationAnnex(host: Host): Annex {
+  const { log } = host.rosterd.work;
+  const refused = (key: string | null, status: number): void =>
+    log.warn({ event: 'integration.refused', key, status }, `${key ?? 'integration'}: refused with ${status}`);
   return {
     prefix,
     // the library puts the prefix in front of each path
     plugin: async (server, admitted) => {
       const callers = new WeakMap<FastifyRequest, IntegrationKey>();
-      refusals(server, host, callers);
+      refusals(server, log, callers, refused);
       guard(server, host, callers, admitted);
       server.removeAllContentTypeParsers();
       server.addContentTypeParser(
@@ -39,16 +43,22 @@ export function integrationAnnex(host: Host): Annex {
       const handlers = handlersOf(host);
       for (const name of Object.keys(endpoints) as EndpointName[]) route(server, name, handlers, callers);
     },
+    unreadable(reply) {
+      refused(null, 400);
+      refuse(reply, 400, new Misconfigured(unreadable));
+    },
   };
 }
 
 /** How everything is refused, and told: with the key's name where it is known, and with nothing that was sent. */
-function refusals(server: FastifyInstance, host: Host, callers: WeakMap<FastifyRequest, IntegrationKey>): void {
-  const { log } = host.rosterd.work;
+function refusals(
+  server: FastifyInstance,
+  log: Log,
+  callers: WeakMap<FastifyRequest, IntegrationKey>,
+  refused: (key: string | null, status: number) => void,
+): void {
   server.addHook('onResponse', async (request, { statusCode: status }) => {
-    if (status < 400) return;
-    const key = callers.get(request)?.key ?? null;
-    log.warn({ event: 'integration.refused', key, status }, `${key ?? 'integration'}: refused with ${status}`);
+    if (status >= 400) refused(callers.get(request)?.key ?? null, status);
   });
   server.setErrorHandler((error, _, reply) => {
     const kind = kindOf(error);

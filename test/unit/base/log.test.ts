@@ -74,6 +74,56 @@ test('what an event does not declare, and what has not the form of its field, is
   ]);
 });
 
+test('what a terminal would obey is shown and not obeyed, in texts and in what is told of errors', () => {
+  const { log, text } = written();
+  const error = { kind: 'Incomplete', message: 'a\u009b2Jb\u202ecsv' };
+  log.error({ event: 'process.crashed', err: new Error('x\u009b2J') }, 'a\u009b1Ab');
+  log.error({ event: 'schedule.threw', source: 's', target: null, error, err: null }, 'c');
+  expect(text()).not.toMatch(/[\u009b\u202e]/);
+  expect(text()).toContain(String.raw`a\\u{9b}2Jb\\u{202e}csv`);
+});
+
+describe('standard error that cannot be written', () => {
+  /** Runs a piece of code with a full disk at its standard error. */
+  const onFullDisk = (code: string): { status: number | null; stdout: string } => {
+    const fd = openSync('/dev/full', 'w');
+    const at = (file: string): string => JSON.stringify(join(import.meta.dirname, '../../../src', file));
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [
+        '--input-type=module',
+        '-e',
+        `import { openLog } from ${at('base/log.ts')}; import { crash } from ${at('operate/session.ts')};
+        const said = { event: 'process.crashed', err: null }; process.on('uncaughtException', crash); ${code}`,
+      ],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', fd], env: { PATH: process.env['PATH'] } },
+    );
+    closeSync(fd);
+    return { status, stdout };
+  };
+
+  test.each(['', ', terminal: true', ', journal: true'])('ends nothing (level%s)', (how) => {
+    const code = `const log = openLog({ level: 'info'${how} }); for (let n = 0; n < 3; n += 1) log.error(said, 'x');
+      setTimeout(() => { log.error(said, 'y'); console.log('goes on'); }, 1);`;
+    expect(onFullDisk(code)).toEqual({ status: 0, stdout: 'goes on\n' });
+  });
+
+  test('a fault that nobody catches ends the process with its own status', () => {
+    expect(onFullDisk(`setTimeout(() => { throw new Error('fault'); }, 1);`).status).toBe(1);
+  });
+
+  test('a command that is refused says so by its status', () => {
+    const fd = openSync('/dev/full', 'w');
+    const main = join(import.meta.dirname, '../../../src/main.ts');
+    const env = { PATH: process.env['PATH'] };
+    const { status } = spawnSync(process.execPath, [main, 'sync', '-c', '/no/such.yaml'], {
+      ...{ env, stdio: ['ignore', 'ignore', fd] },
+    });
+    closeSync(fd);
+    expect(status).toBe(2);
+  });
+});
+
 test('an exception is told without what it carries and quotes, causes included, and with its places', () => {
   const { log, lines } = written();
   const cause = new Denied('ann@example.edu may not', { remedy: 'ask ann@example.edu' });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hideSecret, scrub, scrubStranger, without } from '../../../src/base/redact.ts';
+import { excerpt, hideSecret, scrub, scrubStranger, without } from '../../../src/base/redact.ts';
 
 describe('secrets', () => {
   test('are found in every form in which a server echoes them', () => {
@@ -47,6 +47,28 @@ describe('secrets', () => {
 });
 
 describe('e-mail addresses', () => {
+  test('are found behind a word without end, and such a word comes back as it is', () => {
+    const word = 'a'.repeat(1_000_000);
+    expect(scrub(`${word} ann@example.edu`) === `${word} [e-mail]`).toBe(true);
+    expect(scrub(`${word}@example.edu`)).toBe('[e-mail]');
+    expect(scrub('%40a'.repeat(200_000)).length).toBe(800_000);
+    expect(scrub('a@'.repeat(200_000)).length).toBe(400_000);
+  });
+
+  test('are found beside and inside of one another', () => {
+    expect(scrub('a@b@c.de')).toBe('a@[e-mail]');
+    expect(scrub('ann%40x.edu%26bob%40y.edu')).toBe('[e-mail]');
+    expect(scrub('ann@x.edu|bob@y.edu&zoe@z.edu done')).toBe('[e-mail] done');
+    fc.assert(
+      fc.property(
+        fc.string({ maxLength: 30, unit: fc.constantFrom('a', 'b', '@', '%40', '.', '|', '-', ' ') }),
+        (text) => {
+          expect(scrub(text)).not.toMatch(/[ab|%-](?:@|%40)[ab-]+\.[ab-]/);
+        },
+      ),
+    );
+  });
+
   test.each([
     'ann@example.edu',
     'Ann.O+x@cs.example.edu',
@@ -63,6 +85,23 @@ describe('e-mail addresses', () => {
   });
 });
 
+describe('the beginning of a long text', () => {
+  test('is all that is shown of an answer without end', () => {
+    expect(excerpt('b'.repeat(5_000_000))).toBe(`${'b'.repeat(200)}…`);
+    expect(excerpt(`no\n${'  '.repeat(1_000_000)}`)).toBe('no …');
+  });
+
+  test('has no part of a secret or an address, wherever it was cut', () => {
+    const secret = 'Zq8-'.repeat(900);
+    hideSecret(secret);
+    // hidden ones in front make room for whatever stands at the cut
+    for (let before = 0; before < 12_000; before += 97) {
+      const text = `${`${secret} `.repeat(4)}${' '.repeat(before)}${secret} ann.of.some.place@example.edu ${'x'.repeat(20_000)}`;
+      expect(excerpt(text)).not.toMatch(/Zq8|ann|example/);
+    }
+  });
+});
+
 test('of a stranger’s words goes what it quotes', () => {
   const said = (() => {
     try {
@@ -72,6 +111,8 @@ test('of a stranger’s words goes what it quotes', () => {
     }
   })();
   expect(scrubStranger(said)).not.toMatch(/Ann|Hara|S1/);
+  expect(scrubStranger('no “Ann” of ‘Hara’, sorry')).toBe('no “…”, sorry');
+  expect(scrubStranger('“'.repeat(300_000)).length).toBe(300_000);
   expect(scrubStranger('the number 9500000001 is taken')).toBe('the number [number] is taken');
 });
 

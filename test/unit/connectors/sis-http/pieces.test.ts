@@ -84,3 +84,10 @@ test('a secret among the words is not shown, and no part of it where they are cu
     expect(said.length).toBeLessThanOrEqual(201);
   }
 });
+
+test('the words of an endless answer are its first ones, without what they quote', () => {
+  const word = 'b'.repeat(500_000);
+  expect(wordsOf(word)).toBe(`${'b'.repeat(200)}…`);
+  expect(wordsOf(JSON.stringify({ message: `no user "${'Ann '.repeat(100_000)}"` }))).toBe('no user …');
+  expect(wordsOf(`no user 'ann ${'of this place '.repeat(10_000)}`)).toBe('no user …');
+});
