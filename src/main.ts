@@ -240,6 +240,9 @@ function port(text: string): number {
 }
 
 function count(text: string): number {
+  const value = Number(text);
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('a whole number from 1');
-  return Number(text);
+  // a larger one is another number by the time that it gets anywhere
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError(`a whole number up to ${Number.MAX_SAFE_INTEGER}`);
+  return value;
 }

@@ -8,6 +8,9 @@ export interface Clock {
   wait(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Of a longer one Node makes a millisecond. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => new Date(),
@@ -15,8 +18,15 @@ export const systemClock: Clock = {
   wait: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
-      const timer = setTimeout(done, ms);
+      let left = ms;
+      let timer: NodeJS.Timeout;
+      next();
       signal?.addEventListener('abort', stopped, { once: true });
+      function next(): void {
+        const piece = Math.min(left, longestTimerMs);
+        left -= piece;
+        timer = setTimeout(left > 0 ? next : done, piece);
+      }
       function done(): void {
         signal?.removeEventListener('abort', stopped);
         resolve();

@@ -90,6 +90,12 @@ function isTimezone(name: string): boolean {
   }
 }
 
+/** A path, of which the system takes the part before a NUL only. */
+const place = z
+  .string()
+  .min(1)
+  .refine((path) => !path.includes('\0'), 'a path has no NUL in it');
+
 /** A duration between two others. */
 const between = (least: string, most: string) => {
   const [from, to] = [duration.parse(least), duration.parse(most)];
@@ -162,6 +168,7 @@ export const sourceSchema = z.strictObject({
     .optional()
     .describe('each scheduled time is put off by a part of this, another one each time; default: 0s, not at all'),
   freshness: duration
+    .refine((ms) => ms <= 36_500 * 86_400_000, 'at most 36500d')
     .optional()
     .describe('data older than this is told as stale; default: two intervals of the schedule'),
   role: z
@@ -298,7 +305,7 @@ export const namePattern = /^[a-z0-9][a-z0-9-]*$/;
 export const fileSchema = z.strictObject({
   version: z.literal(1).describe('the version of this format'),
   institution: z.string().trim().min(1).max(200).describe('the institution, as targets and logs shall name it'),
-  stateDir: z.string().min(1).default('/var/lib/rosterd').describe('a directory that rosterd keeps its state in'),
+  stateDir: place.default('/var/lib/rosterd').describe('a directory that rosterd keeps its state in'),
   timezone: timezone.optional().describe('time zone of all schedules, such as Europe/Berlin; default: the machine’s'),
   service,
   store: z
@@ -310,7 +317,7 @@ export const fileSchema = z.strictObject({
     .describe('where rosterd keeps what it knows: a file in stateDir, or a MongoDB that several daemons can share'),
   control: z
     .strictObject({
-      socket: z.string().min(1).optional().describe('path of the local socket; default: control.sock in stateDir'),
+      socket: place.optional().describe('path of the local socket; default: control.sock in stateDir'),
     })
     .default({}),
   listen: listen.optional(),

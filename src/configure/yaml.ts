@@ -41,14 +41,16 @@ export function readYaml(text: string): YamlFile {
     if (problems.some(({ line }) => line === place.line)) continue;
     problems.push({ ...place, path: '', ...explain(error, text) });
   }
-  if (problems.length === 0)
-    for (const { offset, ...problem } of lookThrough(document))
-      problems.push({ ...lineColumn(offset), path: '', ...problem });
   let value: unknown = null;
   try {
+    if (problems.length === 0)
+      for (const { offset, ...problem } of lookThrough(document))
+        problems.push({ ...lineColumn(offset), path: '', ...problem });
     if (problems.length === 0) value = document.toJS();
   } catch (error) {
-    problems.push({ line: 1, column: 1, path: '', message: (error as Error).message, remedy: null });
+    const { message } = error as Error;
+    const told = error instanceof RangeError ? tooDeep : { message, remedy: 'write out what the aliases stand for' };
+    problems.push({ line: 1, column: 1, path: '', ...told });
   }
   return { value, problems, place: (path, part) => lineColumn(offsetOf(document, path, part)) };
 }
@@ -77,6 +79,9 @@ function lookThrough(document: Document): { offset: number; message: string; rem
   return found;
 }
 
+/** As far as the parser, or we, get in it. */
+const tooDeep = { message: 'lists or maps are nested too deep to be read', remedy: 'ten levels are more than enough' };
+
 const quoteStars = "text that starts with * stands in quotes: '*/15 * * * *'";
 
 /** The parser's words, where they need no knowledge of YAML; ours elsewhere. Never the text of a value. */
@@ -86,6 +91,8 @@ function explain(error: YAMLError, text: string): { message: string; remedy: str
       const key = /^["']?([^\s:"']*)/.exec(text.slice(error.pos[0], error.pos[0] + 100))?.[1];
       return { message: `the key ${key} is given twice`, remedy: 'keep one of the two' };
     }
+    case 'RESOURCE_EXHAUSTION':
+      return tooDeep;
     case 'MULTIPLE_DOCS':
       return { message: 'a second YAML document starts here', remedy: 'remove the line ---' };
     case 'TAG_RESOLVE_FAILED':

@@ -17,6 +17,9 @@ export interface History {
   changes(run: Run): AsyncGenerator<Change>;
 }
 
+/** Runs that are asked for at once; a daemon gives no more. */
+const runsAtOnce = 500;
+
 /** Notes of a plan that are shown; there are never many. */
 export const mostNotes = 10_000;
 
@@ -45,7 +48,18 @@ export function historyOf(rosterd: Rosterd): History {
 export function historyOver(daemon: Daemon): History {
   const page = (run: string, after?: string) => daemon.call('plan', { params: { run }, query: { after } });
   return {
-    runs: async ({ source, limit }) => (await daemon.call('runs', { query: { source, limit } })).runs,
+    async runs({ source, limit }) {
+      // by id: runs that begin meanwhile push others onto the next page; a small page could bring nothing new for ever
+      const found = new Map<string, Run>();
+      for (let skip = 0; found.size < limit; ) {
+        const query = { source, skip, limit: found.size ? runsAtOnce : Math.min(limit, runsAtOnce) };
+        const { runs } = await daemon.call('runs', { query });
+        for (const run of runs) found.set(run.run, run);
+        skip += runs.length;
+        if (runs.length < query.limit) break;
+      }
+      return [...found.values()].slice(0, limit);
+    },
     run: (id) => daemon.call('show', { params: { run: id } }),
     notes: async ({ run }) => (await page(run)).notes,
     async *changes({ run }) {

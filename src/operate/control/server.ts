@@ -12,7 +12,7 @@ import { type Asked, type Endpoint, type EndpointName, endpoints } from './api.t
 import { checked } from './checked.ts';
 import { errorJson, longestParam, NotFound, statusOf } from './errors.ts';
 import { type Handlers, handlersOf } from './handlers.ts';
-import { makeRoom } from './socket.ts';
+import { makeRoom, taken } from './socket.ts';
 import { Stream } from './stream.ts';
 
 /** How long what is in hand may take when the service has ended, and when to come back, in seconds. */
@@ -66,6 +66,8 @@ export async function openControl({ control: { socket } }: Config, service: Serv
     chmodSync(socket, 0o660);
   } catch (cause) {
     await server.close();
+    // both have found nobody there; one was faster
+    if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') throw taken(socket, cause);
     throw new Misconfigured(`cannot listen at ${socket}: ${(cause as Error).message}`, {
       remedy: 'give a control.socket in a directory that rosterd may write to',
       cause,

@@ -35,11 +35,16 @@ export function lookAt(path: string): Promise<Found> {
 export async function makeRoom(path: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
   const found = await lookAt(path);
-  if (found === 'alive')
-    throw new Misconfigured(`another rosterd answers at ${path}`, {
-      remedy: 'stop it, or give this one a control.socket and a stateDir of its own',
-    });
+  if (found === 'alive') throw taken(path);
   if (found === 'stale') rmSync(path);
+}
+
+/** Somebody else has it. */
+export function taken(path: string, cause?: unknown): Misconfigured {
+  return new Misconfigured(`another rosterd answers at ${path}`, {
+    remedy: 'stop it, or give this one a control.socket and a stateDir of its own',
+    cause,
+  });
 }
 
 function denied(path: string, cause: unknown): Denied {

@@ -23,6 +23,24 @@ test('waits as long as it was told, no shorter', async () => {
   await wait;
 });
 
+test('waits for months as well, and an abort ends that', async () => {
+  const days = 24 * 3_600_000;
+  const controller = new AbortController();
+  let over = 0;
+  const count = (): void => {
+    over += 1;
+  };
+  const wait = systemClock.wait(60 * days).then(count);
+  const cut = expect(systemClock.wait(60 * days, controller.signal)).rejects.toBe('stopped');
+  await vi.advanceTimersByTimeAsync(59 * days);
+  expect(over).toBe(0);
+  controller.abort('stopped');
+  await cut;
+  await vi.advanceTimersByTimeAsync(days);
+  await wait;
+  expect([over, vi.getTimerCount()]).toEqual([1, 0]);
+});
+
 test('an abort ends a wait with its reason, and leaves no timer', async () => {
   const controller = new AbortController();
   const reason = new Error('stopped');

@@ -161,6 +161,15 @@ describe('a broken YAML file', () => {
       const item = level === 0 ? 'x' : `*l${level - 1}`;
       return `l${level}: &l${level} [${Array(9).fill(item).join(', ')}]\n`;
     });
-    expect(problemsOf(levels.join(''))).toMatchObject([{ message: expect.stringContaining('alias') }]);
+    expect(problemsOf(levels.join(''))).toMatchObject([
+      { message: expect.stringContaining('alias'), remedy: 'write out what the aliases stand for' },
+    ]);
+  });
+
+  it('is refused when a path has a NUL in it, which would be cut there', () => {
+    expect(linesOf(`${least}control: { socket: "/run/a\\0b" }\nstateDir: "/var/a\\0b"\n`)).toEqual([
+      expect.stringContaining('control.socket: a path has no NUL in it'),
+      expect.stringContaining('stateDir: a path has no NUL in it'),
+    ]);
   });
 });

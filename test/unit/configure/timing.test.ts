@@ -29,6 +29,11 @@ describe('the timing of a source', () => {
     ]);
   });
 
+  it('refuses a freshness that no date reaches', () => {
+    for (const much of ['36501d', `${'9'.repeat(400)}d`])
+      expect(linesOf(`${nightly}    freshness: ${much}\n`)).toEqual(['9:16: sources.sis.freshness: at most 36500d']);
+  });
+
   it('refuses a jitter that would reach the next time, or that has nothing to put off', () => {
     expect(load(`${least}    schedule: '*/10 * * * *'\n    jitter: 599s\n`).sources[0]!.jitterMs).toBe(599_000);
     expect(linesOf(`${least}    schedule: '*/10 * * * *'\n    jitter: 10m\n`)).toEqual([

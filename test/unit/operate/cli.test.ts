@@ -163,6 +163,7 @@ describe('usage errors end with 2, say what is wrong on standard error, and prin
     [['approve', '-c', 'x.yaml', 'r1'], /required option '--digest <digest>'/],
     [['export', '-c', 'x.yaml', 'people'], /Allowed choices are accounts, enrolments, courses/],
     [['runs', '-c', 'x.yaml', '--limit', '0'], /whole number from 1/],
+    [['queue', 'list', '-c', 'x.yaml', '--limit', '9007199254740993'], /whole number up to 9007199254740991/],
     [['queue', 'lst', '-c', 'x.yaml'], /unknown command 'lst'[\s\S]*Did you mean list/],
     [['queue', 'list', '-c', 'x.yaml', '--status', 'lost'], /Allowed choices are queued, processing, sent/],
     [['queue', 'ack', '-c', 'x.yaml', 'item'], /missing required argument 'status'/],
