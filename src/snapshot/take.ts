@@ -13,6 +13,7 @@ import {
   snapshotId,
 } from '../store/port.ts';
 import { rowKeysOf } from '../store/row-keys.ts';
+import { noAddress } from './formats/fields.ts';
 import type { Format } from './formats/index.ts';
 import { withoutShown } from './formats/text.ts';
 import { applyDelta, type Delta, type Difference, digestBytes, digestsOf, joinDeltas } from './pack.ts';
@@ -164,17 +165,19 @@ async function finish(
 }
 
 /**
- * Quarantined rows of which nobody can tell whose they are: nothing in them names anybody, or their address cannot be read
- * and nobody has the id or number that they seem to have. A comma too many in a name makes such a row: its cells have moved,
- * and the year stands where the id was. A newcomer's row without an address is taken for one as well; held back a day too
- * long is the smaller error.
+ * Quarantined rows of which nobody can tell whose they are: nothing in them names anybody; or something else stands in the
+ * place of the address, and nobody has the id or number that they seem to have. A comma too many in a name makes such a
+ * line: its cells have moved, and the year stands where the id was. Only lines of files have cells that move, and a newcomer
+ * who has no address yet is no reason to hold back anybody.
  */
 async function anybodys(
   store: Store,
   { source, number }: Snapshot,
   quarantine: readonly QuarantinedRow[],
 ): Promise<QuarantinedRow[]> {
-  const nameless = quarantine.filter(({ hints }) => hints.email === null);
+  const nameless = quarantine.filter(
+    ({ hints, line, reason }) => personKey(hints) === null || (line > 0 && reason === noAddress),
+  );
   const keys = [...new Set(nameless.flatMap(({ hints }) => keysOf(hints)))];
   const evidence = store.rows.evidence(source, number);
   const known = new Set<string>();

@@ -31,12 +31,15 @@ export function readPersonName(field: 'firstName' | 'lastName', raw: string): st
   return sound(field, collapsed(raw), longestPersonName);
 }
 
+/** Why something that stands where an address should is none. */
+export const noAddress = 'email is not an address';
+
 /** The e-mail address, in lower case. */
 export function readEmail(raw: string): string | Unreadable {
   const text = tidy(tidy(raw).toLowerCase());
   if (text === '') return new Unreadable('email is blank');
   if (text.length > longestEmail) return new Unreadable(`email is longer than ${longestEmail} characters`);
-  return isAddress(text) ? text : new Unreadable('email is not an address');
+  return isAddress(text) ? text : new Unreadable(noAddress);
 }
 
 /** The institution's id, letter case kept: `AB1` and `ab1` may be two people. */

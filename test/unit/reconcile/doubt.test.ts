@@ -111,6 +111,13 @@ test('a row whose address cannot be read is that of the person who has its id, a
   expect(await active(at)).toBe(8);
 });
 
+test('a newcomer who has no address yet holds back nobody', async () => {
+  const at = site('sis');
+  await at.run('sis', many(9));
+  const run = await at.run('sis', [row('new', { email: '' }), ...many(8)]);
+  expect(run).toMatchObject({ changes: { 'account.disable': 1 }, snapshot: { quarantined: 1 } });
+});
+
 test.each([10_000, 10_001])('with %i rows in quarantine nobody goes who could be in one of them', async (bad) => {
   const at = site('sis');
   await at.run('sis', many(3, 'g'));
