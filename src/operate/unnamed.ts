@@ -24,7 +24,9 @@ export function unnamedText({ source, at, records, quarantined }: Snapshot): str
 /** Says it in the log, one line a source. */
 export async function warnOfUnnamed({ config, store, work }: Rosterd): Promise<void> {
   const inForce: Snapshot[] = [];
+  const named = new Set(config.sources.map(({ name }) => name));
   for (const { source, current } of await store.sources.all()) {
+    if (named.has(source)) continue;
     const snapshot = current === null ? null : await store.snapshots.get(source, current);
     if (snapshot) inForce.push(snapshot);
   }
