@@ -108,20 +108,23 @@ requireServer('mongodb', () => missing)('migrate-store', () => {
     const reference = await inside(site);
     const database = server.database();
     const mongo = await another(base, 'cut', drops, keptBy(server, database));
+    // the beat of a lease is a write as well, and comes as often as the machine is slow
+    const copies = ({ name, collection }: { name: string; collection: string | null }): boolean =>
+      ['insert', 'update'].includes(name) && collection !== 'leases';
     let count = 0;
     const whole = await another(base, 'whole', drops, keptBy(server));
     const counting = await work(whole, server, move(whole, site));
-    counting.proxy.fault(({ name }) => {
-      if (['insert', 'update'].includes(name)) count += 1;
+    counting.proxy.fault((command) => {
+      if (copies(command)) count += 1;
       return 'pass';
     });
     expect((await counting.ended).status).toBe(0);
 
-    for (const share of [0.35, 0.6, 0.8, 0.95]) {
+    for (const share of [0.35, 0.6, 0.8, 0.9]) {
       const worker = await work(mongo, server, move(mongo, site));
       let left = Math.floor(count * share);
-      worker.proxy.fault(({ name }) => {
-        if (['insert', 'update'].includes(name)) left -= 1;
+      worker.proxy.fault((command) => {
+        if (copies(command)) left -= 1;
         if (left === 0) worker.signal('SIGKILL');
         return 'pass';
       });
