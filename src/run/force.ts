@@ -32,6 +32,7 @@ export async function enforce(rosterd: Rosterd, state: SourceState, plan: Plan, 
     state.current = taken.snapshot.number;
     state.staging = null;
     state.rules = rules;
+    state.emptyApproved = false;
   }
   state.pending = plan.plan;
   state.applying = { plan: plan.plan, part: 'free' };
@@ -91,6 +92,7 @@ async function finishOthers(rosterd: Rosterd, source: string): Promise<boolean> 
 export async function enforceHeld(rosterd: Rosterd, state: SourceState, plan: Plan, run: Run): Promise<Run> {
   state.held = null;
   state.givenSince = null;
+  state.emptyApproved = plan.courseEntriesWith === 'held';
   state.applying = { plan: plan.plan, part: 'held' };
   await rosterd.store.sources.put(state);
   return finishPlan(rosterd, state, plan, run);

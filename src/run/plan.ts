@@ -44,7 +44,8 @@ export async function planRun(
       everything,
       blockAll: taken.blockAll,
       limits: source.limits,
-      records: { now: snapshot.records, before: before?.records ?? null },
+      // somebody has said that it is empty indeed
+      records: { now: snapshot.records, before: state.emptyApproved ? 0 : (before?.records ?? null) },
       givenSince: state.givenSince ?? { accounts: 0, enrolments: 0 },
       numbers: await store.roster.nextNumbers(),
       today: work.clock.now(),

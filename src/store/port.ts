@@ -90,6 +90,8 @@ export interface SourceState {
   held: string | null;
   /** What this source gave since removals of it wait, held or in doubt; null when none do. See `GuardInput`. */
   givenSince: Given | null;
+  /** A person approved what an empty answer takes; the next one comes into force when it is empty as well. */
+  emptyApproved: boolean;
 }
 
 /** How many accounts and enrolments were given. */

@@ -42,6 +42,8 @@ export class Chronicle {
   readonly #giver = new Map<string, string>();
   /** What each source gave since removals of it wait. */
   readonly #givenSince = new Map<string, { accounts: number; enrolments: number }>();
+  /** Sources of which a person has approved what an empty answer takes. */
+  readonly #emptyApproved = new Set<string>();
   /** Removals that no person approved. */
   readonly #removed: { source: string; at: number; disables: number; unenrolments: number }[] = [];
 
@@ -94,7 +96,7 @@ export class Chronicle {
     const old = this.#now.get(source) ?? nothing;
     // A drop that nobody can read a row of is no snapshot, nor is an empty one that would change something.
     const unreadable = rows.bad.length > 0 && !rows.good.length;
-    const emptied = answer.length === 0 && old.good.length > 0;
+    const emptied = answer.length === 0 && old.good.length > 0 && !this.#emptyApproved.has(source);
     if (run.status === 'failed' ? !unreadable && !emptied : unreadable)
       this.#say(`a run with ${rows.good.length} good and ${rows.bad.length} bad rows ended as ${run.status}`);
     if (run.status === 'failed') return run;
@@ -102,6 +104,7 @@ export class Chronicle {
     this.#last.set(source, answer);
     if (refused) this.#unchanged('an empty snapshot', before, after, ['pending', 'held']);
     else {
+      this.#emptyApproved.delete(source);
       this.#now.set(source, { answer, ...rows });
       if (JSON.stringify(old.answer) !== JSON.stringify(answer)) this.#before.set(source, old);
       this.#checkAdditions(source, old, before, after);
@@ -135,6 +138,8 @@ export class Chronicle {
     else {
       await this.#checkApproved(source, run, before, after);
       this.#givenSince.delete(source);
+      if (run.guards.some(({ guard, held }) => guard === 'empty-snapshot' && held)) this.#emptyApproved.add(source);
+      else this.#emptyApproved.delete(source);
     }
     this.#give(source, before, after);
   }
@@ -217,7 +222,7 @@ export class Chronicle {
           BigInt(now + earlier) * 100n > BigInt((stood + earlier) * window.percent))
       );
     };
-    const empty = records === 0 && recordsBefore > 0 && disables + unenrolments > 0;
+    const empty = records === 0 && recordsBefore > 0 && !this.#emptyApproved.has(source) && disables + unenrolments > 0;
     const held =
       empty ||
       over(disables, accounts, since.accounts, past('disables')) ||

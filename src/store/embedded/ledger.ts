@@ -5,7 +5,8 @@ import { type Database, parse } from './database.ts';
 
 /** A state as an older rosterd wrote it may lack what came later. */
 function stateOf(doc: unknown): SourceState {
-  return { givenSince: null, ...parse<Omit<SourceState, 'givenSince'>>(doc) };
+  const later = { givenSince: null, emptyApproved: false };
+  return { ...later, ...parse<Omit<SourceState, keyof typeof later>>(doc) };
 }
 
 /** Where each source stands. */
@@ -24,6 +25,7 @@ export function sourceStates(db: Database): SourceStates {
         applying: null,
         held: null,
         givenSince: null,
+        emptyApproved: false,
       };
     },
     async put(state) {

@@ -55,6 +55,7 @@ export function state(source: string, changes: Partial<SourceState> = {}): Sourc
     applying: null,
     held: null,
     givenSince: null,
+    emptyApproved: false,
   };
   return { source, next: 1, ...none, ...changes };
 }

@@ -84,6 +84,21 @@ test('an empty answer stays out of force while a conflict keeps its removals bac
   expect(await active(at, 'p')).toBe(2);
 });
 
+test('an empty answer that a person approved comes into force with the next one', async () => {
+  const at = site('hr', 'sis');
+  await at.run('hr', many(5));
+  await at.run('sis', [row('s0', { email: 's0@old.edu' })]);
+  const { run, digest, status } = await at.run('hr', []);
+  expect(status).toBe('held');
+  await at.approve(run, digest!);
+  expect(await at.run('hr', [])).toMatchObject({ status: 'applied', changes: { 'account.update': 1 } });
+  expect(await active(at)).toBe(1);
+  expect((await at.look()).members[0]).toMatchObject({ email: 's0@old.edu' });
+  // and with people again it is as it was
+  await at.run('hr', many(5));
+  expect(await at.run('hr', [])).toMatchObject({ status: 'held' });
+});
+
 test('a source whose people are all gone may be empty', async () => {
   const at = site('a');
   await at.run('a', many(3));

@@ -20,5 +20,6 @@ export function sourceOf(source: string, doc: SourceDoc | null): SourceState {
     applying: doc?.applying ?? null,
     held: doc?.held ?? null,
     givenSince: doc?.givenSince ?? null,
+    emptyApproved: doc?.emptyApproved ?? false,
   };
 }
