@@ -343,7 +343,9 @@ export class Chronicle {
         const answer = this.#last.get(source);
         if (!answer) continue;
         const run = await this.drop(source, answer, 'complete');
-        if (run.status !== 'unchanged' && run.status !== 'applied') quiet = false;
+        // an empty answer that nobody can approve is refused for as long as it comes
+        const refused = run.status === 'failed' && answer.length === 0;
+        if (run.status !== 'unchanged' && run.status !== 'applied' && !refused) quiet = false;
         if (run.status === 'held') await this.#decide(source, 'approve');
       }
       // A question that one source has settled is told to the others by their next run only.
