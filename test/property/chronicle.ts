@@ -1,3 +1,4 @@
+// So many lines because every step is held against every rule in one place: what is expected hangs on all that was before.
 import { Misconfigured, Rejected } from '../../src/base/errors.ts';
 import { historyOf } from '../../src/operate/history.ts';
 import type { Run } from '../../src/store/port.ts';
