@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import { type HttpAnswer, retryAfterMs } from '../../src/connector/http.ts';
 import type { DeliveryItem, ItemResult, TargetContext } from '../../src/connector/target.ts';
@@ -161,7 +161,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     async send({ item, ...change }) {
       const operation = settings.operations[change.type as AcceptedType];
       const { confirm } = operation;
-      const what = confirm ? createHash('sha256').update(JSON.stringify(change)).digest('hex') : '';
+      const what = confirm ? hash('sha256', JSON.stringify(change), 'hex') : '';
       // became one with a later change meanwhile: that one was never transmitted
       if (memory.transmitted.get(item)?.what !== what) memory.transmitted.delete(item);
       const values = valuesOf({ item, ...change }, settings.node, todayOf(clock.now(), settings.today));

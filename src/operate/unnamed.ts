@@ -7,9 +7,11 @@ import type { Snapshot } from '../store/port.ts';
  * comes any more that could take them back; so whoever is in them stays for ever, whatever the other sources say.
  */
 
+const namesOf = ({ sources }: Pick<Config, 'sources'>): ReadonlySet<string> => new Set(sources.map(({ name }) => name));
+
 /** Of snapshots in force, those that hold somebody and whose source the configuration does not name; by source. */
-export function unnamedSources({ sources }: Pick<Config, 'sources'>, inForce: Iterable<Snapshot>): Snapshot[] {
-  const named = new Set(sources.map(({ name }) => name));
+export function unnamedSources(config: Pick<Config, 'sources'>, inForce: Iterable<Snapshot>): Snapshot[] {
+  const named = namesOf(config);
   return [...inForce]
     .filter(({ source, records, quarantined }) => !named.has(source) && records + quarantined > 0)
     .sort((a, b) => (a.source < b.source ? -1 : 1));
@@ -24,7 +26,7 @@ export function unnamedText({ source, at, records, quarantined }: Snapshot): str
 /** Says it in the log, one line a source. */
 export async function warnOfUnnamed({ config, store, work }: Rosterd): Promise<void> {
   const inForce: Snapshot[] = [];
-  const named = new Set(config.sources.map(({ name }) => name));
+  const named = namesOf(config);
   for (const { source, current } of await store.sources.all()) {
     if (named.has(source)) continue;
     const snapshot = current === null ? null : await store.snapshots.get(source, current);

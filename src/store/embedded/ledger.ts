@@ -3,10 +3,21 @@ import { type Database, parse } from './database.ts';
 
 /** The documents that are written whole: source states, runs, snapshots with their packs of digests. */
 
-/** A state as an older rosterd wrote it may lack what came later. */
+/** A source that was never put; and what a state lacks that an older rosterd wrote. */
+const nothing: Omit<SourceState, 'source'> = {
+  current: null,
+  staging: null,
+  next: 1,
+  rules: null,
+  pending: null,
+  applying: null,
+  held: null,
+  givenSince: null,
+  emptyApproved: false,
+};
+
 function stateOf(doc: unknown): SourceState {
-  const later = { givenSince: null, emptyApproved: false };
-  return { ...later, ...parse<Omit<SourceState, keyof typeof later>>(doc) };
+  return { ...nothing, ...parse<SourceState>(doc) };
 }
 
 /** Where each source stands. */
@@ -14,19 +25,7 @@ export function sourceStates(db: Database): SourceStates {
   return {
     async get(source) {
       const row = db.get('SELECT doc FROM source_states WHERE source = ?', source);
-      if (row) return stateOf(row['doc']);
-      return {
-        source,
-        current: null,
-        staging: null,
-        next: 1,
-        rules: null,
-        pending: null,
-        applying: null,
-        held: null,
-        givenSince: null,
-        emptyApproved: false,
-      };
+      return row ? stateOf(row['doc']) : { source, ...nothing };
     },
     async put(state) {
       db.run('INSERT OR REPLACE INTO source_states (source, doc) VALUES (?, ?)', state.source, JSON.stringify(state));
