@@ -356,5 +356,5 @@ async function asked(daemon: Process): Promise<void> {
     ['sync'],
   ] as const)
     await at.on(...(command as unknown as [string]));
-  expect(daemon.log('push.refused').length).toBeGreaterThan(5);
+  await daemon.says('push.refused', 6);
 }

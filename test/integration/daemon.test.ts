@@ -257,7 +257,7 @@ describe('run, status and reload', () => {
     expect(shown.changes.filter(({ held }: { held: boolean }) => held)).toHaveLength(20);
     const approved = await site.rosterd('approve', run.run, '--digest', run.plan.digest, '--json');
     expect([approved.status, JSON.parse(approved.stdout).decision.verdict]).toEqual([0, 'approved']);
-    expect(daemon.log('run.approved')).toMatchObject([{ run: run.run }]);
+    expect(await daemon.says('run.approved')).toMatchObject({ run: run.run });
 
     site.drop('sis', 15, 20);
     const other = JSON.parse((await site.rosterd('sync', '--source', 'sis', '--json')).stdout).runs[0];
@@ -314,8 +314,8 @@ describe('run, status and reload', () => {
         message: expect.stringMatching(/rosterd\.yaml:\d+:\d+: service\.concurency: unknown key/),
       },
     ]);
-    expect(daemon.log('config.refused')).toHaveLength(1);
     await daemon.stop();
+    expect(daemon.log('config.refused')).toHaveLength(1);
   });
 });
 
@@ -331,11 +331,11 @@ test('log-level says and sets what is logged, until the next start', async () =>
   expect(await level('debug')).toBe('debug');
   expect(await level()).toBe('debug');
   await site.rosterd('run', 'sis', '--wait');
-  expect(daemon.log('schedule.begins')).toMatchObject([{ level: 'debug', source: 'sis' }]);
+  expect(await daemon.says('schedule.begins')).toMatchObject({ level: 'debug', source: 'sis' });
   expect(await level('error')).toBe('error');
   await site.rosterd('run', 'sis', '--wait');
   expect(daemon.log('schedule.begins'), 'not logged any more').toHaveLength(1);
-  expect(daemon.log('control.decided').map(({ reason }) => reason)).toContain('log level error');
+  await expect.poll(() => daemon.log('control.decided').map(({ reason }) => reason)).toContain('log level error');
   // asked for wrongly it is said which there are, and nothing changes
   const wrong = {
     status: 2,

@@ -57,6 +57,9 @@ const steps: Record<string, (store: Store, n: number) => Promise<unknown>> = {
   add: ({ outbox }, n) => outbox.restore(items.slice(0, n + 1)),
 };
 
+/** A step with the first item, that looks at the next one of the queue. */
+const here = (what: string) => ({ what, n: 0, elsewhere: false, after: 0, limit: 1 });
+
 test('a queue that is remembered is the queue that is there', { timeout: 120_000 }, async () => {
   const step = fc.record({
     what: fc.constantFrom(...Object.keys(steps)),
@@ -89,6 +92,9 @@ test('a queue that is remembered is the queue that is there', { timeout: 120_000
         rmSync(directory, { recursive: true, force: true });
       }
     }),
-    { numRuns: 150 },
+    {
+      numRuns: 150,
+      examples: [[[here('take'), { ...here('recover'), elsewhere: true }, here('refused'), here('take')]]],
+    },
   );
 });

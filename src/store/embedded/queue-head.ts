@@ -27,7 +27,12 @@ export class QueueHead {
   page(target: string, after: number, limit: number): Queued[] {
     const version = this.#db.version();
     let head = this.#heads.get(target);
-    if (!head || head.version !== version || head.after > after) head = { after, queued: [], version };
+    // Also what we took may be queued again by now: settled as ours, it would stay in here.
+    if (head && head.version !== version) {
+      this.forget();
+      head = undefined;
+    }
+    if (!head || head.after > after) head = { after, queued: [], version };
     if (head.after < after) head = { after, queued: head.queued.filter(({ seq }) => seq > after), version };
     const missing = limit - head.queued.length;
     if (missing > 0) head.queued.push(...this.#read(target, head.queued.at(-1)?.seq ?? after, missing));
