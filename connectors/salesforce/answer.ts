@@ -4,7 +4,7 @@ import { type HttpAnswer, retryAfterMs } from '../../src/connector/http.ts';
 /** The beginning of a text without markup, for messages. */
 export function excerpt(text: string): string {
   // before its markup goes: a secret may look like a part of it
-  return beginning(scrub(text).replace(/<[^>]*>/g, ' '));
+  return beginning(scrub(text).replace(/<[^<>]*>/g, ' '));
 }
 
 /** How long the server asked to be left alone, for `Unavailable`. */

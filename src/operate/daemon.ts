@@ -73,8 +73,8 @@ function listenToSignals(service: Service, notifier: Notifier): Signals {
   const { log } = service;
   let stops = 0;
   let begun = false;
-  /** Asked for during the start, which has read its file already and is not ready by the end of a reload. */
-  let reloadWanted = false;
+  /** Asked for during the start, which has read its file already, is not ready by the end of a reload, and runs nothing. */
+  const wanted = { reload: false, run: false };
   const on = {
     stop(name: NodeJS.Signals) {
       stops += 1;
@@ -86,7 +86,7 @@ function listenToSignals(service: Service, notifier: Notifier): Signals {
     reload() {
       if (service.stopping) return;
       if (!begun) {
-        reloadWanted = true;
+        wanted.reload = true;
         return;
       }
       notifier.reloading();
@@ -100,7 +100,8 @@ function listenToSignals(service: Service, notifier: Notifier): Signals {
       });
     },
     run() {
-      service.runAll('signal');
+      if (begun) service.runAll('signal');
+      else wanted.run = true;
     },
   };
   process.on('SIGTERM', on.stop).on('SIGINT', on.stop).on('SIGHUP', on.reload).on('SIGUSR2', on.run);
@@ -110,7 +111,8 @@ function listenToSignals(service: Service, notifier: Notifier): Signals {
     },
     begun() {
       begun = true;
-      if (reloadWanted) on.reload();
+      if (wanted.reload) on.reload();
+      if (wanted.run) on.run();
     },
     release() {
       process.off('SIGTERM', on.stop).off('SIGINT', on.stop).off('SIGHUP', on.reload).off('SIGUSR2', on.run);

@@ -1,4 +1,5 @@
 import { Misconfigured } from '../base/errors.ts';
+import { plain } from '../base/plain.ts';
 import type { Config, SourceConfig } from '../configure/config.ts';
 import { deliverAll } from '../deliver/deliver.ts';
 import type { DeliveryEnd } from '../deliver/drain.ts';
@@ -69,7 +70,7 @@ export async function followRun(
       else if (line.type === 'delivery') result.deliveries.push(line.delivery);
       else if (line.type === 'failed') {
         progress.done();
-        process.stderr.write(`rosterd: ${line.who}: ${line.error.message}\n`);
+        process.stderr.write(`rosterd: ${line.who}: ${plain(line.error.message)}\n`);
       } else if (line.type === 'end') {
         Object.assign(result, { busy: line.busy, outbox: line.outbox });
         status = line.exit;

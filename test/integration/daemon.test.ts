@@ -97,7 +97,7 @@ describe('signals', () => {
     expect(await daemon.stop('SIGINT')).toBe(0);
   });
 
-  test('SIGHUP during the start refuses no file, and is done when the start is over', async () => {
+  test('SIGHUP and SIGUSR2 during the start refuse and lose nothing, and are done when it is over', async () => {
     const mute = createSocket(() => {}).listen(0, '127.0.0.1');
     await once(mute, 'listening');
     onTestFinished(() => void mute.close());
@@ -106,14 +106,18 @@ describe('signals', () => {
     const connecting = away.spawn('daemon', '-c', away.config);
     await connecting.says('service.connecting');
     connecting.child.kill('SIGHUP');
+    connecting.child.kill('SIGUSR2');
     expect(await connecting.stop()).toBe(0);
     expect(connecting.log('config.refused', 'config.reloaded', 'config.bug')).toEqual([]);
 
     const site = new DaemonSite();
+    site.drop('sis', 0, 3);
     const daemon = site.spawn('daemon', '-c', site.config);
     await daemon.says('control.opened');
     daemon.child.kill('SIGHUP');
+    daemon.child.kill('SIGUSR2');
     await daemon.says('config.reloaded');
+    expect(await daemon.says('run.applied')).toMatchObject({ source: 'sis', trigger: 'signal' });
     expect(await daemon.stop()).toBe(0);
     expect(daemon.log('daemon.started', 'config.reloaded').map(({ event }) => event)).toEqual([
       'daemon.started',
@@ -374,7 +378,12 @@ test('metrics are at a TCP address as well', async () => {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`);
   expect(response.headers.get('content-type')).toContain('text/plain');
   expect(await response.text()).toMatch(/^rosterd_runs_total\{source="sis",status="applied"\} 1$/m);
-  expect((await fetch(`http://127.0.0.1:${port}/v1/status`)).status).toBe(404);
+  const refusedAt = async (path: string) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+    return [answer.status, await answer.text()];
+  };
+  expect(await refusedAt('/v1/status')).toEqual([404, 'metrics are at /metrics\n']);
+  expect(await refusedAt('/%ZZ')).toEqual([400, 'the address cannot be read\n']);
   await daemon.stop();
 });
 

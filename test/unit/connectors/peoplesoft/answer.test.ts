@@ -57,6 +57,7 @@ describe('an answer with status 200', () => {
 
   test.each([
     ['a page', '<!DOCTYPE html><html><head><style>p{}</style></head><body><h1>Sign in</h1></body></html>', {}],
+    ['a page of scripts', '<html><script>a="<style>"</script>Sign <STYLE>p{}</style>\n<!-- -->in</html>', {}],
     ['a piece of a page', '<div>Sign in</div>', { 'content-type': 'text/html; charset=utf-8' }],
     ['a bare text', 'Sign in', {}],
   ])('and %s is a login that is missing', (_what, text, headers) => {
@@ -65,6 +66,14 @@ describe('an answer with status 200', () => {
       login: false,
       words: 'HTTP 200: a page, not an answer: Sign in',
     });
+  });
+});
+
+test('a page that begins a great deal and ends nothing is read once', () => {
+  const page = `<html>Sign in ${'<script '.repeat(100_000)}${'<style>'.repeat(100_000)}${'<'.repeat(400_000)}`;
+  expect(judge(answer(200, page), rule())).toMatchObject({
+    meaning: 'denied',
+    words: expect.stringMatching(/Sign in/),
   });
 });
 
