@@ -105,10 +105,11 @@ export class Database {
       this.#db.exec('COMMIT');
       return result;
     } catch (error) {
-      this.#db.exec('ROLLBACK');
       // Numbers given inside are not given.
       this.#names.clear();
       this.#namesById.clear();
+      // After a full disk SQLite has rolled back by itself, and the second time is an error that would hide the first.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw error;
     }
   }

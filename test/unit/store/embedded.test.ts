@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { Misconfigured } from '../../../src/base/errors.ts';
 import { changeTypes, courseKey } from '../../../src/connector/target.ts';
+import { Database } from '../../../src/store/embedded/database.ts';
 import { openEmbeddedStore } from '../../../src/store/embedded/index.ts';
 import type { StoredRow } from '../../../src/store/port.ts';
 import { account, all, change, course, goodRow, inForce, plan } from '../../conformance/store/samples.ts';
@@ -141,4 +142,21 @@ test('a write that fails leaves no number behind that another course could get',
   await inForce(store, 'sis', 2, [goodRow(4, 'S4', first)]);
   const later = await store.rows.evidence('sis', 2).coursesWithRows([courseKey(first), courseKey(second)]);
   expect([...later].sort()).toEqual([courseKey(first), courseKey(second)].sort());
+});
+
+test('a full disk is said, and leaves no number behind either', () => {
+  const db = new Database(directory());
+  onTestFinished(() => db.close());
+  const room = (pages: number) => db.get(`PRAGMA max_page_count = ${pages}`);
+  room(Number(db.get('PRAGMA page_count')!['page_count']));
+  const filled = (): number => {
+    const id = db.idOf('course_names', 'First');
+    for (let n = 0; n < 100; n += 1) db.idOf('file_names', `${'long '.repeat(1000)}${n}`);
+    return id;
+  };
+  expect(() => db.tx(filled)).toThrow('database or disk is full');
+  room(100_000);
+  const second = db.tx(() => db.idOf('course_names', 'Second'));
+  expect(db.tx(filled)).not.toBe(second);
+  expect(db.nameOf('course_names', second)).toBe('Second');
 });
