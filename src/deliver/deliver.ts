@@ -7,7 +7,7 @@ import type { Work } from '../base/work.ts';
 import type { Config, TargetConfig } from '../configure/config.ts';
 import { type Http, type HttpRequest, openHttp } from '../connector/http.ts';
 import type { DeliveryBatch, ItemResult, RosterView, TargetContext, TargetSession } from '../connector/target.ts';
-import { type Discrepancy, holdingBack } from '../outbox/discrepancies.ts';
+import { HoldingBack } from '../outbox/discrepancies.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
 import type { Lock, Store } from '../store/port.ts';
 import { discreet } from './discreet.ts';
@@ -64,8 +64,9 @@ export async function deliverAlone(
     await store.outbox.recover(target.name);
     end.paused = await pausedOf(store, target.name);
     if (!end.paused) {
-      const discrepancies = await holdingBack(store);
-      await release(store, target.name, discrepancies);
+      const discrepancies = new HoldingBack(store);
+      await discrepancies.look();
+      await release(store, target.name, discrepancies.now);
       if ((await store.outbox.queued(target.name, 0, 1)).length)
         await deliverTo(target, config, store, under(lock, work), patience, end, discrepancies).catch(stopped);
     }
@@ -107,7 +108,7 @@ async function deliverTo(
   work: Work,
   patience: DeliveryPatience,
   end: DeliveryEnd,
-  discrepancies: ReadonlyMap<string, Discrepancy>,
+  discrepancies: HoldingBack,
 ): Promise<void> {
   const { clock, observer } = work;
   const { connector, settings, name } = target;

@@ -2,7 +2,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Work } from '../base/work.ts';
 import type { TargetConfig } from '../configure/config.ts';
 import type { DeliveryBatch, ItemResult } from '../connector/target.ts';
-import type { Discrepancy } from '../outbox/discrepancies.ts';
+import type { HoldingBack } from '../outbox/discrepancies.ts';
 import type { Settlement, Store } from '../store/port.ts';
 import { type Batch, completeResults, type Head } from './batch.ts';
 import type { Lull } from './lull.ts';
@@ -43,7 +43,7 @@ export async function drain(
   work: Work,
   patience: DeliveryPatience,
   end: DeliveryEnd,
-  discrepancies: ReadonlyMap<string, Discrepancy>,
+  discrepancies: HoldingBack,
   { lull, file, send }: Way,
 ): Promise<void> {
   const { name } = target;
@@ -79,11 +79,12 @@ export async function drain(
       limit: mostElsewhere,
     });
     for (const { person } of taken) troubled.add(person);
+    await discrepancies.look();
     return nextBatch(
       store,
       name,
       { least, size, file },
-      { discrepancies, troubled, waits: (person) => busy.has(person) || waiting.has(person) },
+      { discrepancies: discrepancies.now, troubled, waits: (person) => busy.has(person) || waiting.has(person) },
       putAway,
     );
   };
@@ -134,6 +135,12 @@ export async function drain(
         end.paused = true;
         break;
       }
+      // picked while the one before was on its way: somebody in it may be in doubt since
+      if (ready && (await discrepancies.look())) {
+        await writeAnswer();
+        await store.outbox.recover(name);
+        ready = null;
+      }
       if (!ready) await writeAnswer();
       const batch: Batch | null = ready ?? (await pick(1, new Set()));
       ready = null;
@@ -144,7 +151,7 @@ export async function drain(
       // what stood behind a failure may go now that more got through
       if (end.sent > released) {
         released = end.sent;
-        if (await release(store, name, discrepancies)) continue;
+        if (await release(store, name, discrepancies.now)) continue;
       }
       const next = waiting.next();
       if (next === null) break;

@@ -109,7 +109,7 @@ async function replayPage({ store }: Rosterd, page: readonly OutboxItem[], done:
   const [queued, gone] = [new Set(again.queued), new Set(again.void.map(({ item }) => item))];
   for (const item of chosen)
     if (queued.has(item.item)) done.replayed.push(item.item);
-    else if (!gone.has(item)) done.left.push({ item: item.item, why: 'it is queued or in hand already' });
+    else if (!gone.has(item)) done.left.push({ item: item.item, why: 'somebody else queued or settled it meanwhile' });
 }
 
 function reasonToLeave({ status, because }: OutboxItem): string | null {

@@ -1,9 +1,11 @@
-import type { DeliveryItem } from '../connector/target.ts';
-import type { OutboxItem, Store } from '../store/port.ts';
+import type { OutboxItem, Replay, Store } from '../store/port.ts';
 import { type Later, renewed } from './coalesce.ts';
 
 /** More items than a page of people has. */
 const many = 1_000_000;
+
+/** So many people are looked up and queued again at a time: little may happen in between. */
+const peopleAtOnce = 25;
 
 /** What became of items that were to be sent once more. `void`: a newer item of the same subject goes before them. */
 export interface SentAgain {
@@ -16,10 +18,20 @@ export interface SentAgain {
  * state since is superseded by that; a sent one stays as it is.
  */
 export async function sendAgain(store: Store, items: readonly OutboxItem[]): Promise<SentAgain> {
-  if (!items.length) return { queued: [], void: [] };
-  const people = [...new Set(items.map(({ person }) => person))];
+  const done: SentAgain = { queued: [], void: [] };
+  const people = [...Map.groupBy(items, ({ person }) => person)];
+  for (let at = 0; at < people.length; at += peopleAtOnce) {
+    const { queued, void: voids } = await sendTheirsAgain(store, new Map(people.slice(at, at + peopleAtOnce)));
+    done.queued.push(...queued);
+    done.void.push(...voids);
+  }
+  return done;
+}
+
+async function sendTheirsAgain(store: Store, chosen: ReadonlyMap<string, OutboxItem[]>): Promise<SentAgain> {
+  const [people, items] = [[...chosen.keys()], [...chosen.values()].flat()];
   const theirs = Map.groupBy(await store.outbox.list({ people, limit: many }), personKey);
-  const again: { item: string; delivery: DeliveryItem }[] = [];
+  const again: Replay[] = [];
   const voids: SentAgain['void'] = [];
   for (const item of items) {
     const later = (theirs.get(personKey(item)) ?? [])
@@ -29,7 +41,8 @@ export async function sendAgain(store: Store, items: readonly OutboxItem[]): Pro
       });
     const fate = renewed(item.delivery, later);
     if ('void' in fate) voids.push({ item, because: fate.void });
-    else again.push({ item: item.item, delivery: fate.delivery });
+    // a delivery at work may have united it with a newer one since, and sent it: then it is not failed any more
+    else again.push({ item: item.item, was: item.status, delivery: fate.delivery });
   }
   for (const [target, its] of Map.groupBy(voids, ({ item }) => item.target))
     await store.outbox.supersede(

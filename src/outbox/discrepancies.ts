@@ -41,6 +41,28 @@ async function openBeside(store: Store, known: readonly Review[]): Promise<Discr
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
 }
 
+/** The discrepancies that hold back, for as long as a delivery lasts: it may be at work for hours, and runs go on. */
+export class HoldingBack {
+  readonly #store: Store;
+  #plans = '';
+  /** By account, as of the last look. */
+  now: ReadonlyMap<string, Discrepancy> = new Map();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Reads them again when a source has another plan in force than at the last look; true when that is so. */
+  async look(): Promise<boolean> {
+    const states = await this.#store.sources.all();
+    const plans = states.map(({ source, pending }) => `${source} ${pending}`).join('\n');
+    if (plans === this.#plans) return false;
+    this.now = await holdingBack(this.#store);
+    this.#plans = plans;
+    return true;
+  }
+}
+
 /** The discrepancies that hold back, by account; reviews of what is not open any more are forgotten. */
 export async function holdingBack(store: Store): Promise<ReadonlyMap<string, Discrepancy>> {
   const reviews = await store.outbox.reviews();

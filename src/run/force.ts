@@ -105,8 +105,9 @@ async function finishPlan(rosterd: Rosterd, state: SourceState, plan: Plan, run:
   const changed = Object.keys(plan.counts).length > 0;
   const waits = part === 'free' && plan.heldTypes.length > 0;
   await endRun(rosterd, run, waits ? 'held' : changed ? 'applied' : 'unchanged');
+  // Forgotten here only when it is written: else whoever catches the error would tell of a run in which nothing happened.
+  await rosterd.store.sources.put({ ...state, applying: null });
   state.applying = null;
-  await rosterd.store.sources.put(state);
   return run;
 }
 

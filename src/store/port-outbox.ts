@@ -46,6 +46,15 @@ export type Settlement = ItemResult & {
   attempted?: false;
 };
 
+/** An item that is to be queued again, and how it was seen. */
+export interface Replay {
+  item: string;
+  /** `failed` or `sent`; in any other status nothing is queued again. */
+  was: OutboxStatus;
+  /** What is to be sent instead of what it says; left out: the same. */
+  delivery?: DeliveryItem;
+}
+
 /** Items that come to be one: `into` stays in its place with another delivery, the others are superseded by it. */
 export interface Merge {
   into: string;
@@ -97,7 +106,10 @@ export interface Outbox {
   ): Promise<{ seq: number; item: DeliveryItem; attempts: number }[]>;
   /** Marks queued items as in hand. Gives back those that are not queued any more, and that nobody may send. */
   processing(target: string, items: readonly string[]): Promise<string[]>;
-  /** Writes what the target said: `sent`, `failed`, or back to `queued`. */
+  /**
+   * Writes what the target said: `sent`, `failed`, or back to `queued`. What nobody asked the target about is written only
+   * where the item is queued or in our hands: another system may have settled it since.
+   */
   settle(target: string, results: readonly Settlement[], at: string): Promise<void>;
   /**
    * Makes several items one, of those that are queued or failed; the one that stays is queued. What is anything else by
@@ -106,8 +118,8 @@ export interface Outbox {
   merge(target: string, merges: readonly Merge[]): Promise<void>;
   /** Items of a target that newer ones of the same subject have made void: queued or failed ones become `superseded`. */
   supersede(target: string, items: readonly { item: string; because: string }[]): Promise<void>;
-  /** Queues items again that are `failed` or `sent`, in their place, where given with another delivery. Says which it did. */
-  replay(items: readonly { item: string; delivery?: DeliveryItem }[]): Promise<string[]>;
+  /** Queues items again that are still as they were seen, in their place. Says which it did. */
+  replay(items: readonly Replay[]): Promise<string[]>;
   /**
    * An answer from outside: `processing` takes a queued item into another system's hands; `sent` and `failed` settle one
    * that is queued, failed, or in such hands. False when it is in ours, or settled otherwise.

@@ -42,7 +42,9 @@ const steps: Record<string, (store: Store, n: number) => Promise<unknown>> = {
   again: ({ outbox }, n) => outbox.settle(target, [{ item: items[n]!.item, outcome: 'retry', answer: 'later' }], at),
   recover: ({ outbox }) => outbox.recover(target),
   replay: ({ outbox }, n) =>
-    outbox.replay([{ item: items[n]!.item, delivery: { ...items[n]!.delivery, changed: ['year'] } }]),
+    outbox.replay([
+      { item: items[n]!.item, was: n % 2 ? 'failed' : 'sent', delivery: { ...items[n]!.delivery, changed: ['year'] } },
+    ]),
   void: ({ outbox }, n) => outbox.supersede(target, [{ item: items[n]!.item, because: 'a-newer' }]),
   merge: ({ outbox }, n) =>
     outbox.merge(target, [

@@ -43,8 +43,9 @@ export function outbox(db: Database): Outbox {
       db.tx(() => {
         for (const { item, outcome, answer, because, attempted } of results) {
           const seq = known.get(item);
+          const by = attempted === false ? putAway : settled;
           db.run(
-            seq === undefined ? settled.byItem : settled.bySeq,
+            seq === undefined ? by.byItem : by.bySeq,
             outcome === 'retry' ? 'queued' : outcome,
             answer,
             because ?? null,
@@ -85,11 +86,11 @@ export function outbox(db: Database): Outbox {
     async replay(items) {
       head.forget();
       return db.tx(() =>
-        items.flatMap(({ item, delivery }) => {
+        items.flatMap(({ item, was, delivery }) => {
           const taken = db.run(
             `UPDATE outbox SET status = 'queued', because = NULL, attempts = 0
-             WHERE item = ? AND status IN ('failed', 'sent')`,
-            item,
+             WHERE item = ? AND status = ? AND status IN ('failed', 'sent')`,
+            ...[item, was],
           );
           if (taken && delivery) putBody(db, item, delivery);
           return taken ? [item] : [];
@@ -241,7 +242,9 @@ const both = (set: string, and = '') => ({
   byItem: `UPDATE outbox SET ${set} WHERE item = ? AND target = ?${and}`,
 });
 const taken = both("status = 'processing', because = NULL", " AND status = 'queued'");
-const settled = both(`status = ?, answer = ?, because = ?, attempts = attempts + ?, trail = ${pushed}`);
+const settling = `status = ?, answer = ?, because = ?, attempts = attempts + ?, trail = ${pushed}`;
+const settled = both(settling);
+const putAway = both(settling, ` AND (status = 'queued' OR (status = 'processing' AND because IS NULL))`);
 
 function supersede(db: Database, target: string, item: string, because: string): void {
   db.run(

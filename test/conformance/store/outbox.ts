@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Store } from '../../../src/store/port.ts';
+import type { OutboxStatus, Store } from '../../../src/store/port.ts';
 import type { OpenStore } from '../store.ts';
 import { account, change, plan } from './samples.ts';
 
@@ -193,11 +193,17 @@ export function outboxConformance(open: OpenStore): void {
       at,
     );
     await store.outbox.processing('canvas', [three!]);
-    expect(await store.outbox.replay([one!, two!, three!, four!, 'nothing'].map((item) => ({ item })))).toEqual([
-      one,
-      two,
-    ]);
-    expect(await store.outbox.replay([{ item: one! }])).toEqual([]);
+    const was = { queued: three!, processing: three!, superseded: four! } as const;
+    for (const [status, item] of Object.entries(was))
+      expect(await store.outbox.replay([{ item, was: status as OutboxStatus }]), status).toEqual([]);
+    const other = { [one!]: 'sent', [two!]: 'failed' } as const;
+    for (const [item, was] of Object.entries(other))
+      expect(await store.outbox.replay([{ item, was }]), 'no longer as it was seen').toEqual([]);
+    const seen = [one!, two!, three!, four!, 'nothing'].map((item) => ({
+      ...{ item, was: item === two ? ('sent' as const) : ('failed' as const) },
+    }));
+    expect(await store.outbox.replay(seen)).toEqual([one, two]);
+    expect(await store.outbox.replay([{ item: one!, was: 'failed' }])).toEqual([]);
     const again = await reopen();
     expect((await again.outbox.queued('canvas', 0, 10)).map(({ item, attempts }) => [item.item, attempts])).toEqual([
       [one, 0],
@@ -208,7 +214,7 @@ export function outboxConformance(open: OpenStore): void {
     expect(trail).toEqual([{ at, outcome: 'failed', answer: 'no' }]);
     await again.outbox.settle('canvas', [{ item: one!, outcome: 'sent', answer: 'ok' }], at);
     const newer = { ...delivery, changed: ['year'] };
-    expect(await again.outbox.replay([{ item: one!, delivery: newer }])).toEqual([one]);
+    expect(await again.outbox.replay([{ item: one!, was: 'sent', delivery: newer }])).toEqual([one]);
     expect((await again.outbox.get(one!))!.delivery).toEqual(newer);
   });
 
@@ -238,8 +244,25 @@ export function outboxConformance(open: OpenStore): void {
     expect(
       (await again.outbox.list({ status: 'failed', withReason: true, limit: 10 })).map(({ item }) => item),
     ).toEqual([one]);
-    expect(await again.outbox.replay([{ item: one! }])).toEqual([one]);
+    expect(await again.outbox.replay([{ item: one!, was: 'failed' }])).toEqual([one]);
     expect(await statusOf(again, one!)).toEqual(['queued', null, 0, 'waits']);
+  });
+
+  test('nothing is put away that another system has settled, or has in hand', async () => {
+    const { store } = await open();
+    const [one, two, three] = await queue(store, 'p1', [1, 2, 3]);
+    await store.outbox.ack(one!, 'sent', 'by hand', at);
+    await store.outbox.ack(two!, 'processing', null, at);
+    await store.outbox.processing('canvas', [three!]);
+    const away = { outcome: 'failed', answer: 'waits', because: 'discrepancy', attempted: false } as const;
+    await store.outbox.settle(
+      'canvas',
+      [one!, two!, three!].map((item) => ({ item, ...away })),
+      at,
+    );
+    expect(await statusOf(store, one!)).toEqual(['sent', null, 0, 'by hand']);
+    expect(await statusOf(store, two!)).toEqual(['processing', 'outside', 0, null]);
+    expect(await statusOf(store, three!)).toEqual(['failed', 'discrepancy', 0, 'waits']);
   });
 
   test('items become one: it stays in its place with another delivery, the others are superseded by it', async () => {
@@ -256,7 +279,7 @@ export function outboxConformance(open: OpenStore): void {
     expect(await statusOf(again, two!)).toEqual(['superseded', one, 0, null]);
     expect((await again.outbox.get(three!))!.status).toBe('processing');
     expect(await again.outbox.counts()).toEqual({ canvas: { ...none, queued: 1, processing: 1 } });
-    expect(await again.outbox.replay([{ item: two! }])).toEqual([]);
+    expect(await again.outbox.replay([{ item: two!, was: 'superseded' }])).toEqual([]);
   });
 
   test('items do not become one that is in hand or sent by now', async () => {

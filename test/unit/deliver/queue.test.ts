@@ -17,7 +17,7 @@ const row = (who: string, changes: { course?: string; name?: string; email?: str
 type Answer = Partial<ItemResult>;
 
 /** A site with one target that answers as a test says; `told` and `sent`: everything that the last delivery sent. */
-async function siteWith({ sources = ['sis'], giveUpAfter = 50 } = {}) {
+async function siteWith({ sources = ['sis'], giveUpAfter = 50, size = 100 } = {}) {
   const told: string[] = [];
   const sent: DeliveryItem[] = [];
   const answers = { of: (_item: DeliveryItem, _text: string): Answer | Promise<Answer> => ({}) };
@@ -25,6 +25,7 @@ async function siteWith({ sources = ['sis'], giveUpAfter = 50 } = {}) {
     [account?.firstName, type, course?.course].filter(Boolean).join(' ');
   const connector = {
     ...everything,
+    batchSize: () => size,
     open: async () => ({
       deliver: async (items: readonly DeliveryItem[]) => {
         const results: ItemResult[] = [];
@@ -152,6 +153,24 @@ test('a discrepancy holds back what was queued before, until a run settles it', 
   await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { name: 'Bob' })]);
   expect(await deliver()).toMatchObject({ sent: 1, failed: 0 });
   expect(told).toEqual(['Ann account.update']);
+});
+
+test('a discrepancy that opens while a delivery is at work holds back what is left of the queue', async () => {
+  const { site, told, deliver, answers, items } = await siteWith({ sources: ['sis', 'hr'], size: 1 });
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  await site.run('sis', [row('ann', { name: 'Ann' }), row('bob', { name: 'Bob' })]);
+  answers.of = async (_, text) => {
+    // the other source says at this moment that somebody else has bob's address
+    if (text === 'Ann account.update') await site.run('hr', [row('eve', { email: 'bob@x.edu' })]);
+    return {};
+  };
+  expect(await deliver()).toMatchObject({ sent: 1, failed: 1 });
+  expect(told).toEqual(['Ann account.update']);
+  const held = (await items()).filter(({ status }) => status === 'failed');
+  expect(held.map(({ because, person }) => [because, person])).toEqual([
+    ['discrepancy', (await discrepancies(site.rosterd))[0]!.account],
+  ]);
 });
 
 test('a discrepancy that a person has looked at lets its items pass; another one of the same person does not', async () => {

@@ -9,6 +9,9 @@ export function oneMore(at: string, outcome: Settlement['outcome'], answer: stri
   return { trail: { $each: [{ at: new Date(at), outcome, answer }], $slice: -mostAnswers } };
 }
 
+/** Nobody else has settled it, or has it in hand. */
+const ours = { $or: [{ status: 'queued' as const }, { status: 'processing' as const, because: { $exists: false } }] };
+
 /** Writes what the target said; a repeat after a lost answer counts no attempt twice. */
 export async function settleItems(m: Mongo, target: string, results: readonly Settlement[], at: string): Promise<void> {
   if (!results.length) return;
@@ -17,7 +20,10 @@ export async function settleItems(m: Mongo, target: string, results: readonly Se
   const writes = results.map(
     ({ item, outcome, answer, because, attempted }): AnyBulkWriteOperation<OutboxDoc> => ({
       updateOne: {
-        filter: { _id: item, target, fence: { $lte: fence }, settled: { $ne: settled } },
+        filter: {
+          ...{ _id: item, target, fence: { $lte: fence }, settled: { $ne: settled } },
+          ...(attempted === false ? ours : {}),
+        },
         update: {
           $set: {
             ...{ status: outcome === 'retry' ? 'queued' : outcome, answer, fence, settled },
@@ -31,9 +37,8 @@ export async function settleItems(m: Mongo, target: string, results: readonly Se
     }),
   );
   await m.attempt(() => m.outbox.bulkWrite(writes, { ordered: false }));
-  if (!fence) return;
-  const written = await m.attempt(() =>
-    m.outbox.countDocuments({ _id: { $in: results.map(({ item }) => item) }, settled }),
-  );
-  if (written < results.length) throw superseded(target);
+  const asked = results.filter(({ attempted }) => attempted !== false).map(({ item }) => item);
+  if (!fence || !asked.length) return;
+  const written = await m.attempt(() => m.outbox.countDocuments({ _id: { $in: asked }, settled }));
+  if (written < asked.length) throw superseded(target);
 }
