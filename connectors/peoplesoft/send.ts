@@ -5,7 +5,7 @@ import type { DeliveryItem, ItemResult, TargetContext } from '../../src/connecto
 import { judge, type Verdict } from './answer.ts';
 import { lookAt } from './confirm.ts';
 import type { Login } from './login.ts';
-import { type Memory, memoryOf } from './memory.ts';
+import { memoryOf, type Transmission } from './memory.ts';
 import type { AcceptedType } from './operations.ts';
 import { belowGateway, type Credentials, type Draft, pathOf, requestFor } from './request.ts';
 import type { PeoplesoftSettings } from './schema.ts';
@@ -37,6 +37,11 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
   const memory = memoryOf(settings);
 
   const opened = memory.answered;
+  /**
+   * Items that were turned away in place of an answer, in this delivery. Those of earlier ones may have left the queue, which
+   * nobody says, and would count against others for ever; those that have not are turned away in this one as well.
+   */
+  const outside = new Set<string>();
 
   function strikeOf(item: string): { count: number; before: number } {
     const strike = memory.strikes.get(item) ?? { count: 0, before: memory.answered };
@@ -74,13 +79,15 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
 
   /** After the request, now or earlier: sent only once the read-back shows it. */
   async function confirmed(item: string, confirm: Confirm, values: Values): Promise<ItemResult> {
-    const { since, words } = memory.transmitted.get(item)!;
+    const transmission = memory.transmitted.get(item)!;
+    const { since, words } = transmission;
     const seen = await look(confirm, values);
     if (seen.shows === 'state') {
       memory.transmitted.delete(item);
       return { item, outcome: 'sent', answer: `${words}; confirmed: ${seen.words}` };
     }
-    const waited = clock.monotonic() - since;
+    transmission.lookedAt = clock.monotonic();
+    const waited = transmission.lookedAt - since;
     if (waited < confirm.within)
       return {
         // a look is no attempt: `within` says how long there are more
@@ -92,6 +99,30 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
       ...{ item, outcome: 'failed' },
       answer: `transmitted, but not confirmed after ${Math.round(waited / 1000)} s (${words}): ${seen.words}; look for the transaction in the Service Operations Monitor`,
     };
+  }
+
+  /** What a look tells before anything is sent; null: the request has to be sent. */
+  async function known(item: string, confirm: Confirm, values: Values): Promise<ItemResult | null> {
+    const transmission = memory.transmitted.get(item);
+    if (transmission) {
+      const lost = isLost(transmission, confirm);
+      const result = await confirmed(item, confirm, values);
+      return lost && result.outcome === 'failed' ? null : result;
+    }
+    if (!confirm.lookFirst) return null;
+    const seen = await look(confirm, values);
+    if (seen.shows !== 'state') return null;
+    return { item, outcome: 'sent', answer: `nothing was sent, it is so already: ${seen.words}` };
+  }
+
+  /**
+   * True when no look was answered for longer than a message has altogether. The item may have left the queue meanwhile and
+   * be back because a person wants it sent: to fail it with nothing sent would be untrue. To send twice what is merely slow
+   * would be worse, because the second message could undo a later change; so nothing is lost before `within` is over. And only
+   * once: where deliveries are that far apart, an item would never fail.
+   */
+  function isLost({ lookedAt, again }: Transmission, { within }: Confirm): boolean {
+    return !again && clock.monotonic() - lookedAt > within;
   }
 
   async function probe(): Promise<{ answer: HttpAnswer; verdict: Verdict }> {
@@ -114,7 +145,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
   /** True when the target is there for others, so that an error is this item's own. */
   async function faresWell(before: number): Promise<boolean> {
     if (memory.answered > before) return true;
-    if (memory.strikes.size > mostStruck) return false;
+    if (struckSince(before) > mostStruck) return false;
     try {
       return (await probe()).verdict.meaning !== 'later';
     } catch (error) {
@@ -123,12 +154,21 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     }
   }
 
+  /** How many are in trouble together; those from before the last answer may have left the queue. */
+  function struckSince(before: number): number {
+    let together = 0;
+    for (const strike of memory.strikes.values()) {
+      if (strike.before === before) together += 1;
+      if (together > mostStruck) break;
+    }
+    return together;
+  }
+
   /** An error that may pass, but not for ever: nobody would notice an item that is tried again until the end of days. */
   async function struck(item: string, words: string, delayMs: { delayMs?: number }): Promise<ItemResult> {
     const strike = strikeOf(item);
     strike.count += 1;
     if (strike.count < settings.silentAnswers || !(await faresWell(strike.before))) return putOff(item, words, delayMs);
-    memory.strikes.delete(item);
     return {
       ...{ item, outcome: 'failed' },
       answer: `${words}; the same ${strike.count} times, while the target answers: look for the transaction in the Service Operations Monitor or the logs of the application server`,
@@ -150,60 +190,64 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
    * request that a firewall takes for an attack must not keep all others waiting for ever.
    */
   async function turnedAway(item: string, why: Denied | Misconfigured): Promise<ItemResult> {
-    memory.turnedAway.add(item);
-    if (memory.turnedAway.size > mostStruck || !(await letsIn())) throw why;
+    outside.add(item);
+    if (outside.size > mostStruck || !(await letsIn())) throw why;
     return { item, outcome: 'retry', answer: why.message };
+  }
+
+  async function attempt({ item, ...change }: DeliveryItem): Promise<ItemResult> {
+    const operation = settings.operations[change.type as AcceptedType];
+    const { confirm } = operation;
+    const what = confirm ? hash('sha256', JSON.stringify(change), 'hex') : '';
+    // became one with a later change meanwhile: that one was never transmitted
+    if (memory.transmitted.get(item)?.what !== what) memory.transmitted.delete(item);
+    const again = memory.transmitted.has(item);
+    const values = valuesOf({ item, ...change }, settings.node, todayOf(clock.now(), settings.today));
+    const told = confirm && (await known(item, confirm, values));
+    if (told) return told;
+    const answer = await call(operation, values);
+    if ('impossible' in answer) return { item, outcome: 'failed', answer: answer.impossible };
+    const verdict = judge(answer, settings.success, operation.shape === 'ci-soap' ? 'xml' : 'anything');
+    const { words } = verdict;
+    if (verdict.meaning === 'later') {
+      const wait = retryAfterMs(answer.headers, clock.now());
+      const delayMs = wait === undefined ? {} : { delayMs: wait };
+      if (verdict.own) return struck(item, words, delayMs);
+      return putOff(item, words, delayMs);
+    }
+    if (verdict.meaning === 'denied' || verdict.meaning === 'missing') {
+      // the path as it is written in the configuration: filled, it names somebody
+      const why = stopping(verdict, `${change.type}: ${pathOf(operation, settings)}`);
+      // one login too many locks an account
+      if (verdict.meaning === 'denied' && verdict.login) throw why;
+      return turnedAway(item, why);
+    }
+    memory.answered += 1;
+    outOfTrouble(item);
+    if (verdict.meaning === 'refused') {
+      const already = operation.already !== undefined && new RegExp(operation.already).test(words);
+      if (!already) return { item, outcome: 'failed', answer: words };
+    }
+    if (!confirm) return { item, outcome: 'sent', answer: transmittedOnly(operation) + words };
+    const since = clock.monotonic();
+    memory.transmitted.set(item, { since, lookedAt: since, words, what, again });
+    return confirmed(item, confirm, values);
+  }
+
+  function outOfTrouble(item: string): void {
+    memory.strikes.delete(item);
+    outside.delete(item);
   }
 
   return {
     probe,
     putOff,
-    async send({ item, ...change }) {
-      const operation = settings.operations[change.type as AcceptedType];
-      const { confirm } = operation;
-      const what = confirm ? hash('sha256', JSON.stringify(change), 'hex') : '';
-      // became one with a later change meanwhile: that one was never transmitted
-      if (memory.transmitted.get(item)?.what !== what) memory.transmitted.delete(item);
-      const values = valuesOf({ item, ...change }, settings.node, todayOf(clock.now(), settings.today));
-      if (confirm && memory.transmitted.has(item)) return confirmed(item, confirm, values);
-      if (confirm?.lookFirst) {
-        const seen = await look(confirm, values);
-        if (seen.shows === 'state')
-          return { item, outcome: 'sent', answer: `nothing was sent, it is so already: ${seen.words}` };
-      }
-      const answer = await call(operation, values);
-      if ('impossible' in answer) return { item, outcome: 'failed', answer: answer.impossible };
-      const verdict = judge(answer, settings.success, operation.shape === 'ci-soap' ? 'xml' : 'anything');
-      const { words } = verdict;
-      if (verdict.meaning === 'later') {
-        const wait = retryAfterMs(answer.headers, clock.now());
-        const delayMs = wait === undefined ? {} : { delayMs: wait };
-        if (verdict.own) return struck(item, words, delayMs);
-        return putOff(item, words, delayMs);
-      }
-      if (verdict.meaning === 'denied' || verdict.meaning === 'missing') {
-        // the path as it is written in the configuration: filled, it names somebody
-        const why = stopping(verdict, `${change.type}: ${pathOf(operation, settings)}`);
-        // one login too many locks an account
-        if (verdict.meaning === 'denied' && verdict.login) throw why;
-        return turnedAway(item, why);
-      }
-      settled(memory, item);
-      if (verdict.meaning === 'refused') {
-        const already = operation.already !== undefined && new RegExp(operation.already).test(words);
-        if (!already) return { item, outcome: 'failed', answer: words };
-      }
-      if (!confirm) return { item, outcome: 'sent', answer: transmittedOnly(operation) + words };
-      memory.transmitted.set(item, { since: clock.monotonic(), words, what });
-      return confirmed(item, confirm, values);
+    async send(item) {
+      const result = await attempt(item);
+      if (result.outcome !== 'retry') outOfTrouble(item.item);
+      return result;
     },
   };
-}
-
-function settled(memory: Memory, item: string): void {
-  memory.answered += 1;
-  memory.strikes.delete(item);
-  memory.turnedAway.delete(item);
 }
 
 function transmittedOnly({ async: is }: Operation): string {

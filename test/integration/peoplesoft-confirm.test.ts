@@ -68,6 +68,74 @@ describe('an asynchronous operation that is read back', () => {
     expect(writes(site)).toBe(1);
   });
 
+  test.each([true, false])('is sent again when it is replayed long after (lookFirst: %s)', async (lookFirst) => {
+    const clock = handClock();
+    const site = await openSite(clock);
+    await site.mode({ async: true, processAfter: null });
+    const settings = site.settings({ operations: withConfirm(restOperations, { within: '10m', lookFirst }) });
+    const created = [item('account.create', '9500000001')];
+    const deliver = async () => (await site.open(settings)).deliver(created);
+    await deliver();
+    // acked from outside meanwhile, or given up: the target hears of neither
+    clock.time += 3_600_000;
+    const [again] = await deliver();
+    expect(again).toMatchObject({ outcome: 'retry', answer: expect.stringMatching(/^transmitted, not confirmed yet/) });
+    expect(writes(site)).toBe(2);
+    clock.time += 599_000;
+    expect(await deliver()).toMatchObject([{ outcome: 'retry' }]);
+    await site.mode({ processAfter: 0 });
+    expect(await deliver()).toMatchObject([{ outcome: 'sent', answer: expect.stringContaining('; confirmed: ') }]);
+    expect(writes(site)).toBe(2);
+  });
+
+  test('is not sent again when it is there at last', async () => {
+    const clock = handClock();
+    const site = await openSite(clock);
+    await site.mode({ async: true, processAfter: null });
+    const settings = site.settings({ operations: withConfirm(restOperations, { within: '10m', lookFirst: false }) });
+    const created = [item('account.create', '9500000001')];
+    await (await site.open(settings)).deliver(created);
+    await site.mode({ processAfter: 0 });
+    clock.time += 3_600_000;
+    expect(await (await site.open(settings)).deliver(created)).toMatchObject([
+      { outcome: 'sent', answer: expect.stringMatching(/^HTTP 202 .*; confirmed: the read-back shows it$/) },
+    ]);
+    expect(writes(site)).toBe(1);
+  });
+
+  test('is sent once more at most where deliveries are further apart than it has time', async () => {
+    const clock = handClock();
+    const site = await openSite(clock);
+    await site.mode({ async: true, processAfter: null });
+    const settings = site.settings({ operations: withConfirm(restOperations, { within: '10m' }) });
+    const created = [item('account.create', '9500000001')];
+    const outcomes: string[] = [];
+    for (const _ of [1, 2, 3]) {
+      outcomes.push((await (await site.open(settings)).deliver(created))[0]!.outcome);
+      clock.time += 86_400_000;
+    }
+    expect(outcomes).toEqual(['retry', 'retry', 'failed']);
+    expect(writes(site)).toBe(2);
+  });
+
+  test('whose read-back was away for all of its time is sent again, and does not fail for it', async () => {
+    const clock = handClock();
+    const site = await openSite(clock);
+    await site.mode({ async: true, processAfter: null });
+    const settings = site.settings({ operations: withConfirm(restOperations, { within: '10m' }) });
+    const created = [item('account.create', '9500000001')];
+    await (await site.open(settings)).deliver(created);
+    site.stub.setFaults([{ method: 'GET', reset: true }]);
+    for (const _ of [1, 2, 3]) {
+      clock.time += 300_000;
+      expect(await (await site.open(settings)).deliver(created)).toMatchObject([{ outcome: 'retry' }]);
+    }
+    expect(writes(site)).toBe(1);
+    site.stub.setFaults([]);
+    expect(await (await site.open(settings)).deliver(created)).toMatchObject([{ outcome: 'retry' }]);
+    expect(writes(site)).toBe(2);
+  });
+
   test('is transmitted again when a later change has become one with it', async () => {
     const site = await openSite();
     await site.mode({ async: true, processAfter: null });

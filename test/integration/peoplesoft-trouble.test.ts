@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest';
+import { Misconfigured } from '../../src/base/errors.ts';
+import { item, openSite, restOperations, withConfirm } from '../support/peoplesoft.ts';
+
+/** Whose trouble it is: an item's own, or everybody's. What the queue does with an item meanwhile, the target never hears. */
+
+const people = (count: number) => Array.from({ length: count }, (_, i) => item('account.create', `95000000${10 + i}`));
+
+describe('turned away in place of an answer', () => {
+  test('who was turned away in earlier deliveries, and left the queue, holds up nobody', async () => {
+    const site = await openSite();
+    const settings = site.settings({ concurrency: 1 });
+    const all = people(8);
+    site.stub.setFaults([{ path: '/95000000(1[0-3])', status: 403, body: 'blocked' }]);
+    // each of these leaves the queue by what the target never hears of: given up, acked, superseded
+    for (const gone of all.slice(0, 3)) {
+      const [turned] = await (await site.open(settings)).deliver([gone]);
+      expect(turned).toMatchObject({ outcome: 'retry' });
+    }
+    for (const _ of [1, 2]) {
+      const results = await (await site.open(settings)).deliver(all.slice(3));
+      expect(results.map(({ outcome }) => outcome)).toEqual(['retry', ...Array(4).fill('sent')]);
+      expect(results[0]).not.toHaveProperty('attempted');
+    }
+  });
+
+  test('three who are turned away among others are tried again; a fourth at once ends the delivery', async () => {
+    const site = await openSite();
+    const settings = site.settings({ concurrency: 1 });
+    const all = people(9);
+    const alternate = (count: number) => all.slice(0, count).map((_, n) => (n % 2 ? 'retry' : 'sent'));
+    site.stub.setFaults([{ path: '/95000000(11|13|15|17)', status: 404 }]);
+    for (const _ of [1, 2]) {
+      const results = await (await site.open(settings)).deliver(all.slice(0, 7));
+      expect(results.map(({ outcome }) => outcome)).toEqual(alternate(7));
+      for (const result of results) expect(result).not.toHaveProperty('attempted');
+    }
+    // an operation that is not there must not fail everybody who needs it, whatever else is answered between
+    const session = await site.open(settings);
+    const results = await session.deliver(all);
+    expect(results.map(({ outcome }) => outcome)).toEqual([...alternate(8), 'retry']);
+    expect(results.slice(7)).toMatchObject(Array(2).fill({ attempted: false }));
+    await expect(session.deliver(all)).rejects.toBeInstanceOf(Misconfigured);
+  });
+});
+
+describe('a 500 that says nothing', () => {
+  test('to one item is its own, however many had this trouble before the last answer', async () => {
+    const site = await openSite();
+    const session = await site.open(site.settings({ silentAnswers: 2 }));
+    site.stub.setFaults([{ path: '/950000000[1-5]', status: 500 }]);
+    const [last, ...all] = [5, 1, 2, 3, 4].map((n) => item('account.create', `950000000${n}`));
+    // acked from outside, or superseded: the target hears of neither
+    await session.deliver(all);
+    expect(await session.deliver([item('account.create', '9500000009')])).toMatchObject([{ outcome: 'sent' }]);
+    expect(await session.deliver([last!])).toMatchObject([{ outcome: 'retry' }]);
+    expect(await session.deliver([last!])).toMatchObject([{ outcome: 'failed' }]);
+  });
+
+  test('to one item is its own, however many had trouble and are found to be there', async () => {
+    const site = await openSite();
+    const operations = withConfirm(restOperations);
+    const session = await site.open(site.settings({ operations, silentAnswers: 2 }));
+    const all = [1, 2, 3, 4].map((n) => item('account.create', `950000000${n}`));
+    for (const one of all) {
+      site.stub.setFaults([{ method: 'POST', kind: 'reset', when: 'after', count: 1 }]);
+      expect(await session.deliver([one])).toMatchObject([{ outcome: 'retry' }]);
+    }
+    expect(await session.deliver(all)).toMatchObject(Array(4).fill({ outcome: 'sent' }));
+    site.stub.setFaults([{ method: 'POST', status: 500 }]);
+    const last = [item('account.create', '9500000005')];
+    expect(await session.deliver(last)).toMatchObject([{ outcome: 'retry' }]);
+    expect(await session.deliver(last)).toMatchObject([{ outcome: 'failed' }]);
+  });
+});
