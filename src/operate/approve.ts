@@ -1,5 +1,5 @@
 import { Misconfigured, Rejected } from '../base/errors.ts';
-import { courseRules, directoriesOf } from '../configure/rules.ts';
+import { courseRules } from '../configure/rules.ts';
 import { type AccountFacts, courseKey } from '../connector/target.ts';
 import { deliverAll } from '../deliver/deliver.ts';
 import type { DeliveryEnd } from '../deliver/drain.ts';
@@ -9,6 +9,7 @@ import { type Account, type Change, keysOfAccount } from '../reconcile/model.ts'
 import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
 import { enforceHeld, finishInterrupted, withRoster } from '../run/force.ts';
 import type { Rosterd } from '../run/rosterd.ts';
+import { directoriesNow } from '../run/rules.ts';
 import type { Plan, PlanPosition, Run } from '../store/port.ts';
 import { findRun } from './history.ts';
 import { printRun, runJson } from './report.ts';
@@ -130,7 +131,7 @@ function isRenamed({ account }: Change, now: Account): boolean {
  */
 async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void> {
   const { matches } = courseRules(config);
-  const directories = directoriesOf(config);
+  const directories = await directoriesNow(store, config);
   const evidence = store.rows.evidence(plan.source, plan.snapshot);
   // Of an empty snapshot the updates wait as well: what removals say of those who stay was never so.
   const refused = plan.courseEntriesWith === 'held';

@@ -1,4 +1,4 @@
-import { rulesFingerprint } from '../configure/rules.ts';
+import { directoriesOf, rulesFingerprint } from '../configure/rules.ts';
 import { applyPlan, countsOf } from '../outbox/apply.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
@@ -34,6 +34,7 @@ export async function enforce(rosterd: Rosterd, state: SourceState, plan: Plan, 
     state.rules = rules;
     state.emptyApproved = false;
   }
+  state.directory = directoriesOf(config).has(plan.source);
   state.pending = plan.plan;
   state.applying = { plan: plan.plan, part: 'free' };
   state.held = plan.heldTypes.length ? plan.plan : null;

@@ -1,6 +1,6 @@
 import { Incomplete } from '../base/errors.ts';
 import type { SourceConfig } from '../configure/config.ts';
-import { courseRules, directoriesOf, rulesFingerprint } from '../configure/rules.ts';
+import { courseRules, rulesFingerprint } from '../configure/rules.ts';
 import { courseTitle } from '../connector/target.ts';
 import { keyOfPending, type Note } from '../reconcile/model.ts';
 import { makePlan } from '../reconcile/plan.ts';
@@ -8,7 +8,7 @@ import type { Taken } from '../snapshot/take.ts';
 import type { Plan, Run, SourceState, Store } from '../store/port.ts';
 import { touchedPeople } from '../store/touched.ts';
 import type { Rosterd } from './rosterd.ts';
-import { rulesChanged } from './rules.ts';
+import { directoriesNow, rulesChanged } from './rules.ts';
 
 /** More notes than any plan has. */
 const all = 2 ** 31 - 1;
@@ -38,7 +38,7 @@ export async function planRun(
       evidence: store.rows.evidence(source.name, snapshot.number),
       touched: touchedPeople(store, source.name, snapshot.number, taken.touched, people, everything),
       precedence: config.sources.map((one) => one.name),
-      directories: directoriesOf(config),
+      directories: await directoriesNow(store, config),
       courseRules: courseRules(config),
       courses: { ...taken.courses, gone: [...new Set([...taken.courses.gone, ...openCourses])] },
       everything,

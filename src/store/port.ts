@@ -92,6 +92,8 @@ export interface SourceState {
   givenSince: Given | null;
   /** A person approved what an empty answer takes; the next one comes into force when it is empty as well. */
   emptyApproved: boolean;
+  /** True when it only fills in, by the configuration of its last plan; see `directoriesNow`. */
+  directory: boolean;
 }
 
 /** How many accounts and enrolments were given. */

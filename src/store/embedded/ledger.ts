@@ -14,6 +14,7 @@ const nothing: Omit<SourceState, 'source'> = {
   held: null,
   givenSince: null,
   emptyApproved: false,
+  directory: false,
 };
 
 function stateOf(doc: unknown): SourceState {

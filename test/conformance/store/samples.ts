@@ -56,6 +56,7 @@ export function state(source: string, changes: Partial<SourceState> = {}): Sourc
     held: null,
     givenSince: null,
     emptyApproved: false,
+    directory: false,
   };
   return { source, next: 1, ...none, ...changes };
 }

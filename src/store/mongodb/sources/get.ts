@@ -21,5 +21,6 @@ export function sourceOf(source: string, doc: SourceDoc | null): SourceState {
     held: doc?.held ?? null,
     givenSince: doc?.givenSince ?? null,
     emptyApproved: doc?.emptyApproved ?? false,
+    directory: doc?.directory ?? false,
   };
 }
