@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Lock, Store } from '../../src/store/port.ts';
+import { goodRow } from '../conformance/store/samples.ts';
 import { codes, failNext } from '../support/mongodb/failures.ts';
 import { type Command, type FaultyProxy, startProxy } from '../support/mongodb/proxy.ts';
 import { type MongoServer, mongodbMissing, startMongo } from '../support/mongodb/server.ts';
@@ -69,5 +70,26 @@ requireServer('mongodb', () => missing)('locks on MongoDB', () => {
     await lose(proxy, lock);
     proxy.fault(null);
     expect(await second.lock('roster')).not.toBeNull();
+  });
+
+  test('what failed of a snapshot that another process has thrown away is not told to the next one', async ({
+    skip,
+  }) => {
+    if (!server.ours) skip('this server has no fail points for us');
+    const { proxy, first, second } = await pair(1_000);
+    const lock = (await first.lock('source:sis'))!;
+    await failNext(client, tooLarge, { commands: ['insert'] });
+    await first.rows.add('sis', 1, [goodRow(1, 'S1')]);
+    await lose(proxy, lock);
+    const heir = (await second.lock('source:sis'))!;
+    await expect(first.rows.discard('sis', 1)).rejects.toThrow('another rosterd took over');
+    await second.rows.discard('sis', 1);
+    await heir.release();
+    proxy.fault(null);
+    await lock.release();
+
+    const next = (await first.lock('source:sis'))!;
+    await first.rows.add('sis', 2, [goodRow(1, 'S1')]);
+    await next.release();
   });
 });
