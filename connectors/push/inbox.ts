@@ -35,16 +35,23 @@ import { settleWhole } from './whole.ts';
 const keptMs = 24 * 3_600_000;
 const keptReceipts = 1000;
 
+/** The last commit on its way into each keep directory: a reload opens another inbox while this one still receives. */
+const commits = new Map<string, Promise<void>>();
+
+/** Commits come one after the other: their order is the order of the runs, and a key is looked up and kept at once. */
+function inTurn<T>(keepDir: string, work: () => Promise<T>): Promise<T> {
+  const done = (commits.get(keepDir) ?? Promise.resolve()).then(work);
+  const over = (): void => {
+    if (commits.get(keepDir) === last) commits.delete(keepDir);
+  };
+  const last: Promise<void> = done.then(over, over);
+  commits.set(keepDir, last);
+  return done;
+}
+
 /** Opens the inbox of a source; makes nothing before something comes in. */
 export function openInbox(settings: PushSettings, keepDir: string): Inbox {
   const hashes = settings.key.map(({ sha256 }) => sha256);
-  /** Commits come one after the other: their order is the order of the runs, and a key is looked up and kept at once. */
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const done = last.then(work);
-    last = done.catch(() => {});
-    return done;
-  };
   return {
     admits: (key) => isPushKey(key, hashes),
     rate: { pushes: settings.rate.pushes, perMs: settings.rate.per },
@@ -57,7 +64,7 @@ export function openInbox(settings: PushSettings, keepDir: string): Inbox {
         const { body, ...received } = await receive(settings, push, context, file);
         const key = push.idempotencyKey;
         const idempotency = key === null ? null : { key: createHash('sha256').update(key).digest('hex'), body };
-        return await inTurn(() => commit(keepDir, { ...received, idempotency }, file, context.clock));
+        return await inTurn(keepDir, () => commit(keepDir, { ...received, idempotency }, file, context.clock));
       } finally {
         // it has another name by now when all went well
         await rm(file, { force: true });

@@ -245,25 +245,28 @@ export class Service implements Hands {
   /**
    * Another rosterd has the source in hand. Once its lock is free: when a run came to its end meanwhile, there is nothing to
    * do; when one stands open (its process died), or none came (somebody only looked, as we do here), it is made up for.
-   * Runs are told apart by their ids, for the clocks of two machines need not agree.
+   * Runs are told apart by their ids, for the clocks of two machines need not agree. A store that is away does not end
+   * this: the other one may have died of the same.
    */
   async #takeOver(name: string): Promise<void> {
     this.#elsewhere.set(name, (this.#elsewhere.get(name) ?? 0) + 1);
     for (let asked = 0; asked !== this.#elsewhere.get(name); ) {
       asked = this.#elsewhere.get(name)!;
-      const [before] = await this.runs(name, 0, 1);
-      const free = await this.#wait(name, lookMs, async () => {
-        const lock = await this.rosterd.store.lock(`source:${name}`);
-        await lock?.release();
-        return lock !== null;
-      });
+      const [before] = await this.#answered(() => this.runs(name, 0, 1));
+      const free = await this.#wait(name, lookMs, () =>
+        this.#answered(async () => {
+          const lock = await this.rosterd.store.lock(`source:${name}`);
+          await lock?.release();
+          return lock !== null;
+        }),
+      );
       const source = this.scheduler.config.sources.find((one) => one.name === name);
       if (!free || !source?.enabled) return;
       if (source.connector.inbox) {
         await this.#wake(source);
         continue;
       }
-      const [newest] = await this.runs(name, 0, 1);
+      const [newest] = await this.#answered(() => this.runs(name, 0, 1));
       const ended = newest && newest.status !== 'running' && newest.dryRun === source.dryRun;
       if (ended && (newest.run !== before?.run || before.status === 'running')) continue;
       if (newest?.status === 'running')
@@ -273,6 +276,17 @@ export class Service implements Hands {
         );
       void this.scheduler.runNow(name, { trigger: 'catch-up', dryRun: false });
     }
+  }
+
+  /** Asks the store until it is there to answer. Rejects when the service ends. */
+  async #answered<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;)
+      try {
+        return await ask();
+      } catch (error) {
+        if (kindOf(error) !== 'Unavailable') throw error;
+        await systemClock.wait(lookMs, this.#soft.signal);
+      }
   }
 
   /** Waits so long, again and again, until something is so. False when somebody waits already, or the service ends. */

@@ -75,8 +75,9 @@ export interface LaneStatus {
  *
  * What comes while one waits joins it; what comes while one is at work waits for its end, and is one turn, however much it
  * is. (Dry runs and others never join one another.) A due time is so served by a turn of its own, served together with
- * others, or skipped, which the log says with the reason. After a turn that failed, what came due meanwhile is skipped:
- * what comes next is the breaker's to say. Who asks gets the turn's result, or why there is none.
+ * others, or skipped, which the log says with the reason. After a turn that failed, what came due meanwhile is skipped
+ * (unless somebody has edited something meanwhile): what comes next is the breaker's to say. Who asks gets the turn's
+ * result, or why there is none.
  */
 export class Lane<R> {
   breaker: BreakerState = healthy;
@@ -87,7 +88,8 @@ export class Lane<R> {
   /** Why nothing may begin; null: it may. */
   #closed: string | null = null;
   #waiting: Turn<R>[] = [];
-  #hand: { turn: Turn<R>; since: Date; soft: AbortController; hard: AbortController } | null = null;
+  /** `edited`: what it works with is no longer what is in force. */
+  #hand: { turn: Turn<R>; since: Date; edited: boolean; soft: AbortController; hard: AbortController } | null = null;
   /** True while a turn waits for its slot. */
   #queued = false;
   #work: Promise<void> = Promise.resolve();
@@ -108,6 +110,7 @@ export class Lane<R> {
     this.#rules = rules;
     this.#closed = null;
     this.breaker = healthy;
+    if (this.#hand) this.#hand.edited = true;
     this.plan();
   }
 
@@ -246,7 +249,8 @@ export class Lane<R> {
   /** One turn, whole. Never rejects. */
   async #begin(turn: Turn<R>): Promise<void> {
     const { clock, heartbeat } = this.#tools;
-    const hand = { turn, since: clock.now(), soft: new AbortController(), hard: new AbortController() };
+    const [soft, hard] = [new AbortController(), new AbortController()];
+    const hand = { turn, since: clock.now(), edited: false, soft, hard };
     this.#hand = hand;
     if (!turn.order.dryRun) this.breaker = begun(this.breaker);
     const beat = heartbeat.begin(`${this.#job.kind} ${this.#job.name}`);
@@ -268,9 +272,17 @@ export class Lane<R> {
     }
     beat.end();
     this.#hand = null;
-    if (!turn.order.dryRun) this.#conclude(verdict);
+    if (!turn.order.dryRun && !this.#isOutdone(verdict, hand.edited)) this.#conclude(verdict);
     this.#pump();
     this.#job.ended(turn.order, result);
+  }
+
+  /**
+   * True for a failure with what somebody has edited since, when a turn waits that tries what is there now: it says no more
+   * than the failures before. Where none waits it counts, or nothing would try again.
+   */
+  #isOutdone(verdict: Verdict, edited: boolean): boolean {
+    return edited && typeof verdict === 'object' && this.#waiting.some(({ order }) => !order.dryRun);
   }
 
   #conclude(verdict: Verdict): void {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { askSocket, DaemonSite, type Process } from '../support/daemon-site.ts';
+import { startProxy } from '../support/mongodb/proxy.ts';
 import { type MongoServer, mongodbMissing, startMongo } from '../support/mongodb/server.ts';
 import { requireServer } from '../support/requirements.ts';
 
@@ -15,13 +16,16 @@ requireServer('mongodb', () => missing)('two daemons on one MongoDB', () => {
   });
   afterAll(() => server?.stop());
 
-  /** A site, and the configuration of a second machine with a state directory of its own. */
-  function pair(): { site: DaemonSite; second: string; socket: string } {
+  /** A site, and the configuration of a second machine with a state directory of its own, and a line to the database. */
+  function pair(line = server.uri): { site: DaemonSite; second: string; socket: string } {
     const site = new DaemonSite({
       store: `{ kind: mongodb, uri: '${server.uri}', database: ${server.database()}, lease: 5s }`,
     });
     const second = join(site.directory, 'second.yaml');
-    site.rewrite((yaml) => yaml.replace(/stateDir: (.*)/, 'stateDir: $1-second'), second);
+    site.rewrite(
+      (yaml) => yaml.replace(/stateDir: (.*)/, 'stateDir: $1-second').replace(`'${server.uri}'`, `'${line}'`),
+      second,
+    );
     return { site, second, socket: join(site.directory, 'var-second', 'control.sock') };
   }
 
@@ -57,6 +61,37 @@ requireServer('mongodb', () => missing)('two daemons on one MongoDB', () => {
     expect(runs[0]!.trigger).toBe('catch-up');
     const exported = await site.rosterd('export', 'accounts');
     expect(exported.stdout.trim().split('\n')).toHaveLength(8005);
+    expect(await heir.stop()).toBe(0);
+  });
+
+  test('one that is killed while the other one finds no store is taken over from when it does', {
+    timeout: 120_000,
+  }, async () => {
+    const proxy = await startProxy(server.ports[0]!);
+    onTestFinished(() => proxy.stop());
+    const { site, second, socket } = pair(proxy.uri);
+    site.drop('sis', 0, 8000);
+    const [first, heir] = await Promise.all([site.start(), site.start(second)]);
+    await inRun(site, first, /rows read/);
+    await askSocket(socket, 'POST', '/v1/run', { sources: ['sis'], wait: true });
+    const [look, anotherLook] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let requests = 0;
+    proxy.fault(({ name, collection }) => {
+      if (name !== 'find' || collection !== 'leases') return 'pass';
+      requests += 1;
+      look.resolve();
+      // the store tries seven times, and the driver each of them twice
+      if (requests > 14) anotherLook.resolve();
+      return 'cutBefore';
+    });
+    await look.promise;
+    first.child.kill('SIGKILL');
+    await first.ended;
+    await anotherLook.promise;
+    await proxy.heal();
+    await heir.says('schedule.taken-over');
+    await heir.says('run.applied');
+    expect(heir.log('schedule.threw')).toEqual([]);
     expect(await heir.stop()).toBe(0);
   });
 

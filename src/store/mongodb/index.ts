@@ -118,21 +118,28 @@ export async function openMongoStore(
   };
 }
 
-/**
- * A lock, and its fence on what it protects: from here on the holder before, should it wake up, finds no document that it
- * could write.
- */
+/** A lock, and its fence on what it protects. One that cannot be fenced is given back: nobody else could do it. */
 async function lock(m: Mongo, leases: Leases, on: LockName): Promise<Lock | null> {
   const taken = await leases.take(on);
   if (!taken) return null;
   const { lock, fence } = taken;
+  try {
+    await putFence(m, on, fence);
+  } catch (error) {
+    await lock.release().catch(() => {});
+    throw error;
+  }
+  return lock;
+}
+
+/** From here on the holder before, should it wake up, finds no document that it could write. */
+async function putFence(m: Mongo, on: LockName, fence: number): Promise<void> {
   const update = { $max: { fence } };
   if (on === 'roster') await m.attempt(() => m.roster.updateOne({ _id: on }, update, { upsert: true }));
   if (on.startsWith('source:')) {
     const source = on.slice('source:'.length);
     await m.attempt(() => m.sources.updateOne({ _id: source }, update, { upsert: true }));
   }
-  return lock;
 }
 
 /** One operation, one file; here they only get their names. */

@@ -147,11 +147,12 @@ export class Leases {
     if (!held.lost.signal.aborted) held.lost.abort(superseded(on));
   }
 
-  /** Five beats in the time of a lease: a slow answer or two cost nothing. */
+  /** Five beats in the time of a lease: a slow answer or two cost nothing. One that is lost is left to whoever comes. */
   async #beat(): Promise<void> {
     while (!this.#end.signal.aborted) {
       await this.#clock.wait(this.#ttlMs / 5, this.#end.signal).catch(() => {});
-      await Promise.all([...this.#held].map(([on, held]) => this.#beatOne(on, held)));
+      const kept = [...this.#held].filter(([, held]) => !held.lost.signal.aborted);
+      await Promise.all(kept.map(([on, held]) => this.#beatOne(on, held)));
     }
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Config } from '../../../src/configure/config.ts';
 import { loadConfig } from '../../../src/configure/load.ts';
-import { configOf, type Service, sourceOf, started, targetOf } from '../../support/service.ts';
+import { configOf, Service, sourceOf, started, targetOf } from '../../support/service.ts';
 import { settle } from '../../support/stepped-clock.ts';
 import { fileOf, least, registry } from '../configure/sample.ts';
 
@@ -114,6 +114,15 @@ describe('sources', () => {
     expect(times(service, 'sis')).toEqual(['01:00']);
   });
 
+  test('one that is edited while its run fails is tried again like any other, without the failures before', async () => {
+    const service = await started(configOf([sis]));
+    service.fates['sis'] = [{ ms: minute, error: { kind: 'Unavailable', message: 'away' } }];
+    await service.clock.advance(hour);
+    await service.scheduler.reload(() => configOf([{ ...sis, settings: { from: 'elsewhere' } }]));
+    await service.clock.advance(minute);
+    expect(service.scheduler.status.sources[0]!.breaker).toMatchObject({ failures: 1, retryAt: expect.any(Date) });
+  });
+
   test('a run that waits takes the new configuration, the one in hand keeps the old', async () => {
     const service = await started(configOf([sis]));
     const seen: [unknown, Config][] = [];
@@ -154,6 +163,37 @@ describe('targets', () => {
       'lms 01:00',
       'erp 01:00',
     ]);
+  });
+
+  test.each([5, 1])(
+    'one that is edited while a delivery fails is delivered to with what is right now (%i)',
+    async (openAfter) => {
+      const retry = { firstWaitMs: minute, longestWaitMs: hour, openAfter };
+      const withPassword = (password: string): Config =>
+        configOf([], { targets: [targetOf('lms', { settings: { password } })], service: { retry } });
+      const service = new Service(withPassword('wrong'));
+      service.fates['lms'] = [{ ms: minute, error: { kind: 'Denied', message: 'wrong password' } }, {}];
+      await service.scheduler.start();
+      await settle();
+      await service.scheduler.reload(() => withPassword('right'));
+      await service.clock.advance(minute);
+      expect(service.deliveries).toEqual(['lms 2026-01-15T00:00:00', 'lms 2026-01-15T00:01:00']);
+      expect(service.scheduler.status.targets[0]!.breaker).toMatchObject({ state: 'closed', failure: null });
+    },
+  );
+
+  test('one that is edited and fails as before is tried again like any other', async () => {
+    const withPassword = (password: string): Config =>
+      configOf([], { targets: [targetOf('lms', { settings: { password } })] });
+    const service = new Service(withPassword('wrong'));
+    service.fates['lms'] = [{ ms: minute, error: { kind: 'Unavailable', message: 'away' } }];
+    await service.scheduler.start();
+    await settle();
+    await service.scheduler.reload(() => withPassword('right'));
+    await service.clock.advance(2 * minute);
+    const { breaker, waiting } = service.scheduler.status.targets[0]!;
+    expect(service.deliveries).toHaveLength(2);
+    expect([breaker.failures, breaker.retryAt, waiting]).toEqual([1, expect.any(Date), []]);
   });
 });
 

@@ -8,8 +8,9 @@ import { snapshotKey } from '../snapshots/put.ts';
  * room. A cut after the mark leaves what nobody sees.
  */
 export async function discardRows(m: Mongo, source: string, number: number): Promise<void> {
-  const fence = m.fence(`source:${source}`);
+  // also without the lock: whoever has it by now throws the snapshot away, and what failed of it says nothing to the next
   await m.behind.over(rowsName(source));
+  const fence = m.fence(`source:${source}`);
   const key = snapshotKey(source, number);
   const mark = { source, number, discarded: true as const, at: m.clock.now(), fence };
   await m.attempt(() =>
