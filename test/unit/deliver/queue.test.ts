@@ -6,7 +6,7 @@ import { acknowledge, discrepancies, replay, review, setPaused } from '../../../
 import { everything, noLimits, Site } from '../../support/history.ts';
 import type { MemoryRow } from '../../support/memory-source.ts';
 
-/** What is kept back on the way to a target, why, and what lets it go. */
+/** What is kept back on the way to a target, why, and what lets it go. So many lines because each story needs the same site. */
 
 const patience = { batch: { retries: 0, firstWaitMs: 1, longestWaitMs: 60_000 }, itemAttempts: 2, itemFirstWaitMs: 1 };
 const row = (who: string, changes: { course?: string; name?: string; email?: string } = {}): MemoryRow => [
