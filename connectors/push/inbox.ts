@@ -76,7 +76,8 @@ export function openInbox(settings: PushSettings, keepDir: string): Inbox {
       if (name === undefined) return;
       const { meta, rows, ...entry } = await readWaiting(keepDir, name);
       await settleWhole(keepDir, run, content);
-      await keepReceipt(keepDir, entry);
+      // in turn with who pushes the same again: its key is either still waiting or has its receipt
+      await inTurn(keepDir, () => keepReceipt(keepDir, entry));
       await rm(meta);
       await rm(rows, { force: true });
     },

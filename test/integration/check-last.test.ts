@@ -82,7 +82,7 @@ requireServer('mongodb', () => missing)('in MongoDB', () => {
   }, 240_000);
   afterAll(() => server?.stop());
 
-  test('a delta alone is whole with what is kept', { timeout: 120_000 }, () =>
+  test('a delta alone is whole with what is kept', { timeout: 400_000 }, () =>
     deltasIn(`{ kind: mongodb, uri: '${server.uri}', database: check_last }`),
   );
 });

@@ -322,7 +322,7 @@ requireServer('sftp', sshdMissing)('a drop folder on a real SFTP server', () => 
     await failure(csvDrop.pull(settings({ hostKey: `SHA256:${'A'.repeat(43)}` }), dropContext()));
     const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap');
     // the runtime lets go of a closed handle some turns later
-    await vi.waitFor(() => expect(sockets()).toEqual([]), { timeout: 500, interval: 5 });
+    await vi.waitFor(() => expect(sockets()).toEqual([]), { timeout: 10_000, interval: 5 });
   });
 });
 

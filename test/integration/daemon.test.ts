@@ -387,7 +387,7 @@ test('metrics are at a TCP address as well', async () => {
   await daemon.stop();
 });
 
-test('a source runs at its time', { timeout: 90_000 }, async () => {
+test('a source runs at its time', { timeout: 400_000 }, async () => {
   const site = new DaemonSite({ source: "    schedule: '* * * * *'\n" });
   site.drop('sis', 0, 3);
   site.drop('hr', 3, 6);

@@ -246,6 +246,8 @@ async function othersAreRefused(api: Api): Promise<void> {
   // a line of the log may come after the answer
   const statuses = (): unknown => new Set(api.daemon.log('integration.refused').map(({ status }) => status));
   await expect.poll(statuses).toEqual(new Set([400, 401, 403, 404, 409, 413, 415, 429]));
+  const tooMany = (): unknown => api.daemon.log('integration.refused').filter(({ status }) => status === 429).length;
+  await expect.poll(tooMany).toBe(3);
   const refusals = api.daemon.log('integration.refused');
   // the log leaves out what is null
   const named = refusals.filter((one) => 'key' in one);

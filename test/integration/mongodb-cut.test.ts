@@ -84,7 +84,7 @@ requireServer('mongodb', () => missing)('cuts at any write request on MongoDB', 
     };
   }
 
-  const each = { timeout: 300_000 };
+  const each = { timeout: 1_200_000 };
 
   test('an answer that is lost, at every write of a rich day', each, () =>
     liveAll(every(rich, 'loseAnswer', (k) => faultAt(k, 'loseAnswer'))),

@@ -18,7 +18,7 @@ requireServer('mongodb', () => missing)('a kill at any instant is survived on Mo
   afterAll(async () => (await starting).stop());
 
   const name = `${kills} kills leave what no kill leaves (ROSTERD_KILL_SEED=${seed})`;
-  test(name, { timeout: 600_000 }, async () => {
+  test(name, { timeout: 1_800_000 }, async () => {
     await surviveKills(inMongo(await starting), { seed, kills, victims: 2, people: 40, killsOfOneDay: 17 });
   });
 });

@@ -38,7 +38,7 @@ requireServer('mongodb', () => missing)('a MongoDB server for tests', () => {
     const rows = collection('kept');
     await rows.insertOne({ _id: 'a' as never }, { writeConcern: { journal: true } });
     await server.kill();
-    const other = new MongoClient(server.uri, { serverSelectionTimeoutMS: 300 });
+    const other = new MongoClient(server.uri, { serverSelectionTimeoutMS: 3000 });
     await expect(other.db(database).command({ ping: 1 })).rejects.toThrow('ECONNREFUSED');
     await other.close();
     await server.restart();
@@ -125,7 +125,7 @@ requireServer('mongodb', () => missing)('a MongoDB server for tests', () => {
         expect(page.map((row) => row._id)).toEqual([at + 1, at + 2, at + 3].filter((id) => id < count));
       }
       // scans would take a minute
-      expect(performance.now() - started).toBeLessThan(15_000);
+      expect(performance.now() - started).toBeLessThan(40_000);
     });
   });
 
@@ -209,7 +209,7 @@ requireServer('mongodb', () => missing)('a MongoDB server for tests', () => {
     beforeAll(async () => {
       proxy = await startProxy(server.ports[0]!);
       // a server that is a replica set would do a lost write once more by itself
-      const quick = { serverSelectionTimeoutMS: 2000, socketTimeoutMS: 500, connectTimeoutMS: 500 };
+      const quick = { serverSelectionTimeoutMS: 2000, socketTimeoutMS: 3000, connectTimeoutMS: 3000 };
       through = new MongoClient(proxy.uri, { ...quick, retryWrites: false, retryReads: false });
       rows = through.db(database).collection('rows');
     });
@@ -298,7 +298,7 @@ requireServer('mongodb', () => missing)('a MongoDB server for tests', () => {
     test('refuses new connections, and takes them again', async () => {
       await insert(1);
       await proxy.refuse(true);
-      const late = new MongoClient(proxy.uri, { serverSelectionTimeoutMS: 300 });
+      const late = new MongoClient(proxy.uri, { serverSelectionTimeoutMS: 3000 });
       await expect(late.db(database).command({ ping: 1 })).rejects.toThrow('ECONNREFUSED');
       await late.close();
       // a connection that is there goes on

@@ -86,7 +86,7 @@ requireServer('mongodb', () => missing)('several rosterd on one database', () =>
     expect(log.effective).toBeGreaterThan(0);
   }
 
-  test.each([2, 4])('%i at the same moment come to what one alone does', { timeout: 240_000 }, async (count) => {
+  test.each([2, 4])('%i at the same moment come to what one alone does', { timeout: 900_000 }, async (count) => {
     const { site, reference, next } = await pair();
     const log = new FenceLog();
     let busy = 0;
@@ -164,7 +164,7 @@ requireServer('mongodb', () => missing)('several rosterd on one database', () =>
     test.each([
       ['late', moments],
       ['at once', brief],
-    ] as const)('changes nothing any more; its write arriving %s', { timeout: 300_000 }, async (arrives, moments) => {
+    ] as const)('changes nothing any more; its write arriving %s', { timeout: 1_200_000 }, async (arrives, moments) => {
       const { site, reference, next } = await pair();
       const log = new FenceLog();
       for (const [moment, fits] of moments) {
@@ -192,7 +192,7 @@ requireServer('mongodb', () => missing)('several rosterd on one database', () =>
     const hour = 3_600_000;
     const clocks = { ahead: hour, behind: -hour };
 
-    test('one ahead, one behind, day by day, also with something held', { timeout: 240_000 }, async () => {
+    test('one ahead, one behind, day by day, also with something held', { timeout: 900_000 }, async () => {
       const { site, reference, next } = await pair();
       const log = new FenceLog();
       const shifts = [clocks.ahead, clocks.behind, 0, clocks.behind, clocks.ahead];
@@ -222,7 +222,7 @@ requireServer('mongodb', () => missing)('several rosterd on one database', () =>
     ] as const)(
       'one %s is never taken over from while it lives, and taken over from by one %s when it is dead',
       {
-        timeout: 120_000,
+        timeout: 600_000,
       },
       async (one, other) => {
         const { site, reference, next } = await pair();

@@ -38,7 +38,7 @@ const drafts = (site: PushSite): string[] => {
 };
 
 async function until(holds: () => boolean): Promise<void> {
-  await expect.poll(holds, { timeout: 20_000, interval: 5 }).toBe(true);
+  await expect.poll(holds, { timeout: 120_000, interval: 5 }).toBe(true);
 }
 
 describe('a daemon that is killed', () => {
@@ -142,7 +142,7 @@ describe('a daemon that is asked to stop', () => {
     await site.says('daemon.stopping');
     const began = performance.now();
     await site.stop('SIGTERM');
-    expect(performance.now() - began).toBeLessThan(5000);
+    expect(performance.now() - began).toBeLessThan(9000);
     half.cut();
     await site.start();
     await site.stop();
@@ -225,7 +225,7 @@ test('what is pushed is delivered', async () => {
   writeFileSync(join(site.directory, 'secret'), 'stub');
   await site.start();
   await site.push(students(0, 3));
-  await expect.poll(() => (stub.state() as { contacts: unknown[] }).contacts, { timeout: 20_000 }).toHaveLength(3);
+  await expect.poll(() => (stub.state() as { contacts: unknown[] }).contacts, { timeout: 120_000 }).toHaveLength(3);
   expect(await site.stop()).toBe(0);
 });
 

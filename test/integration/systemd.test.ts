@@ -212,13 +212,13 @@ ${more}`;
   });
 
   test('a process that stands still is killed by the watchdog, and comes back', async () => {
-    machine.write(dropIn('impatient'), '[Service]\nWatchdogSec=3s\n');
+    machine.write(dropIn('impatient'), '[Service]\nWatchdogSec=10s\n');
     machine.run('systemctl', 'daemon-reload');
     machine.run('systemctl', 'restart', unit);
     const { MainPID: pid } = state();
     // it feeds: three intervals pass, and it is the same process
     const fed = performance.now();
-    await machine.until('three intervals have passed', () => performance.now() - fed > 9_000);
+    await machine.until('three intervals have passed', () => performance.now() - fed > 30_000);
     expect(state().MainPID).toBe(pid);
     machine.run('sh', '-c', `kill -STOP ${pid}`);
     await restarted(pid);
@@ -233,7 +233,7 @@ ${more}`;
     expect(secret()).toBe('rotated');
   });
 
-  test('one that lives with a stuck run is killed as well, not with a slow one', { timeout: 300_000 }, async () => {
+  test('one that lives with a stuck run is killed as well, not with a slow one', { timeout: 600_000 }, async () => {
     const writeFirst = (response: ServerResponse, list: readonly Student[]): void => {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.write(`{"data":[${JSON.stringify(list[0])}`);
@@ -267,7 +267,7 @@ ${more}`;
     format: unitu
 `;
     configure(yaml(`${source('hangs')}${source('crawls')}service: { stuckAfter: 1m }\n`));
-    machine.write(dropIn('impatient'), '[Service]\nWatchdogSec=20s\n');
+    machine.write(dropIn('impatient'), '[Service]\nWatchdogSec=40s\n');
     machine.run('systemctl', 'daemon-reload');
     machine.run('systemctl', 'restart', unit);
     const { MainPID: pid } = state();
@@ -305,7 +305,7 @@ ${more}`;
     expect(atWork[0]!.quietMs).toBeGreaterThan(60_000);
 
     await restarted(pid);
-    expect(journal()).toMatch(/Watchdog timeout \(limit 20s\)!/);
+    expect(journal()).toMatch(/Watchdog timeout \(limit 40s\)!/);
     expect(state()).toMatchObject({ NRestarts: '1', StatusText: expect.stringMatching(/^running/) });
     everybody = [...before, ...slowly.slice(1).map(({ id }) => id)].sort();
     expect(ids()).toEqual(everybody);
@@ -321,19 +321,20 @@ ${more}`;
     machine.run('systemctl', 'restart', unit);
   });
 
-  test('a stop is in time, clean, and no reason to start again', () => {
+  test('a stop is in time, clean, and no reason to start again', async () => {
     const before = performance.now();
     machine.run('systemctl', 'stop', unit);
     expect(performance.now() - before).toBeLessThan(15_000);
     expect(state()).toMatchObject({ ActiveState: 'inactive', Result: 'success', ExecMainStatus: '0' });
-    expect(journal()).toContain('daemon.stopped');
+    // the journal takes a last line in after the end was noticed
+    await machine.until('its end is told', () => journal().includes('daemon.stopped'));
   });
 
-  test('a wrong configuration is told once, and not tried again', () => {
+  test('a wrong configuration is told once, and not tried again', async () => {
     configure(yaml('targts: {}\n'));
     expect(machine.try('systemctl', 'start', unit).status).not.toBe(0);
     expect(state()).toMatchObject({ ActiveState: 'failed', ExecMainStatus: '2', NRestarts: '0' });
-    expect(journal()).toMatch(/targts/);
+    await machine.until('the key is told', () => journal().includes('targts'));
     configure(yaml());
   });
 

@@ -52,7 +52,10 @@ export class Process {
   }
 
   log(...events: string[]): Logged[] {
-    const whole = this.stderr.split('\n').filter((line) => line.startsWith('{') && line.endsWith('}'));
+    const whole = this.stderr
+      .split('\n')
+      .slice(0, -1)
+      .filter((line) => line.startsWith('{') && line.endsWith('}'));
     return whole.map((line) => JSON.parse(line) as Logged).filter(({ event }) => events.includes(event));
   }
 

@@ -99,6 +99,7 @@ async function dayWithKills(
     const ended = await start(site, args, kill).ended;
     const after = await remains(site);
     if (ended.killed) {
+      await site.keeping.bury?.();
       kills += 1;
       count(phaseOf(before, after, ended.writes));
     } else expect([0, 3], `${args.join(' ')}: ${ended.err}`).toContain(ended.status);

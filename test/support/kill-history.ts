@@ -56,8 +56,8 @@ export class History {
     if (this.#day % 3 === 2) lines.push(...this.#rows({ ...some[between(this.#random, 0, 20)]!, year: '9' }));
     if (this.#day % 6 === 4) lines.push('Faculty 0,Médecine,Course 0,No,Body,,,1');
     if (this.#day % 4 === 3) {
-      const [one, other] = [some[30]!, some[31]!];
-      lines.push(...this.#rows({ ...one, id: `T${this.#day}`, email: other.email }));
+      const [one, other] = some.slice(30);
+      if (one && other) lines.push(...this.#rows({ ...one, id: `T${this.#day}`, email: other.email }));
     }
     return `${header}\n${lines.join('\n')}\n`;
   }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { authority } from '../certificate.ts';
 import { freePort } from '../free-port.ts';
 import { type Guarded, startWatched } from '../mongodb/process.ts';
@@ -165,7 +166,7 @@ export function run(command: string, args: readonly string[], input = ''): void 
 
 /** Waits until somebody listens; each refused connection is the next try. */
 export async function reachable(port: number, { child }: Guarded, host = '127.0.0.1'): Promise<void> {
-  const until = Date.now() + 30_000;
+  const until = Date.now() + 150_000;
   for (;;) {
     const socket = connect(port, host);
     const open = await new Promise<boolean>((resolve) => {
@@ -174,5 +175,6 @@ export async function reachable(port: number, { child }: Guarded, host = '127.0.
     socket.destroy();
     if (open) return;
     if (child.exitCode !== null || Date.now() > until) throw new Error(`nobody listens on ${host}:${port}`);
+    await wait(50);
   }
 }

@@ -18,7 +18,7 @@ export function keptBy(server: MongoServer, database: string = server.database()
   return async () => {
     const open = () => openStore(mongoSettings(server.uri, database));
     return {
-      yaml: `{ kind: mongodb, uri: { env: ${lineVariable} }, database: ${database}, lease: 1s }`,
+      yaml: `{ kind: mongodb, uri: { env: ${lineVariable} }, database: ${database}, lease: 3s }`,
       ...{ open, peek: open, watch: () => () => {}, close: async () => {} },
     };
   };

@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openEmbeddedStore } from '../../../src/store/embedded/index.ts';
 
 /** The program as people and scripts meet it: a process with arguments, two streams and an exit status. */
+
+// each starts processes
+vi.setConfig({ testTimeout: 120_000 });
 
 const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
