@@ -2,7 +2,7 @@ import { failureOf } from './base/errors.ts';
 import type { SourceConfig } from './configure/config.ts';
 import type { Answer } from './connector/source.ts';
 import { pull } from './pull/pull.ts';
-import { dropStaged, enforce, finishInterrupted, withRoster } from './run/force.ts';
+import { dropPlanned, dropStaged, enforce, finishInterrupted, withRoster } from './run/force.ts';
 import { planRun } from './run/plan.ts';
 import { endRun, interruptRun, noteError, noteSnapshot, openRun, type RunOrder } from './run/record.ts';
 import { retain } from './run/retain.ts';
@@ -56,7 +56,9 @@ export async function runOnce(rosterd: Rosterd, source: SourceConfig, order: Run
     noteError(rosterd, run, error);
     // A plan in force that could not be finished is not lost: its run stays open, and the next start goes on with it.
     if (state.applying) return interruptRun(rosterd, run, error);
-    await dropStaged(store, state);
+    // what cannot be thrown away now is by the next run; why this one failed is told in any case
+    await dropPlanned(store, state, run).catch(() => {});
+    await dropStaged(store, state).catch(() => {});
     return await endRun(rosterd, run, 'failed', error);
   } finally {
     await answer?.close();

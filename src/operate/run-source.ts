@@ -1,6 +1,6 @@
 import type { SourceConfig } from '../configure/config.ts';
 import { keepDirOf } from '../pull/pull.ts';
-import { finishInterrupted } from '../run/force.ts';
+import { finishInterrupted, needsPlan } from '../run/force.ts';
 import type { RunOrder } from '../run/record.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import { runOnce } from '../run.ts';
@@ -25,14 +25,17 @@ export async function* runSource(rosterd: Rosterd, source: SourceConfig, order: 
   for (; next && !work.signal.aborted; next = await inbox.next()) {
     await finishInterrupted(rosterd, source.name);
     let run = await store.runs.get(next);
-    if (!run || !isOver(run)) {
+    const state = await store.sources.get(source.name);
+    // its effect counts, whatever could be written of its end
+    const counts = needsPlan(state, next);
+    if (!run || !(counts || isOver(run))) {
       // what an attempt wrote of its plan never came to count
       if (run) await store.plans.discard(run.run);
       run = await runOnce(rosterd, source, { trigger: 'push', dryRun: source.dryRun, run: next });
     }
     yield run;
     // stopped, or the store is away: the push waits for another attempt
-    if (!isOver(run)) return;
+    if (!counts && !isOver(run)) return;
     await inbox.settle(run.run, await contentOf(store, run));
   }
 }

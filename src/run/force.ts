@@ -2,7 +2,7 @@ import { directoriesOf, rulesFingerprint } from '../configure/rules.ts';
 import { applyPlan, countsOf } from '../outbox/apply.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
-import type { Given, Plan, Run, SourceState, Store } from '../store/port.ts';
+import type { Given, Lock, Plan, Run, SourceState, Store } from '../store/port.ts';
 import { endRun } from './record.ts';
 import { interests, type Rosterd } from './rosterd.ts';
 import { enterRules, outdated } from './rules.ts';
@@ -67,7 +67,7 @@ export async function withRoster<T>(
       const mine = { ...rosterd, work: under(lock, work) };
       if (await finishOthers(mine, source)) return await then(mine);
     } finally {
-      await lock.release();
+      await giveBack(lock);
     }
     // Somebody who is alive has that plan in hand, and needs the roster for it.
     await work.clock.wait(200, work.signal);
@@ -83,10 +83,15 @@ async function finishOthers(rosterd: Rosterd, source: string): Promise<boolean> 
     try {
       await finishApplying({ ...rosterd, work: under(lock, rosterd.work) }, other.source);
     } finally {
-      await lock.release();
+      await giveBack(lock);
     }
   }
   return true;
+}
+
+/** One that cannot be given back ends by itself; what was done under it is done, and no failure. */
+async function giveBack(lock: Lock): Promise<void> {
+  await lock.release().catch(() => {});
 }
 
 /** Lets the held part of a plan pass: a person approved it. From the first write on a crash is finished by the next start. */
@@ -124,6 +129,7 @@ export async function finishInterrupted(rosterd: Rosterd, source: string): Promi
   for (const run of await store.runs.list({ source, limit: 10 }))
     if (run.status === 'running') {
       run.error = { kind: 'Stopped', message: 'rosterd was stopped in the middle; nothing of this run was applied' };
+      await dropPlanned(store, state, run);
       await endRun(rosterd, run, 'failed');
     }
 }
@@ -139,6 +145,16 @@ async function finishApplying(rosterd: Rosterd, source: string): Promise<SourceS
   run.error = null;
   await finishPlan(rosterd, state, plan, run);
   return state;
+}
+
+/** True when the state of its source needs a plan: it waits for a person, leaves people pending, or is being applied. */
+export function needsPlan({ held, pending, applying }: SourceState, plan: string): boolean {
+  return held === plan || pending === plan || applying?.plan === plan;
+}
+
+/** Throws away what a run wrote of a plan that it did not come to the end of: nothing names it, and nobody would find it. */
+export async function dropPlanned(store: Store, state: SourceState, { run, plan }: Run): Promise<void> {
+  if (plan === null && !needsPlan(state, run)) await store.plans.discard(run);
 }
 
 /** Throws away a snapshot that is not in force, if there is one. */

@@ -78,10 +78,11 @@ export function noteSnapshot(run: Run, { snapshot, quarantine, remarks, remarked
 /** Ends a run: its document, and the log line of its outcome. `error`: what was thrown, if that is why. */
 export async function endRun(rosterd: Rosterd, run: Run, status: RunStatus, error?: unknown): Promise<Run> {
   const { store, work } = rosterd;
-  run.status = status;
-  run.endedAt = work.clock.now().toISOString();
-  run.durationMs = Date.parse(run.endedAt) - Date.parse(run.startedAt);
-  await store.runs.put(run);
+  const endedAt = work.clock.now().toISOString();
+  const ended = { status, endedAt, durationMs: Date.parse(endedAt) - Date.parse(run.startedAt) };
+  // it has ended when that is written, not before
+  await store.runs.put({ ...run, ...ended });
+  Object.assign(run, ended);
   const guards = run.guards.filter((guard) => guard.held).map(({ guard }) => guard);
   work.observer?.runEnded(run.source, status);
   if (guards.length && run.decision === null) work.observer?.guardsTripped(run.source, guards);

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { Misconfigured } from '../../base/errors.ts';
 
+/** SQLITE_FULL. */
+const full = 13;
+
 /** A row as SQLite gives it. */
 export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 
@@ -84,7 +87,12 @@ export class Database {
     return statement;
   }
   run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#prepare(sql).run(...values).changes);
+    try {
+      return Number(this.#prepare(sql).run(...values).changes);
+    } catch (error) {
+      this.#makeRoom(error);
+      throw error;
+    }
   }
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {
     return this.#prepare(sql).get(...values) as Row | undefined;
@@ -110,7 +118,21 @@ export class Database {
       this.#namesById.clear();
       // After a full disk SQLite has rolled back by itself, and the second time is an error that would hide the first.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#makeRoom(error);
       throw error;
+    }
+  }
+
+  /**
+   * On a full disk the log is written back and cut off. By itself it grows to 256 MB before that, each write of a source's
+   * state a page more: what somebody makes free would be gone again in no time.
+   */
+  #makeRoom(error: unknown): void {
+    if (((error as { errcode?: number }).errcode ?? 0) !== full || this.#db.isTransaction) return;
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // there is not even room for that: the next write that fails tries again
     }
   }
 

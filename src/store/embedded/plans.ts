@@ -37,7 +37,7 @@ export function plans(db: Database): Plans {
     },
     async discard(plan) {
       db.tx(() => {
-        db.run('DELETE FROM changes WHERE plan = ?', db.idOf('plan_names', plan));
+        db.run('DELETE FROM changes WHERE plan = (SELECT id FROM plan_names WHERE name = ?)', plan);
         for (const table of ['plans', 'notes', 'pending', 'applied'])
           db.run(`DELETE FROM ${table} WHERE plan = ?`, plan);
       });

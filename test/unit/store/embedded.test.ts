@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -144,8 +144,9 @@ test('a write that fails leaves no number behind that another course could get',
   expect([...later].sort()).toEqual([courseKey(first), courseKey(second)].sort());
 });
 
-test('a full disk is said, and leaves no number behind either', () => {
-  const db = new Database(directory());
+test('a full disk is said, leaves no number behind either, and gives back what the log takes', () => {
+  const place = directory();
+  const db = new Database(place);
   onTestFinished(() => db.close());
   const room = (pages: number) => db.get(`PRAGMA max_page_count = ${pages}`);
   room(Number(db.get('PRAGMA page_count')!['page_count']));
@@ -154,7 +155,13 @@ test('a full disk is said, and leaves no number behind either', () => {
     for (let n = 0; n < 100; n += 1) db.idOf('file_names', `${'long '.repeat(1000)}${n}`);
     return id;
   };
+  const log = (): number => statSync(join(place, 'rosterd.db-wal')).size;
+  expect(log()).toBeGreaterThan(0);
   expect(() => db.tx(filled)).toThrow('database or disk is full');
+  expect(log()).toBe(0);
+  const long = 'INSERT INTO notes (plan, doc) VALUES (?, ?)';
+  expect(() => db.run(long, 'p', 'long '.repeat(100_000))).toThrow('database or disk is full');
+  expect(log()).toBe(0);
   room(100_000);
   const second = db.tx(() => db.idOf('course_names', 'Second'));
   expect(db.tx(filled)).not.toBe(second);
