@@ -159,8 +159,6 @@ async function moved(from: string, to: string): Promise<boolean> {
   try {
     // a link fails on a name that is taken, a rename would replace it
     await link(from, to);
-    await unlink(from);
-    return true;
   } catch (error) {
     const code = codeOf(error);
     if (code === 'EEXIST') return false;
@@ -174,6 +172,8 @@ async function moved(from: string, to: string): Promise<boolean> {
     );
     return true;
   }
+  await leave(from, to);
+  return true;
 }
 
 /** Across file systems: a copy that never replaces anything, then the original goes. */
@@ -184,7 +184,27 @@ async function copied(from: string, to: string): Promise<void> {
     if (codeOf(error) !== 'EEXIST') await rm(to, { force: true });
     throw error;
   }
-  await unlink(from);
+  await leave(from, to);
+}
+
+/** Removes a file that has just been given the name `to` as well, or takes that back when it may not be removed. */
+async function leave(from: string, to: string): Promise<void> {
+  try {
+    await unlink(from);
+  } catch (cause) {
+    const code = codeOf(cause);
+    // by somebody else, or by a first try of which a network mount lost the answer
+    if (code === 'ENOENT') return;
+    // after any other error the file may be gone, and `to` all that is left of it
+    if (code !== 'EPERM' && code !== 'EACCES') throw cause;
+    // every run would leave one more there
+    await rm(to, { force: true }).catch(() => {});
+    throw new Denied(`no permission to take ${from} out of its folder: ${(cause as Error).message}`, {
+      cause,
+      remedy:
+        'let the user that rosterd runs as delete files of that folder; where it has the sticky bit, only its owner may',
+    });
+  }
 }
 
 /** The `code` of a system error. */

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { Unavailable } from '../../src/base/errors.ts';
 import type { Fields, Prepared, Value } from './records.ts';
@@ -86,9 +87,12 @@ export async function* readResults(
   what: string,
 ): AsyncGenerator<readonly string[]> {
   let places: number[] | null = null;
+  // without `columns`, which costs half as much again: these rows are as many as the records
+  const parser = parse({ bom: true });
+  // its errors are thrown by the parser, too, and it is closed with the parser: by an error, or when nobody reads on
+  pipeline(createReadStream(file), parser, () => {});
   try {
-    // without `columns`, which costs half as much again: these rows are as many as the records
-    for await (const row of createReadStream(file).pipe(parse({ bom: true })) as AsyncIterable<string[]>) {
+    for await (const row of parser as AsyncIterable<string[]>) {
       if (places) yield places.map((place) => row[place]!);
       else places = placesOf(row, wanted, what);
     }

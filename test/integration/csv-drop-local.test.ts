@@ -1,16 +1,20 @@
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   lutimesSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { csvDrop } from '../../connectors/csv-drop/connector.ts';
 import type { Answer } from '../../src/connector/source.ts';
 import { drop, dropContext, dropSettings, failure, lastOf, pulled, readAll, temporaryFolder } from '../support/drop.ts';
@@ -275,6 +279,38 @@ describe('the archive', () => {
     await (await pulled(at(folder, { archive }), dropContext())).accepted();
     expect(readdirSync(folder)).toEqual([]);
     expect(readdirSync(archive)).toEqual(['20260115T021510Z-students-1.csv']);
+  });
+
+  // nothing is denied to root: it steps back for the archiving
+  describe.runIf(process.getuid?.() === 0)('that may be filled from a folder that gives nothing away', () => {
+    const nobody = 65_534;
+    const memory = '/dev/shm';
+    const apart = existsSync(memory) && statSync(memory).dev !== statSync(tmpdir()).dev;
+
+    async function refused(archive: string): Promise<void> {
+      const folder = temporaryFolder();
+      const file = drop(folder, 'students-1.csv', HEADER + ANN);
+      // who may write a file may link it, and under the sticky bit only its owner may remove it
+      chmodSync(file, 0o666);
+      chmodSync(folder, 0o1777);
+      // nothing is kept, and that in nobody's folder either
+      const answer = await pulled(at(folder, { archive }), dropContext({ keepDir: join(folder, 'kept') }));
+      process.seteuid!(nobody);
+      const failed = failure(answer.accepted()).finally(() => process.seteuid!(0));
+      expect(await failed).toEqual({ kind: 'Denied', line: expect.stringMatching(/students-1\.csv.*sticky bit/s) });
+      expect(readFileSync(file, 'utf8')).toBe(HEADER + ANN);
+      expect(statSync(file).nlink).toBe(1);
+      expect(readdirSync(resolve(folder, archive))).toEqual([]);
+    }
+
+    test('gets no second name of a file', () => refused('taken'));
+
+    test.runIf(apart)('gets no copy of a file, on another file system', async () => {
+      const archive = mkdtempSync(join(memory, 'rosterd-archive-'));
+      onTestFinished(() => rmSync(archive, { recursive: true }));
+      chmodSync(archive, 0o777);
+      await refused(archive);
+    });
   });
 });
 
