@@ -33,6 +33,11 @@ export interface GuardInput {
   /** What stands because of this source. */
   standing: { accounts: number; enrolments: number };
   /**
+   * Rows of this snapshot or of the one before, whichever has more, with those in quarantine. A source cannot speak for more
+   * than that, whatever once came from it: people whom it gave and another source names by now would hide that it is emptied.
+   */
+  rows: number;
+  /**
    * What of it was given since removals wait: it did not stand before them. Creations go on beside a hold, and would enlarge
    * what it is measured by until it passes by itself.
    */
@@ -87,20 +92,20 @@ export function guardDirectory(
  * what stands now plus what the window took, so that a slow drain cannot shrink its own base.
  */
 export function measureGuards(input: GuardInput): GuardResult[] {
-  const { limits, removals, standing, givenSince, earlier, records, keptBack } = input;
+  const { limits, removals, standing, rows, givenSince, earlier, records, keptBack } = input;
   const results = guardEmpty(records, removals.disables + removals.unenrolments + keptBack);
   const kinds = [
     {
       name: 'disables',
       now: removals.disables,
-      before: stoodBefore(standing.accounts, givenSince.accounts, removals.disables),
+      before: stoodBefore(standing.accounts, rows, givenSince.accounts, removals.disables),
       past: earlier.disables,
       what: 'accounts disabled',
     },
     {
       name: 'unenrolments',
       now: removals.unenrolments,
-      before: stoodBefore(standing.enrolments, givenSince.enrolments, removals.unenrolments),
+      before: stoodBefore(standing.enrolments, rows, givenSince.enrolments, removals.unenrolments),
       past: earlier.unenrolments,
       what: 'enrolments ended',
     },
@@ -127,8 +132,8 @@ export function measureGuards(input: GuardInput): GuardResult[] {
 }
 
 /** Never less than what goes of it: more than all of something cannot go, and a limit of 100 per cent holds nothing. */
-function stoodBefore(stands: number, given: number, goes: number): number {
-  return Math.max(stands - given, Math.min(goes, stands));
+function stoodBefore(stands: number, rows: number, given: number, goes: number): number {
+  return Math.max(Math.min(stands, rows) - given, Math.min(goes, stands));
 }
 
 const shown = (count: number): string => count.toLocaleString('en');

@@ -54,6 +54,8 @@ export interface PlanInput {
   limits: Limits;
   records: { now: number; before: number | null };
   /** See `GuardInput`. */
+  rows: number;
+  /** See `GuardInput`. */
   givenSince: { accounts: number; enrolments: number };
   /** Next free number of each series, by prefix (`950`, `951`): seven digits. */
   numbers: Readonly<Record<string, number>>;
@@ -218,6 +220,7 @@ async function guard(
     earlier: asks ? await input.evidence.removedSince(since) : { disables: 0, unenrolments: 0 },
     givenSince: input.givenSince,
     records: input.records,
+    rows: input.rows,
     keptBack,
   });
 }

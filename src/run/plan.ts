@@ -5,7 +5,7 @@ import { courseTitle } from '../connector/target.ts';
 import { keyOfPending, type Note } from '../reconcile/model.ts';
 import { makePlan } from '../reconcile/plan.ts';
 import type { Taken } from '../snapshot/take.ts';
-import type { Plan, Run, SourceState, Store } from '../store/port.ts';
+import type { Plan, Run, Snapshot, SourceState, Store } from '../store/port.ts';
 import { touchedPeople } from '../store/touched.ts';
 import type { Rosterd } from './rosterd.ts';
 import { directoriesNow, rulesChanged } from './rules.ts';
@@ -46,6 +46,7 @@ export async function planRun(
       limits: source.limits,
       // somebody has said that it is empty indeed
       records: { now: snapshot.records, before: state.emptyApproved ? 0 : (before?.records ?? null) },
+      rows: Math.max(rowsOf(snapshot), before ? rowsOf(before) : 0),
       givenSince: state.givenSince ?? { accounts: 0, enrolments: 0 },
       numbers: await store.roster.nextNumbers(),
       today: work.clock.now(),
@@ -90,6 +91,8 @@ export async function planRun(
   };
   return plan;
 }
+
+const rowsOf = ({ records, quarantined }: Snapshot): number => records + quarantined;
 
 /** The conflicts of the plan in force that a new one has not noted itself. */
 async function openConflicts(store: Store, state: SourceState, plan: string): Promise<Note[]> {

@@ -42,6 +42,8 @@ export class Chronicle {
   /** Which source an active account and an enrolment is from: the base of its limits. */
   readonly #giver = new Map<string, string>();
   /** What each source gave since removals of it wait. */
+  /** Rows of the snapshot in force, as its run counted them. */
+  readonly #rows = new Map<string, number>();
   readonly #givenSince = new Map<string, { accounts: number; enrolments: number }>();
   /** Sources of which a person has approved what an empty answer takes. */
   readonly #emptyApproved = new Set<string>();
@@ -107,6 +109,7 @@ export class Chronicle {
     else {
       this.#emptyApproved.delete(source);
       this.#now.set(source, { answer, ...rows });
+      this.#rows.set(source, run.snapshot.records + run.snapshot.quarantined);
       if (JSON.stringify(old.answer) !== JSON.stringify(answer)) this.#before.set(source, old);
       this.#checkAdditions(source, old, before, after);
     }
@@ -215,8 +218,10 @@ export class Chronicle {
     const { percent, atLeast, window } = this.#guarded ? usualLimits : noLimits;
     // What came since removals wait did not stand before them; but no more than all of something can go.
     const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0 };
+    // Nor does it speak for more than it has rows, now or the time before.
+    const rows = Math.max(run.snapshot.records + run.snapshot.quarantined, this.#rows.get(source) ?? 0);
     const over = (now: number, stands: number, given: number, earlier: number): boolean => {
-      const stood = Math.max(stands - given, Math.min(now, stands));
+      const stood = Math.max(Math.min(stands, rows) - given, Math.min(now, stands));
       return (
         now > 0 &&
         ((now > atLeast && BigInt(now) * 100n > BigInt(stood * percent)) ||

@@ -11,6 +11,7 @@ function guards(more: Partial<GuardInput>) {
     earlier: { disables: 0, unenrolments: 0 },
     givenSince: { accounts: 0, enrolments: 0 },
     records: { now: 900, before: 1000 },
+    rows: 1_000_000,
     keptBack: 0,
     ...more,
   });
@@ -53,6 +54,19 @@ describe('at once', () => {
     expect(of(0, 1)).toEqual(['disables.percent']);
     expect(of(100, 1000)).toEqual([]);
   });
+});
+
+test('a source stands for no more than it has rows, whatever once came from it', () => {
+  const standing = { accounts: 1060, enrolments: 2000 };
+  expect(heldBy({ standing, removals: { disables: 59, unenrolments: 0 } })).toEqual([]);
+  const few = { standing, rows: 60 };
+  expect(heldBy({ ...few, removals: { disables: 59, unenrolments: 59 } })).toEqual([
+    ...['disables.percent', 'disables.window', 'unenrolments.percent', 'unenrolments.window'],
+  ]);
+  expect(heldBy({ ...few, removals: { disables: 3, unenrolments: 0 } })).toEqual([]);
+  // what waits from days when it had more is no more than all of it
+  const all = { percent: 100, atLeast: 0, window: { days: 7, percent: 100 } };
+  expect(heldBy({ ...few, limits: all, removals: { disables: 990, unenrolments: 990 } })).toEqual([]);
 });
 
 describe('over the window', () => {

@@ -55,6 +55,7 @@ async function plan({ keys = [], everybody = false, pageSize = 500, more = {}, .
     directories: new Set(),
     limits: { percent: 100, atLeast: 0, window: { days: 7, percent: 100 } },
     records: { now: 10, before: 10 },
+    rows: 10,
     givenSince: { accounts: 0, enrolments: 0 },
     numbers: { '950': 7, '951': 3 },
     today: new Date(0),
