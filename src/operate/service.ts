@@ -187,7 +187,7 @@ export class Service implements Hands {
     const progress = this.#progress(name, hand);
     if (order.due) work.observer?.runStarted(name, (work.clock.now().getTime() - order.due.getTime()) / 1000);
     const mine = {
-      ...{ config: hand.config, store },
+      ...{ config: this.#withTargetsNow(hand.config), store },
       work: under(lock, { ...work, signal: hand.signal, abort: hand.abort, progress }),
     };
     let last: Run | null = null;
@@ -207,6 +207,17 @@ export class Service implements Hands {
     if (last && source.connector.inbox && !isOver(last) && worthAnother(last.error?.kind ?? 'Unavailable'))
       this.#later(name, this.#again(name));
     return last;
+  }
+
+  /** As a run began with it, but for targets: who is named while it reads would never hear of what it then comes to. */
+  #withTargetsNow(config: Config): Config {
+    const { scheduler } = this;
+    return {
+      ...config,
+      get targets() {
+        return scheduler.config.targets;
+      },
+    };
   }
 
   deliver(target: TargetConfig, hand: Hand): Promise<DeliveryEnd> {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createSocket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -367,6 +367,36 @@ test('a source that a reload brings can be pushed to, and one that it takes away
   await site.says('run.applied');
   expect((await site.push(students(0, 1))).status).toBe(404);
   expect(await site.stop()).toBe(0);
+});
+
+test('a target that a reload brings gets what a run at work then comes to', async () => {
+  const api = createServer().listen(0, '127.0.0.1');
+  await once(api, 'listening');
+  onTestFinished(() => void api.close().closeAllConnections());
+  const site = new DaemonSite();
+  site.rewrite(
+    (yaml) => `${yaml}
+  api:
+    kind: sis-http
+    url: http://127.0.0.1:${(api.address() as AddressInfo).port}
+    records: data
+    key: id
+    format: unitu
+`,
+  );
+  const daemon = await site.start();
+  const asked = once(api, 'request');
+  await site.ask('POST', '/v1/run', { sources: ['api'] });
+  const [, response] = (await asked) as [unknown, ServerResponse];
+  writeFileSync(join(site.directory, 'secret'), 'x');
+  const crm =
+    "crm: { kind: salesforce, enabled: false, url: 'http://127.0.0.1:9', clientId: c, clientSecret: { file: ./secret } }";
+  site.rewrite((yaml) => `${yaml}targets:\n  ${crm}\n`);
+  expect((await site.ask('POST', '/v1/reload', {})).status).toBe(200);
+  response.setHeader('content-type', 'application/json').end(JSON.stringify({ data: students(0, 3) }));
+  await daemon.says('run.applied');
+  expect((await site.ask('GET', '/v1/status')).json.targets).toMatchObject([{ name: 'crm', queue: { queued: 6 } }]);
+  expect(await daemon.stop()).toBe(0);
 });
 
 test('metrics are at a TCP address as well', async () => {
