@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, readdir, readFile, rename } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PushAnswer, Receipt } from '../../src/connector/inbox.ts';
 import type { Spooled } from '../../src/connector/spool.ts';
@@ -57,16 +57,27 @@ export async function readJson<T>(file: string): Promise<T> {
 
 /** Writes a file that is there whole or not at all, also after a power cut. */
 export async function writeJson(file: string, value: unknown): Promise<void> {
-  const draft = `${file}.tmp`;
-  const handle = await open(draft, 'w', 0o600);
-  try {
-    await handle.writeFile(JSON.stringify(value));
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(draft, file);
+  await placeJson(file, value);
   await syncFolder(dirname(file));
+}
+
+/** The same but for its name, which lasts from the next `syncFolder` on. When this throws, nothing of it is there. */
+export async function placeJson(file: string, value: unknown): Promise<void> {
+  const draft = `${file}.tmp`;
+  try {
+    const handle = await open(draft, 'w', 0o600);
+    try {
+      await handle.writeFile(JSON.stringify(value));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, file);
+  } catch (error) {
+    // what could not be written says more than what cannot be removed
+    await rm(draft, { force: true }).catch(() => {});
+    throw error;
+  }
 }
 
 /** Makes the names in a directory last. */

@@ -11,6 +11,7 @@ import {
   isMeta,
   missing,
   oldest,
+  placeJson,
   readJson,
   readWaiting,
   syncFolder,
@@ -114,8 +115,16 @@ async function commit(
   const number = Number((await waitingNames(keepDir)).at(-1)?.slice(0, 12) ?? 0) + 1;
   const name = join(inboxOf(keepDir), `${String(number).padStart(12, '0')}-${entry.run}`);
   await rename(file, `${name}.rows`);
-  await writeJson(`${name}.json`, entry);
-  await keepReceipt(keepDir, entry);
+  try {
+    await placeJson(`${name}.json`, entry);
+  } catch (error) {
+    await rm(`${name}.rows`, { force: true }).catch(() => {});
+    throw error;
+  }
+  // it counts from here on; where its name may not last, the sender repeats it and finds it waiting
+  await syncFolder(inboxOf(keepDir));
+  // it is known as long as it waits, and its end has another try
+  await keepReceipt(keepDir, entry).catch(() => {});
   return { receipt: entry.receipt, repeated: false };
 }
 
@@ -128,11 +137,14 @@ async function findReceipt(keepDir: string, key: string, clock: Clock): Promise<
   return entry && clock.now().getTime() - Date.parse(entry.receivedAt) <= keptMs ? entry : null;
 }
 
-/** A process that died between an entry and its receipt left only the entry. */
+/** A process that died between an entry and its receipt left only the entry, and so did a disk that was full by then. */
 async function findWaiting(keepDir: string, key: string): Promise<Entry | null> {
   for (const name of await waitingNames(keepDir)) {
     const entry = await readWaiting(keepDir, name).catch(missing(null));
-    if (entry?.idempotency?.key === key) return entry;
+    if (entry?.idempotency?.key !== key) continue;
+    // whoever wrote it may not have come to this
+    await syncFolder(inboxOf(keepDir));
+    return entry;
   }
   return null;
 }

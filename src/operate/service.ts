@@ -13,7 +13,7 @@ import type { Rosterd } from '../run/rosterd.ts';
 import type { Hand } from '../schedule/lanes.ts';
 import { type Hands, type Reload, Scheduler } from '../schedule/scheduler.ts';
 import { under } from '../store/exclusive.ts';
-import type { Run } from '../store/port.ts';
+import type { Lock, Run } from '../store/port.ts';
 import type { Host } from './integration/handlers.ts';
 import { integrationAnnex } from './integration/server.ts';
 import { Metrics, metricsText } from './metrics.ts';
@@ -177,31 +177,34 @@ export class Service implements Hands {
   async runSource(source: SourceConfig, order: RunOrder, hand: Hand): Promise<Run | null> {
     const { store, work } = this.rosterd;
     const { name } = source;
-    if (order.trigger === 'push' && !(await this.#pushWaits(source))) return null;
-    const lock = await store.lock(`source:${name}`);
-    if (!lock) {
-      this.log.info({ event: 'schedule.elsewhere', source: name }, `${name}: another rosterd is at work on it`);
-      if (!order.dryRun) this.#later(name, this.#takeOver(name));
-      return null;
-    }
-    const progress = this.#progress(name, hand);
-    if (order.due) work.observer?.runStarted(name, (work.clock.now().getTime() - order.due.getTime()) / 1000);
-    const mine = {
-      ...{ config: this.#withTargetsNow(hand.config), store },
-      work: under(lock, { ...work, signal: hand.signal, abort: hand.abort, progress }),
-    };
+    let lock: Lock | null = null;
     let last: Run | null = null;
     try {
+      if (order.trigger === 'push' && !(await this.#pushWaits(source))) return null;
+      lock = await store.lock(`source:${name}`);
+      if (!lock) {
+        this.log.info({ event: 'schedule.elsewhere', source: name }, `${name}: another rosterd is at work on it`);
+        if (!order.dryRun) this.#later(name, this.#takeOver(name));
+        return null;
+      }
+      const progress = this.#progress(name, hand);
+      if (order.due) work.observer?.runStarted(name, (work.clock.now().getTime() - order.due.getTime()) / 1000);
+      const mine = {
+        ...{ config: this.#withTargetsNow(hand.config), store },
+        work: under(lock, { ...work, signal: hand.signal, abort: hand.abort, progress }),
+      };
       for await (const run of runSource(mine, source, { ...order, dryRun: order.dryRun || source.dryRun })) {
         last = run;
         // also after one that did not come to its end: what it had applied is queued
         if (!run.dryRun) this.scheduler.deliverNow('run');
       }
     } catch (error) {
+      // also when the lock could not be asked for: nobody else tries a source without a schedule again
       if (source.connector.inbox && worthAnother(kindOf(error))) this.#later(name, this.#again(name));
       throw error;
     } finally {
-      await lock.release();
+      // one that cannot be given back is nobody's soon, and what follows here must not depend on it
+      await lock?.release().catch(() => {});
     }
     if (!last) hand.signal.throwIfAborted();
     if (last && source.connector.inbox && !isOver(last) && worthAnother(last.error?.kind ?? 'Unavailable'))

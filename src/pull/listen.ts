@@ -42,7 +42,7 @@ export interface Listener {
 export interface ListenWork {
   clock: Clock;
   log: Log;
-  /** A push of this source is on the disk. */
+  /** A push of this source is on the disk, or came again: it may be over. */
   received(source: SourceConfig): void;
 }
 
@@ -282,7 +282,8 @@ async function receive(
     { event: 'push.received', source: source.name, run, answer, accepted, refused, repeated },
     `${source.name}: ${answer} of ${accepted} records received${refused ? `, ${refused} more refused` : ''}`,
   );
-  if (!repeated) work.received(source);
+  // also of a repeat: whoever was told of the first may not have come to it, and looks what waits
+  work.received(source);
   return reply.code(202).send({ ...receipt, repeated });
 }
 
@@ -322,6 +323,9 @@ function answerError(error: unknown, reply: FastifyReply, log: Log): FastifyRepl
   return reply.code(status).send(body);
 }
 
+/** Of the disk, of a quota, of open files: all pass by themselves or by somebody who looks after the machine. */
+const noRoom = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']);
+
 interface ErrorAnswer {
   status: number;
   body: { error: string; remedy?: string; records?: unknown };
@@ -338,8 +342,8 @@ function answerTo(error: unknown): ErrorAnswer {
   if (error instanceof Unavailable)
     return { status: 503, body: { error: error.message }, delayMs: error.delayMs ?? comeBack * 1000 };
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
-  const room = code === 'ENOSPC' || code === 'EDQUOT';
-  if (room) return { status: 503, body: { error: 'there is no room for it now' }, delayMs: comeBack * 1000 };
+  if (typeof code === 'string' && noRoom.has(code))
+    return { status: 503, body: { error: 'there is no room for it now' }, delayMs: comeBack * 1000 };
   // the library's own: a form that is none, a body that ended early
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500)
     return { status: statusCode, body: { error: (error as Error).message } };

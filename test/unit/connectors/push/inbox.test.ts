@@ -1,11 +1,12 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { push } from '../../../../connectors/push/connector.ts';
+import { writeJson } from '../../../../connectors/push/files.ts';
 import type { Inbox } from '../../../../src/connector/inbox.ts';
 import { dropContext, temporaryFolder } from '../../../support/drop.ts';
-import { student } from '../../../support/pushing.ts';
+import { sha256, student } from '../../../support/pushing.ts';
 
 /** The inbox of a source before and after a reload: pushes of both are on their way at the same moment. */
 
@@ -33,7 +34,7 @@ function source() {
     readdirSync(join(keepDir, 'inbox'))
       .filter((name) => name.endsWith('.json'))
       .sort();
-  return { atOnce, waiting };
+  return { keepDir, inbox: after, atOnce, waiting };
 }
 
 test('one key is one push, whichever of them it came to', async () => {
@@ -54,4 +55,35 @@ test('each has a number of its own, in the order of the answers', async () => {
     }),
   );
   expect(waiting()).toEqual(answered.map((run, n) => `${String(n + 1).padStart(12, '0')}-${run}.json`));
+});
+
+test('one that counts is answered although its receipt cannot be kept, and known when it comes again', async () => {
+  const { keepDir, inbox, atOnce, waiting } = source();
+  const receipt = `${sha256('term-1')}.json`;
+  const inTheWay = join(keepDir, 'receipts', `${receipt}.tmp`);
+  mkdirSync(inTheWay, { recursive: true });
+  for (const repeated of [false, true])
+    expect(await Promise.all(atOnce(1, 'term-1'))).toEqual([
+      { receipt: expect.objectContaining({ run: 'r1' }), repeated },
+    ]);
+  expect(waiting()).toEqual(['000000000001-r1.json']);
+  rmdirSync(inTheWay);
+  await inbox.settle('r1', null);
+  expect(readdirSync(join(keepDir, 'receipts'))).toEqual([receipt]);
+  expect(await Promise.all(atOnce(1, 'term-1'))).toEqual([expect.objectContaining({ repeated: true })]);
+});
+
+test('one that cannot be made to count leaves nothing behind', async () => {
+  const { keepDir, atOnce } = source();
+  const inTheWay = '000000000001-r1.json.tmp';
+  mkdirSync(join(keepDir, 'inbox', inTheWay), { recursive: true });
+  await expect(Promise.all(atOnce(1, null))).rejects.toThrow();
+  expect(readdirSync(join(keepDir, 'inbox'))).toEqual([inTheWay]);
+});
+
+test('a file that cannot be put in its place leaves no draft', async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'taken'));
+  await expect(writeJson(join(folder, 'taken'), {})).rejects.toThrow('EISDIR');
+  expect(readdirSync(folder)).toEqual(['taken']);
 });
