@@ -148,7 +148,7 @@ export interface TargetConnector<S = unknown> {
   direction: 'target';
   description: string;
   settings: z.ZodType<S>;
-  /** Change types that this target takes; others are never queued for it. */
+  /** Change types that this target takes; others are never queued for it, nor sent where they were queued before. */
   accepts(settings: S): readonly ChangeType[];
   /** Most items of one `deliver` call. */
   batchSize(settings: S): number;

@@ -66,7 +66,8 @@ export async function deliverAlone(
     if (!end.paused) {
       const discrepancies = new HoldingBack(store);
       await discrepancies.look();
-      await release(store, target.name, discrepancies.now);
+      const accepts = target.connector.accepts(target.settings);
+      await release(store, target.name, { accepts, discrepancies: discrepancies.now });
       if ((await store.outbox.queued(target.name, 0, 1)).length)
         await deliverTo(target, config, store, under(lock, work), patience, end, discrepancies).catch(stopped);
     }

@@ -48,6 +48,7 @@ export async function drain(
 ): Promise<void> {
   const { name } = target;
   const size = target.connector.batchSize(target.settings);
+  const accepts = target.connector.accepts(target.settings);
   const waiting = new Waiting(patience, work.clock);
   const at = (): string => work.clock.now().toISOString();
 
@@ -84,7 +85,10 @@ export async function drain(
       store,
       name,
       { least, size, file },
-      { discrepancies: discrepancies.now, troubled, waits: (person) => busy.has(person) || waiting.has(person) },
+      {
+        ...{ accepts, discrepancies: discrepancies.now, troubled },
+        waits: (person) => busy.has(person) || waiting.has(person),
+      },
       putAway,
     );
   };
@@ -151,7 +155,7 @@ export async function drain(
       // what stood behind a failure may go now that more got through
       if (end.sent > released) {
         released = end.sent;
-        if (await release(store, name, discrepancies.now)) continue;
+        if (await release(store, name, { accepts, discrepancies: discrepancies.now })) continue;
       }
       const next = waiting.next();
       if (next === null) break;

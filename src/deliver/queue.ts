@@ -1,4 +1,4 @@
-import type { DeliveryBatch, DeliveryItem } from '../connector/target.ts';
+import type { ChangeType, DeliveryBatch, DeliveryItem } from '../connector/target.ts';
 import { sendAgain } from '../outbox/again.ts';
 import { unite } from '../outbox/coalesce.ts';
 import type { Discrepancy } from '../outbox/discrepancies.ts';
@@ -16,6 +16,8 @@ const many = 100_000;
 
 /** What keeps whom from being sent to, in one delivery. */
 export interface Obstacles {
+  /** What the target takes, as it is configured now: the queue may have items of before. */
+  accepts: readonly ChangeType[];
   /** Open discrepancies, by account. */
   discrepancies: ReadonlyMap<string, Discrepancy>;
   /** People with items that failed, or that another system has in hand. Grows as items fail. */
@@ -27,7 +29,7 @@ export interface Obstacles {
 /**
  * The next batch of a target, at most `size` items; null when nothing is left that may be sent now, or the queue does not begin
  * with `least` such items. On the way, items become one that are one state, ones behind a failure of their person, or a
- * discrepancy, are put away as failed, and who is in other hands waits.
+ * discrepancy, or that the target takes no more, are put away as failed, and who is in other hands waits.
  */
 export async function nextBatch(
   store: Store,
@@ -48,7 +50,7 @@ export async function nextBatch(
     const standings = await standing(store, target, troubled);
     elsewhere = standings.elsewhere;
 
-    const { merges, voids } = unions(page, standings.failed, obstacles.discrepancies);
+    const { merges, voids } = unions(page, standings.failed, obstacles);
     if (merges.length || voids.length) {
       await store.outbox.merge(target, merges);
       await store.outbox.supersede(target, voids);
@@ -59,7 +61,7 @@ export async function nextBatch(
       after = 0;
       continue;
     }
-    const away = putAway(queued, standings.failed, obstacles.discrepancies);
+    const away = putAway(target, queued, standings.failed, obstacles);
     if (away.length) {
       await settle(away);
       const theirs = new Set(away.map(({ item }) => item));
@@ -86,13 +88,23 @@ export async function peekBatch(
   store: Store,
   target: string,
   size: number,
-  { discrepancies, troubled }: Pick<Obstacles, 'discrepancies' | 'troubled'>,
+  obstacles: Omit<Obstacles, 'waits'>,
 ): Promise<DeliveryItem[]> {
-  let page: { seq: number; item: DeliveryItem }[] = await store.outbox.queued(target, 0, pageSize + size);
-  const people = [...new Set(page.map(({ item }) => personOf(item)))].filter((person) => troubled.has(person));
+  const limit = pageSize + size;
+  let page: { seq: number; item: DeliveryItem }[] = [];
+  // what would be put away first takes no room
+  for (let room = limit; room > 0; ) {
+    const more = await store.outbox.queued(target, page.at(-1)?.seq ?? 0, limit);
+    if (!more.length) break;
+    page.push(...more);
+    room -= more.filter(({ item }) => obstacles.accepts.includes(item.type)).length;
+  }
+  const people = [...new Set(page.map(({ item }) => personOf(item)))].filter((person) =>
+    obstacles.troubled.has(person),
+  );
   let { failed, elsewhere } = await standing(store, target, people);
   for (;;) {
-    const { merges, voids } = unions(page, failed, discrepancies);
+    const { merges, voids } = unions(page, failed, obstacles);
     if (!merges.length && !voids.length) break;
     const gone = new Set([...merges.flatMap((merge) => merge.gone), ...voids.map(({ item }) => item)]);
     const united = new Map(merges.map(({ into, delivery }) => [into, delivery]));
@@ -104,7 +116,7 @@ export async function peekBatch(
       .sort((a, b) => a.seq - b.seq);
   }
   const queued = page.map(({ item }) => item);
-  const away = new Set(putAway(queued, failed, discrepancies).map(({ item }) => item));
+  const away = new Set(putAway(target, queued, failed, obstacles).map(({ item }) => item));
   const free = queued.filter(({ item }) => !away.has(item));
   return pickBatch(free, size, (person) => elsewhere.has(person));
 }
@@ -157,20 +169,24 @@ async function standing(
 }
 
 /**
- * Items that are not sent: of somebody with an open discrepancy all, and what comes behind the failed creation of an
- * account, for a target that never met the person would refuse it, and in words that hide what is really wrong.
+ * Items that are not sent: what the target takes no more, of somebody with an open discrepancy all, and what comes behind the
+ * failed creation of an account, for a target that never met the person would refuse it, and in words that hide what is
+ * really wrong. One that takes no creations has its people from elsewhere.
  */
 function putAway(
+  target: string,
   queued: readonly DeliveryItem[],
   failed: readonly OutboxItem[],
-  discrepancies: ReadonlyMap<string, Discrepancy>,
+  { accepts, discrepancies }: Pick<Obstacles, 'accepts' | 'discrepancies'>,
 ): Settlement[] {
   const uncreated = new Map<string, string>();
-  for (const { item, person, delivery } of failed) if (delivery.type === 'account.create') uncreated.set(person, item);
+  for (const { item, person, type } of failed)
+    if (type === 'account.create' && accepts.includes(type)) uncreated.set(person, item);
   return queued.flatMap((item): Settlement[] => {
     const put = (because: string, answer: string): Settlement[] => [
       { item: item.item, outcome: 'failed', answer, because, attempted: false },
     ];
+    if (!accepts.includes(item.type)) return put('type', `not sent: ${target} takes no ${item.type} any more`);
     const discrepancy = item.account && discrepancies.get(item.account.account);
     if (discrepancy)
       return put(
@@ -187,12 +203,12 @@ function putAway(
 /**
  * What can be made of items of one subject that nobody has sent: see `unite`. Failed ones go on as one with a newer; those
  * between count as well, or a newer state would overtake an older one, which would then be sent over it. What takes an address
- * stays behind the item by which somebody else gives it up.
+ * stays behind the item by which somebody else gives it up. What the target takes no more carries nothing that it does take.
  */
 function unions(
   queued: readonly { seq: number; item: DeliveryItem }[],
   failed: readonly OutboxItem[],
-  discrepancies: ReadonlyMap<string, Discrepancy>,
+  { accepts, discrepancies }: Pick<Obstacles, 'accepts' | 'discrepancies'>,
 ): { merges: Merge[]; voids: { item: string; because: string }[] } {
   const merges: Merge[] = [];
   const voids: { item: string; because: string }[] = [];
@@ -210,7 +226,8 @@ function unions(
     };
     for (const { seq, item } of chain.slice(1)) {
       const union = unite(earlier, item);
-      if (union !== null && union !== 'void' && !givenUp.between(place, seq, earlier, item)) {
+      const carries = union !== null && union !== 'void' && accepts.includes(earlier.type);
+      if (carries && !givenUp.between(place, seq, earlier, item)) {
         earlier = union.into;
         gone.push(item.item);
         continue;
@@ -267,18 +284,25 @@ class GivenUp {
   }
 }
 
-/** Queues again what is failed for a reason that is gone: a discrepancy that is settled, an item before it that got through. */
+/**
+ * Queues again what is failed for a reason that is gone: a discrepancy that is settled, an item before it that got through or
+ * that the target takes no more, a type that it takes again.
+ */
 export async function release(
   store: Store,
   target: string,
-  discrepancies: ReadonlyMap<string, Discrepancy>,
+  { accepts, discrepancies }: Pick<Obstacles, 'accepts' | 'discrepancies'>,
 ): Promise<number> {
   const fates = new Map<string, boolean>();
-  const isGone = async ({ because, person }: OutboxItem): Promise<boolean> => {
+  const isGone = async ({ because, person, type }: OutboxItem): Promise<boolean> => {
+    if (because === 'type') return accepts.includes(type);
     if (because === 'discrepancy') return !discrepancies.has(person);
-    const known = fates.get(because!) ?? (await store.outbox.get(because!))?.status !== 'failed';
-    fates.set(because!, known);
-    return known;
+    const known = fates.get(because!);
+    if (known !== undefined) return known;
+    const before = await store.outbox.get(because!);
+    const gone = before?.status !== 'failed' || !accepts.includes(before.type);
+    fates.set(because!, gone);
+    return gone;
   };
   let released = 0;
   for (let after = 0; ; ) {

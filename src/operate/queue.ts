@@ -95,10 +95,10 @@ async function* selected(rosterd: Rosterd, { items, person, run, target }: Selec
   }
 }
 
-async function replayPage({ store }: Rosterd, page: readonly OutboxItem[], done: Replayed): Promise<void> {
+async function replayPage({ config, store }: Rosterd, page: readonly OutboxItem[], done: Replayed): Promise<void> {
   const chosen: OutboxItem[] = [];
   for (const item of page) {
-    const why = reasonToLeave(item);
+    const why = reasonToLeave(item, config.targets);
     if (why === null) chosen.push(item);
     else done.left.push({ item: item.item, why });
   }
@@ -112,13 +112,20 @@ async function replayPage({ store }: Rosterd, page: readonly OutboxItem[], done:
     else if (!gone.has(item)) done.left.push({ item: item.item, why: 'somebody else queued or settled it meanwhile' });
 }
 
-function reasonToLeave({ status, because }: OutboxItem): string | null {
+function reasonToLeave({ status, because, type, target }: OutboxItem, targets: readonly TargetConfig[]): string | null {
   if (status === 'queued') return 'it is queued already';
   if (status === 'processing') return because === null ? 'it is being sent' : 'another system has it in hand';
   if (status === 'superseded') return `${because} carries its state`;
+  const to = targets.find(({ name }) => name === target);
+  if (to && !takes(to, type)) return `${target} takes no ${type} any more`;
+  if (because === 'type') return null;
   if (because === 'discrepancy') return 'an open discrepancy holds it back: rosterd queue discrepancies';
   if (because !== null && status === 'failed') return `it comes by itself after ${because}`;
   return null;
+}
+
+function takes({ connector, settings }: TargetConfig, type: DeliveryItem['type']): boolean {
+  return connector.accepts(settings).includes(type);
 }
 
 /** An answer in place of a target's. Throws `NotFound`, `Misconfigured` (of another target), or `Conflict` (settled, or in hand). */
@@ -182,6 +189,7 @@ export async function preview(
     const obstacles = {
       discrepancies: new Map(open.map((one) => [one.account, one])),
       troubled: new Set(await store.outbox.troubled(target)),
+      accepts: connector.accepts(settings),
     };
     const batch = await peekBatch(store, target, connector.batchSize(settings), obstacles);
     if (batch.length) shown.push(...previewOf(rosterd, target, batch));
@@ -199,11 +207,13 @@ export async function preview(
   return shown;
 }
 
-/** The requests of one batch of a target, whether or not it is in the queue. */
+/** The requests of one batch of a target, whether or not it is in the queue; none for what the target takes no more. */
 export function previewOf(rosterd: Rosterd, target: string, batch: readonly DeliveryItem[]): PreviewJson[] {
-  const { connector, settings } = findTarget(rosterd, target);
+  const found = findTarget(rosterd, target);
+  const { connector, settings } = found;
   const { institution } = rosterd.config;
-  return connector.preview(settings, { target, institution }, batch).map(asJson(target));
+  const taken = batch.filter(({ type }) => takes(found, type));
+  return taken.length ? connector.preview(settings, { target, institution }, taken).map(asJson(target)) : [];
 }
 
 function asJson(target: string): (request: PreviewedRequest) => PreviewJson {

@@ -30,7 +30,8 @@ export interface OutboxItem {
   answer: string | null;
   /**
    * Why it stands there without a word of the target. `superseded`: the item that carries its state. `failed`:
-   * `discrepancy`, or the item whose failure it stands behind. `processing`: `outside`, another system has it. Else null.
+   * `discrepancy`, `type` (the target takes no such changes any more), or the item whose failure it stands behind.
+   * `processing`: `outside`, another system has it. Else null.
    */
   because: string | null;
   /** The last answers, at most 20, oldest first; with the one in `answer`. */

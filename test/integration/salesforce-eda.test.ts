@@ -2,6 +2,10 @@ import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { salesforce } from '../../connectors/salesforce/connector.ts';
 import { chainKeys, enrolmentKey } from '../../connectors/salesforce/records.ts';
+import type { TargetConfig } from '../../src/configure/config.ts';
+import { deliverAll } from '../../src/deliver/deliver.ts';
+import { fill } from '../../src/operate/fill.ts';
+import { noLimits, Site as RosterSite } from '../support/history.ts';
 import { design, item, type Site, salesforceSite } from '../support/salesforce.ts';
 
 /** The preset for the Education Data Architecture, against the stub. */
@@ -160,4 +164,23 @@ describe('EDA', () => {
     );
     expect(shown.flatMap(({ items }) => items).sort()).toEqual(items.map(({ item }) => item).sort());
   });
+});
+
+test('without the preset, courses of before are put away in plain words, and people go on', async () => {
+  const target = (more: object = {}): TargetConfig => ({
+    ...{ name: 'crm', connector: salesforce as TargetConfig['connector'], enabled: true, rate: null, giveUpAfter: 50 },
+    settings: at.settings(more),
+  });
+  await using site = new RosterSite({ sources: ['sis'], limits: noLimits, targets: [target(eda)] });
+  await site.run('sis', [['F', 'D', 'C', 'Ada', 'Byron', 'ada@x.edu', '1', 'ada']]);
+  await fill(site.rosterd, 'crm');
+  site.rosterd.config.targets = [target()];
+  const { config, work } = site.rosterd;
+  expect(await deliverAll(config, site.store, work)).toMatchObject([{ failed: 1, error: null }]);
+  const items = await site.store.outbox.list({ limit: 99 });
+  expect(items.filter(({ status }) => status === 'failed')).toMatchObject([
+    { type: 'course.create', answer: 'not sent: crm takes no course.create any more' },
+  ]);
+  expect(items.filter(({ status }) => status === 'queued')).toEqual([]);
+  expect(at.seen()).toMatchObject({ contacts: [{ Email: 'ada@x.edu' }], enrolments: [{}] });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { courseKey, type DeliveryItem } from '../../src/connector/target.ts';
+import { changeTypes, courseKey, type DeliveryItem } from '../../src/connector/target.ts';
 import { deliverAll } from '../../src/deliver/deliver.ts';
 import { peekBatch } from '../../src/deliver/queue.ts';
 import { replay } from '../../src/operate/queue.ts';
@@ -74,7 +74,11 @@ async function deliver(site: Site, target: StrictTarget, size: number, dies: Day
     const { outbox } = site.store;
     const before = target.batches.length;
     const troubled = new Set(await outbox.troubled(target.name));
-    const shown = await peekBatch(site.store, target.name, size, { discrepancies: new Map(), troubled });
+    const shown = await peekBatch(site.store, target.name, size, {
+      accepts: changeTypes,
+      discrepancies: new Map(),
+      troubled,
+    });
     // what a dead process had in hand, and what stood behind a failure, comes back when a delivery begins
     const back = [
       ...(await outbox.list({ status: 'processing', limit: 1 })),

@@ -21,7 +21,7 @@ const item = z
       .string()
       .nullable()
       .describe(
-        '`superseded`: the item that carries its state; `failed`: `discrepancy`, or the item it stands behind; `processing`: `outside`',
+        '`superseded`: the item that carries its state; `failed`: `discrepancy`, `type` (the target takes no such changes any more), or the item it stands behind; `processing`: `outside`',
       ),
     trail: z
       .array(z.strictObject({ at: time, outcome: z.enum(['sent', 'failed', 'retry']), answer: z.string().nullable() }))

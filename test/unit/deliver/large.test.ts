@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import type { DeliveryItem } from '../../../src/connector/target.ts';
+import { changeTypes, type DeliveryItem } from '../../../src/connector/target.ts';
 import type { Batch } from '../../../src/deliver/batch.ts';
-import { mostHeld, nextBatch } from '../../../src/deliver/queue.ts';
+import { mostHeld, nextBatch, peekBatch } from '../../../src/deliver/queue.ts';
 import { SpooledBatch } from '../../../src/deliver/spooled.ts';
 import { openEmbeddedStore } from '../../../src/store/embedded/index.ts';
 import type { OutboxItem, OutboxStatus } from '../../../src/store/port.ts';
@@ -59,7 +59,7 @@ async function queueOf(people: number, more: (items: OutboxItem[]) => void = () 
         store,
         'canvas',
         { least: 1, size, file: join(dir, 'batch') },
-        { discrepancies: new Map(), troubled, waits: () => false },
+        { accepts: changeTypes, discrepancies: new Map(), troubled, waits: () => false },
         async () => {},
       ),
   };
@@ -110,4 +110,11 @@ test('a failure that goes on with a later change is sent before what comes behin
   expect(theirs.map(({ type }) => type)).toEqual(['enrolment.add', 'account.update', 'enrolment.remove']);
   expect(new Set(all.map(({ item }) => item)).size).toBe(mostHeld);
   expect(all.length).toBe(mostHeld);
+});
+
+test('behind more than a page of what the target takes no more, a look finds what comes first', async () => {
+  const { store } = await queueOf(3000, (items) => items.push(queuedItem(itemOf('account.disable', number(5)))));
+  const troubled = new Set<string>();
+  const look = { accepts: ['account.disable' as const], discrepancies: new Map(), troubled };
+  expect(await peekBatch(store, 'canvas', 10, look)).toMatchObject([{ type: 'account.disable' }]);
 });

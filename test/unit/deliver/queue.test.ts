@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { DeliveryItem, ItemResult } from '../../../src/connector/target.ts';
+import { type ChangeType, changeTypes, type DeliveryItem, type ItemResult } from '../../../src/connector/target.ts';
 import { deliverAll } from '../../../src/deliver/deliver.ts';
 import { fill } from '../../../src/operate/fill.ts';
-import { acknowledge, discrepancies, replay, review, setPaused } from '../../../src/operate/queue.ts';
+import { acknowledge, discrepancies, preview, replay, review, setPaused } from '../../../src/operate/queue.ts';
 import { everything, noLimits, Site } from '../../support/history.ts';
 import type { MemoryRow } from '../../support/memory-source.ts';
 
@@ -26,6 +26,8 @@ async function siteWith({ sources = ['sis'], giveUpAfter = 50, size = 100 } = {}
   const connector = {
     ...everything,
     batchSize: () => size,
+    preview: (_settings: unknown, _about: unknown, items: readonly DeliveryItem[]) =>
+      items.map((item) => ({ method: 'PUT' as const, url: textOf(item), headers: {}, body: null, items: [item.item] })),
     open: async () => ({
       deliver: async (items: readonly DeliveryItem[]) => {
         const results: ItemResult[] = [];
@@ -54,6 +56,10 @@ async function siteWith({ sources = ['sis'], giveUpAfter = 50, size = 100 } = {}
       sent.length = 0;
       const [end] = await deliverAll(site.rosterd.config, site.store, site.rosterd.work, patience);
       return end!;
+    },
+    /** As after a change of the configuration. */
+    takesAllBut(...types: ChangeType[]) {
+      target.connector.accepts = () => changeTypes.filter((type) => !types.includes(type));
     },
     items: () => site.store.outbox.list({ limit: 999 }),
     async stands() {
@@ -401,4 +407,91 @@ test('what stood behind a failed creation is not sent over what came after it', 
   await deliver();
   expect(told).toContain('Ann account.create');
   expect(told.lastIndexOf('ann enrolment.add C1')).toBeLessThanOrEqual(told.lastIndexOf('Ann enrolment.remove C1'));
+});
+
+test('what the target takes no more is put away, stops nobody, and comes by itself when it is taken again', async () => {
+  const { site, told, deliver, stands, items, takesAllBut } = await siteWith({ size: 1 });
+  await site.run('sis', [row('ann'), row('bob')]);
+  await deliver();
+  await fill(site.rosterd, 'crm');
+  await site.run('sis', [row('ann')]);
+  takesAllBut('course.create', 'account.disable', 'enrolment.remove');
+  const shown = async () => (await preview(site.rosterd, { target: 'crm' })).map(({ url }) => url);
+  expect(await shown()).toEqual(['ann account.create']);
+  expect(await deliver()).toMatchObject({ sent: 4, failed: 3, error: null });
+  expect(told).toEqual([
+    ...['ann account.create', 'bob account.create', 'ann enrolment.add C1', 'bob enrolment.add C1'],
+  ]);
+  const away = (await items()).filter(({ status }) => status === 'failed');
+  expect(away.map(({ type, because, attempts, answer }) => [type, because, attempts, answer])).toEqual(
+    ['course.create', 'enrolment.remove', 'account.disable'].map((type) => [
+      ...[type, 'type', 0, `not sent: crm takes no ${type} any more`],
+    ]),
+  );
+  expect(await deliver()).toMatchObject({ sent: 0, failed: 0 });
+  takesAllBut('course.create');
+  expect(await deliver()).toMatchObject({ sent: 2, failed: 0 });
+  expect(told).toEqual(['bob enrolment.remove C1', 'bob account.disable']);
+  expect(await stands()).toMatchObject({ 'course.create C1': 'failed' });
+});
+
+test('a creation that the target takes no more swallows no update and holds up no enrolment', async () => {
+  const { site, sent, told, answers, deliver, items, takesAllBut } = await siteWith();
+  answers.of = refuse('eve account.create', 'eve enrolment.add C1');
+  await site.run('sis', [row('eve')]);
+  await deliver();
+  await site.run('sis', [row('ann'), row('eve')]);
+  for (const name of ['Ann', 'Anna']) await site.run('sis', [row('ann', { name }), row('eve')]);
+  answers.of = () => ({});
+  takesAllBut('account.create');
+  // what stood behind a refused creation would wait for ever: nobody sends that any more
+  expect(await deliver()).toMatchObject({ sent: 3, failed: 1 });
+  expect(told.sort()).toEqual(['Anna account.update', 'ann enrolment.add C1', 'eve enrolment.add C1']);
+  await site.run('sis', [row('ann', { name: 'Annie' }), row('eve')]);
+  await deliver();
+  expect(told).toEqual(['Annie account.update']);
+  takesAllBut();
+  expect(await deliver()).toMatchObject({ sent: 1, failed: 0 });
+  expect(sent).toMatchObject([{ type: 'account.create', account: { firstName: 'Annie' } }]);
+  expect((await items()).filter(({ status }) => status === 'failed').map(({ type }) => type)).toEqual([
+    ...['account.create'],
+  ]);
+});
+
+test('who left and came back while the target took no such change is as the roster says', async () => {
+  const { site, told, deliver, items, takesAllBut } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob'), row('eve')]);
+  await deliver();
+  await site.run('sis', [row('bob'), row('eve')]);
+  takesAllBut('account.disable', 'enrolment.remove');
+  expect(await deliver()).toMatchObject({ sent: 0, failed: 2 });
+  await site.run('sis', [row('ann'), row('bob'), row('eve')]);
+  await deliver();
+  expect(told).toEqual(['ann account.enable', 'ann enrolment.add C1']);
+  takesAllBut();
+  expect(await deliver()).toMatchObject({ sent: 0, failed: 0 });
+  expect((await items()).filter(({ status }) => status === 'failed')).toEqual([]);
+});
+
+test('a replay leaves what the target takes no more, and sends it once it does', async () => {
+  const { site, told, answers, deliver, items, takesAllBut } = await siteWith();
+  await site.run('sis', [row('ann'), row('bob')]);
+  answers.of = refuse('bob enrolment.add C1');
+  await deliver();
+  await fill(site.rosterd, 'crm');
+  takesAllBut('enrolment.add', 'course.create');
+  await deliver();
+  const ids = (await items())
+    .filter(({ type, status }) => type === 'enrolment.add' && status !== 'superseded')
+    .map(({ item }) => item);
+  const { replayed, left } = await replay(site.rosterd, { items: ids });
+  expect([replayed, left.map(({ item }) => item)]).toEqual([[], ids]);
+  expect(new Set(left.map(({ why }) => why))).toEqual(new Set(['crm takes no enrolment.add any more']));
+  expect(await preview(site.rosterd, { items: ids })).toEqual([]);
+  takesAllBut('course.create');
+  const own = ids.at(-1)!;
+  expect((await replay(site.rosterd, { items: [own] })).replayed).toEqual([own]);
+  answers.of = () => ({});
+  await deliver();
+  expect(told.sort()).toEqual(['ann enrolment.add C1', 'bob enrolment.add C1']);
 });
