@@ -186,6 +186,8 @@ export function snapshotId(source: string, number: number): string {
 /** What a look at a store finds: sentences for a person, and of each source the snapshot in force. Nothing is written. */
 export interface StoreLook {
   found: string[];
+  /** True when it has an account. */
+  begun: boolean;
   last: ReadonlyMap<string, Snapshot>;
 }
 

@@ -36,7 +36,8 @@ export async function probeMongo(settings: MongoSettings, institution: string, c
         : `database ${settings.database}: empty, the first sync prepares it`,
       await rightsIn(db, settings.database, place),
     ];
-    return { found, last: await lastIn(collections) };
+    const begun = (await collections.accounts.findOne({}, { projection: { _id: 1 } })) !== null;
+    return { found, begun, last: await lastIn(collections) };
   } catch (error) {
     throw translated(error, place);
   } finally {
