@@ -84,7 +84,12 @@ export async function probeStore(config: Config): Promise<StoreLook> {
     return look;
   }
   if (!existsSync(fileIn(stateDir)))
-    return { found: [`nothing in ${stateDir} yet, the first sync begins it`], begun: false, last: new Map() };
+    return {
+      found: [`nothing in ${stateDir} yet, the first sync begins it`],
+      begun: false,
+      last: new Map(),
+      outbox: {},
+    };
   const embedded = openEmbeddedStore(stateDir);
   try {
     const from = await embedded.move.from();
@@ -96,7 +101,7 @@ export async function probeStore(config: Config): Promise<StoreLook> {
       if (snapshot) last.set(source, snapshot);
     }
     const found = [`${embedded.place}: ${states.length} sources, readable and writable`];
-    return { found, begun: await hasAccounts(embedded), last };
+    return { found, begun: await hasAccounts(embedded), last, outbox: await embedded.outbox.counts() };
   } finally {
     await embedded.close();
   }

@@ -184,6 +184,13 @@ export const events = {
     remedy: 'name the source again as it was; its rows go with its own next snapshot, and by nothing else',
     fields: ['source', 'lastGood'],
   },
+  'target.unnamed': {
+    levels: ['warn'],
+    meaning:
+      'the outbox has items of a target that the configuration does not name: it was renamed or taken out. `items` are queued, failed or in hand, and are not delivered',
+    remedy: 'name the target again as it was, or they stay; `rosterd queue fill` brings a new target the whole roster',
+    fields: ['target', 'items'],
+  },
   'pull.retry': {
     levels: ['info'],
     meaning: 'an attempt to read a source failed and is repeated',
