@@ -181,7 +181,8 @@ export const events = {
     levels: ['warn'],
     meaning:
       'the store has rows of a source that the configuration does not name: it was renamed or taken out. They still count, so nobody in them is disabled or taken out of a course; `lastGood` is its last snapshot',
-    remedy: 'name the source again as it was; its rows go with its own next snapshot, and by nothing else',
+    remedy:
+      'name it again as it was; one that is gone for good and in conflict: with `enabled: false`, `role: directory`',
     fields: ['source', 'lastGood'],
   },
   'target.unnamed': {

@@ -100,3 +100,20 @@ test('every sync says what lies in the queue of a target that the configuration 
   await syncWith(['new']);
   expect(said).toHaveLength(before);
 });
+
+test('the rows of a source that is gone for good hold up nothing once it is a directory that is not read', async () => {
+  await using site = new Site({ sources: ['a', 'b'], limits: noLimits });
+  const row = (name: string, n: number, id: string) => ['F', 'D', 'C1', name, 'L', `p${n}@x.edu`, '1', `${id}${n}`];
+  await site.run('a', [row('Ann', 1, 'a'), row('Bob', 2, 'a')]);
+  await site.run('b', [row('Ann', 1, 'b'), row('Bob', 2, 'b'), row('Cid', 3, 'b')]);
+  const { config } = site.rosterd;
+  const [a, b] = config.sources;
+  const standing = async () => (await site.look()).members.map(({ firstName, status }) => `${firstName} ${status}`);
+  site.rosterd.config = { ...config, sources: [a!] };
+  // Ann is called otherwise now, and Bob has left
+  expect((await site.run('a', [row('Anna', 1, 'a')])).changes).toEqual({});
+  expect(await standing()).toEqual(['Ann active', 'Bob active', 'Cid active']);
+  site.rosterd.config = { ...config, sources: [a!, { ...b!, enabled: false, role: 'directory' }] };
+  expect(await site.run('a', [row('Anna', 1, 'a')])).toMatchObject({ status: 'applied', conflicts: 0, blocked: 0 });
+  expect(await standing()).toEqual(['Anna active', 'Bob disabled', 'Cid active']);
+});
