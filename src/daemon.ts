@@ -20,14 +20,47 @@ export function readConfig(file: string): Config {
   return loadConfig(file, { sources: sourceConnectors, targets: targetConnectors });
 }
 
-/** Opens everything that a command or the service works on. A store that is being moved into is refused. */
+/**
+ * Opens everything that a command or the service works on. A store that is being moved into is refused, and a database
+ * without an account where one with a roster is in `stateDir`.
+ */
 export async function openRosterd(config: Config, work: Work): Promise<Rosterd & { close(): Promise<void> }> {
   const store = await openStore(config, work.abort);
-  const from = await store.move.from();
-  if (from === null) return { config, store, work, close: () => store.close() };
-  await store.close();
-  throw cutMove(store.place, from);
+  try {
+    const from = await store.move.from();
+    if (from !== null) throw cutMove(store.place, from);
+    await refuseForgotten(config, () => hasAccounts(store));
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return { config, store, work, close: () => store.close() };
 }
+
+/**
+ * A database was named instead of the file, and nothing was moved; or it is not the one that was meant. Begun there, account
+ * numbers would start again, and at the targets the account of one person become another's.
+ */
+async function refuseForgotten({ store, stateDir }: Config, begun: () => Promise<boolean>): Promise<void> {
+  const file = fileIn(stateDir);
+  if (store.kind === 'embedded' || !existsSync(file) || (await begun())) return;
+  const embedded = openEmbeddedStore(stateDir);
+  try {
+    if (!(await hasAccounts(embedded))) return;
+  } finally {
+    await embedded.close();
+  }
+  throw new Misconfigured(`the database ${store.database} has no account yet, and ${file} has a roster`, {
+    remedy: 'rosterd migrate-store, or move that file away; or correct store',
+  });
+}
+
+async function hasAccounts({ roster }: Store): Promise<boolean> {
+  for await (const _ of roster.accounts()) return true;
+  return false;
+}
+
+const fileIn = (stateDir: string): string => join(stateDir, 'rosterd.db');
 
 function cutMove(place: string, from: string): Misconfigured {
   return new Misconfigured(`the store ${place} holds a part of ${from}: its move was cut`, {
@@ -43,10 +76,20 @@ export async function openStore({ store, stateDir, institution }: Config, abort:
 }
 
 /** Says what the store of a configuration is, and makes none that is not there. Throws as opening it would. */
-export async function probeStore({ store, stateDir, institution }: Config): Promise<StoreLook> {
-  if (store.kind === 'mongodb') return probeMongo(store, institution, systemClock);
-  if (!existsSync(join(stateDir, 'rosterd.db')))
-    return { found: [`nothing in ${stateDir} yet, the first sync begins it`], last: new Map() };
+export async function probeStore(config: Config): Promise<StoreLook> {
+  const { store, stateDir, institution } = config;
+  if (store.kind === 'mongodb') {
+    const look = await probeMongo(store, institution, systemClock);
+    await refuseForgotten(config, async () => look.begun);
+    return look;
+  }
+  if (!existsSync(fileIn(stateDir)))
+    return {
+      found: [`nothing in ${stateDir} yet, the first sync begins it`],
+      begun: false,
+      last: new Map(),
+      outbox: {},
+    };
   const embedded = openEmbeddedStore(stateDir);
   try {
     const from = await embedded.move.from();
@@ -57,7 +100,8 @@ export async function probeStore({ store, stateDir, institution }: Config): Prom
       const snapshot = current === null ? null : await embedded.snapshots.get(source, current);
       if (snapshot) last.set(source, snapshot);
     }
-    return { found: [`${embedded.place}: ${states.length} sources, readable and writable`], last };
+    const found = [`${embedded.place}: ${states.length} sources, readable and writable`];
+    return { found, begun: await hasAccounts(embedded), last, outbox: await embedded.outbox.counts() };
   } finally {
     await embedded.close();
   }

@@ -181,8 +181,16 @@ export const events = {
     levels: ['warn'],
     meaning:
       'the store has rows of a source that the configuration does not name: it was renamed or taken out. They still count, so nobody in them is disabled or taken out of a course; `lastGood` is its last snapshot',
-    remedy: 'name the source again as it was; its rows go with its own next snapshot, and by nothing else',
+    remedy:
+      'name it again as it was; one that is gone for good and in conflict: with `enabled: false`, `role: directory`',
     fields: ['source', 'lastGood'],
+  },
+  'target.unnamed': {
+    levels: ['warn'],
+    meaning:
+      'the outbox has items of a target that the configuration does not name: it was renamed or taken out. `items` are queued, failed or in hand, and are not delivered',
+    remedy: 'name the target again as it was, or they stay; `rosterd queue fill` brings a new target the whole roster',
+    fields: ['target', 'items'],
   },
   'pull.retry': {
     levels: ['info'],

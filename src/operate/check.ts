@@ -11,7 +11,7 @@ import type { StoreLook } from '../store/port.ts';
 import { type Preview, previewLines, previewSource } from './preview.ts';
 import { openProgress, openScreen, paint, type Screen } from './screen.ts';
 import { exit, guarded, stopSignals } from './session.ts';
-import { unnamedSources, unnamedText } from './unnamed.ts';
+import { leftBehindText, unnamedSources, unnamedTargets, unnamedText } from './unnamed.ts';
 
 /** What `check` found at one end. */
 interface Finding {
@@ -73,7 +73,9 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
     const store = probe({ name: 'store', enabled: true }, { kind, direction: 'store' }, async () => {
       const look = await probeStore(config);
       last = look.last;
-      return { found: look.found, warnings: unnamedSources(config, last.values()).map(unnamedText) };
+      const sources = unnamedSources(config, last.values()).map(unnamedText);
+      const targets = unnamedTargets(config, look.outbox).map(leftBehindText);
+      return { found: look.found, warnings: [...sources, ...targets] };
     });
     // after the store, for what they would build on; where that is away they are looked at as on the first day
     const sources = config.sources.map(async (source) => {

@@ -4,7 +4,7 @@ import type { GuardResult } from '../reconcile/guards.ts';
 import type { CourseEntry, Note } from '../reconcile/model.ts';
 import type { PlannedChange, PlanSink } from '../reconcile/plan.ts';
 import type { PersonRecord, Quarantined } from '../snapshot/record.ts';
-import type { Outbox } from './port-outbox.ts';
+import type { Outbox, OutboxCounts } from './port-outbox.ts';
 
 export type * from './port-outbox.ts';
 
@@ -183,10 +183,14 @@ export function snapshotId(source: string, number: number): string {
   return `${source}-${number}`;
 }
 
-/** What a look at a store finds: sentences for a person, and of each source the snapshot in force. Nothing is written. */
+/** What a look at a store finds: sentences for a person, of each source the snapshot in force, and the queues. Nothing is written. */
 export interface StoreLook {
   found: string[];
+  /** True when it has an account. */
+  begun: boolean;
   last: ReadonlyMap<string, Snapshot>;
+  /** Of every target that ever had an item. */
+  outbox: Readonly<Record<string, OutboxCounts>>;
 }
 
 /** Sorted row digests (16 bytes each): a full set, or what comes and goes against the full set of `base`. */

@@ -36,6 +36,8 @@ sources:
     contents: oneroster
     format: oneroster
     archive: done
+targets:
+  lms: { kind: canvas, enabled: false, url: 'http://127.0.0.1:9', account: 1, token: { env: HOME } }
 `,
   );
   const check = async () => {
@@ -65,10 +67,16 @@ sources:
   expect(await site.sync()).toMatchObject({ snapshot: { records: 2 } });
   expect(await check()).toBeNull();
   expect(warnings).toEqual([]);
-  // under another name it is another source, and what this one said counts on
-  writeFileSync(site.config, readFileSync(site.config, 'utf8').replace('  sis:', '  sis-students:'));
+  // under another name it is another source, and what this one said counts on; and nobody fetches a target's queue
+  writeFileSync(
+    site.config,
+    readFileSync(site.config, 'utf8').replace('  sis:', '  sis-students:').replace('  lms:', '  canvas:'),
+  );
   await check();
-  expect(warnings).toEqual([expect.stringMatching(/^sis: the configuration does not name this source.* 2 rows/)]);
+  expect(warnings).toEqual([
+    expect.stringMatching(/^sis: the configuration does not name this source.* 2 rows/),
+    expect.stringMatching(/^lms: the configuration does not name this target, and \d+ items/),
+  ]);
 }
 
 test('a delta alone is whole with what is kept, in the embedded store', () => deltasIn('{ kind: embedded }'));

@@ -1,3 +1,5 @@
+// Over 400 lines: the signals, the socket and the commands of one daemon are one story of its operators.
+
 import { once } from 'node:events';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
@@ -50,20 +52,24 @@ describe('signals', () => {
     expect(daemon.log('daemon.stopped')).toHaveLength(1);
   });
 
-  test('a source that the configuration names no more is told of at the reload, and at every start', async () => {
-    const site = new DaemonSite();
+  test('a source or target that the configuration names no more is told of at the reload, and at every start', async () => {
+    const lms = 'lms: { kind: canvas, enabled: false, url: "http://127.0.0.1:9", account: 1, token: { env: HOME } }';
+    const site = new DaemonSite({ top: `targets:\n  ${lms}` });
     site.drop('sis', 0, 5);
     site.drop('hr', 5, 8);
     const daemon = await site.start();
     daemon.child.kill('SIGUSR2');
     await daemon.says('run.applied', 2);
-    site.rewrite((yaml) => yaml.replace('  hr:', '  staff:'));
+    site.rewrite((yaml) => yaml.replace('  hr:', '  staff:').replace('  lms:', '  canvas:'));
     daemon.child.kill('SIGHUP');
-    const warning = await daemon.says('source.unnamed');
-    expect(warning).toMatchObject({ level: 'warn', source: 'hr', msg: expect.stringContaining('3 rows still count') });
+    const told = [await daemon.says('source.unnamed'), await daemon.says('target.unnamed')];
+    expect(told).toMatchObject([
+      { level: 'warn', source: 'hr', msg: expect.stringContaining('3 rows still count') },
+      { level: 'warn', target: 'lms', msg: expect.stringContaining(`${told[1]!['items']} items`) },
+    ]);
     await daemon.stop();
-    const { time: _, ...same } = warning;
-    expect((await site.start()).log('source.unnamed')).toMatchObject([same]);
+    const same = told.map(({ time: _, ...rest }) => rest);
+    expect((await site.start()).log('source.unnamed', 'target.unnamed')).toMatchObject(same);
   });
 
   test('SIGHUP takes over what can be in force now, says what takes a restart, and refuses a bad file with its lines', async () => {

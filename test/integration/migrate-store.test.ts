@@ -1,3 +1,5 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { approveOf, finish, syncOf, workplace } from '../support/kill-days.ts';
 import { History } from '../support/kill-history.ts';
@@ -98,6 +100,39 @@ requireServer('mongodb', () => missing)('migrate-store', () => {
     expect(new Set(digests).size).toBe(1);
     expect(await exported(mongo)).toEqual(await exported(site));
     expect(await exported(back)).toEqual(await exported(site));
+  });
+
+  test('an empty database beside a file with a roster is not begun: account numbers would start again', {
+    timeout: 240_000,
+  }, async () => {
+    const { site } = await siteWithHistory();
+    const [before] = await exported(site);
+    /** The site's configuration, whose `store` alone is another. */
+    const changed = async (): Promise<string> => {
+      const { yaml } = await keptBy(server)(site.stateDir);
+      const file = join(site.directory, 'changed.yaml');
+      writeFileSync(file, readFileSync(site.config.open, 'utf8').replace('{ kind: embedded }', yaml));
+      return file;
+    };
+    const config = await changed();
+    for (const args of [['check', '--connect'], ['sync', '--dry-run'], ['sync'], ['runs'], ['daemon']]) {
+      const { status, out, err } = await start(site, [...args, '-c', config]).ended;
+      const said = [status, out + err];
+      const words =
+        /has no account yet, and .*rosterd\.db has a roster.*; rosterd migrate-store, or move that file away/;
+      expect(said, args.join(' ')).toEqual([2, expect.stringMatching(words)]);
+    }
+    // the file stays where it is after a move
+    await finish(site, ['migrate-store', '-c', config]);
+    expect((await finish(site, ['export', 'accounts', '-c', config])).out).toEqual(before);
+    await finish(site, ['check', '--connect', '-c', config]);
+    await finish(site, syncOf(config));
+
+    const anew = await changed();
+    expect((await start(site, syncOf(anew)).ended).status).toBe(2);
+    renameSync(join(site.stateDir, 'rosterd.db'), join(site.directory, 'old.db'));
+    await finish(site, ['check', '--connect', '-c', anew]);
+    await finish(site, [...syncOf(anew), '--no-deliver']);
   });
 
   test('cut at any point: the half store is refused, and the same command makes it whole', {

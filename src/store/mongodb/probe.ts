@@ -6,6 +6,7 @@ import { connect, type MongoSettings } from './connect.ts';
 import { translated } from './errors.ts';
 import { refuseForeign, refuseOld } from './migrate.ts';
 import { type Collections, collectionNames, collectionsOf } from './mongo.ts';
+import { outboxCounts } from './outbox/counts.ts';
 import { snapshotOf } from './snapshots/get.ts';
 import { snapshotKey } from './snapshots/put.ts';
 
@@ -36,7 +37,9 @@ export async function probeMongo(settings: MongoSettings, institution: string, c
         : `database ${settings.database}: empty, the first sync prepares it`,
       await rightsIn(db, settings.database, place),
     ];
-    return { found, last: await lastIn(collections) };
+    const begun = (await collections.accounts.findOne({}, { projection: { _id: 1 } })) !== null;
+    const outbox = await outboxCounts({ ...collections, attempt: (ask) => ask() });
+    return { found, begun, last: await lastIn(collections), outbox };
   } catch (error) {
     throw translated(error, place);
   } finally {

@@ -61,3 +61,59 @@ test('every sync says whose rows still count although the configuration names th
   expect(said).toMatchObject([warning, warning]);
   expect(said[0]!['msg']).toMatch(/^sis: .* 1 row still counts/);
 });
+
+test('every sync says what lies in the queue of a target that the configuration names no more', async () => {
+  await using site = new Site({ sources: ['sis'], limits: noLimits });
+  const { config } = site.rosterd;
+  const said: Record<string, unknown>[] = [];
+  const to = { write: (line: string) => void said.push(JSON.parse(line)) };
+  const work = { ...site.rosterd.work, log: openLog({ level: 'warn', terminal: false, journal: false, to }) };
+  const syncWith = (names: readonly string[]) => {
+    const targets = names.map((name) => ({ ...config.targets[0]!, name }));
+    return syncOnce({ ...site.rosterd, work, config: { ...config, targets } }, config.sources, {
+      dryRun: false,
+      deliver: false,
+    });
+  };
+  await syncWith(['old']);
+  expect(said).toEqual([]);
+  // the course that came with Ann is there already: Ann and her enrolment
+  await site.run('sis', [['F', 'D', 'C1', 'Ann', 'One', 'p1@x.edu', '1', 'i1']]);
+  for (const name of ['log', 'new', 'new']) await syncWith([name]);
+  const warning = { level: 'warn', event: 'target.unnamed', target: 'log', items: 2 };
+  expect(said).toMatchObject([warning, warning]);
+  expect(said[0]!['msg']).toMatch(/^log: .* 2 items/);
+
+  // failed ones, and those that another system has in hand, are not delivered either
+  const [first, second] = await site.store.outbox.list({ limit: 2 });
+  const at = new Date(site.time).toISOString();
+  await site.store.outbox.ack(first!.item, 'processing', null, at);
+  await site.store.outbox.ack(second!.item, 'failed', 'no', at);
+  await syncWith(['new']);
+  expect(said.at(-1)).toMatchObject({ ...warning, items: 2 });
+  await site.store.outbox.ack(first!.item, 'sent', null, at);
+  await syncWith(['new']);
+  expect(said.at(-1)).toMatchObject({ ...warning, items: 1 });
+  expect(said.at(-1)!['msg']).toMatch(/ 1 item /);
+  await site.store.outbox.ack(second!.item, 'sent', null, at);
+  const before = said.length;
+  await syncWith(['new']);
+  expect(said).toHaveLength(before);
+});
+
+test('the rows of a source that is gone for good hold up nothing once it is a directory that is not read', async () => {
+  await using site = new Site({ sources: ['a', 'b'], limits: noLimits });
+  const row = (name: string, n: number, id: string) => ['F', 'D', 'C1', name, 'L', `p${n}@x.edu`, '1', `${id}${n}`];
+  await site.run('a', [row('Ann', 1, 'a'), row('Bob', 2, 'a')]);
+  await site.run('b', [row('Ann', 1, 'b'), row('Bob', 2, 'b'), row('Cid', 3, 'b')]);
+  const { config } = site.rosterd;
+  const [a, b] = config.sources;
+  const standing = async () => (await site.look()).members.map(({ firstName, status }) => `${firstName} ${status}`);
+  site.rosterd.config = { ...config, sources: [a!] };
+  // Ann is called otherwise now, and Bob has left
+  expect((await site.run('a', [row('Anna', 1, 'a')])).changes).toEqual({});
+  expect(await standing()).toEqual(['Ann active', 'Bob active', 'Cid active']);
+  site.rosterd.config = { ...config, sources: [a!, { ...b!, enabled: false, role: 'directory' }] };
+  expect(await site.run('a', [row('Anna', 1, 'a')])).toMatchObject({ status: 'applied', conflicts: 0, blocked: 0 });
+  expect(await standing()).toEqual(['Anna active', 'Bob disabled', 'Cid active']);
+});

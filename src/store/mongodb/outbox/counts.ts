@@ -2,7 +2,7 @@ import type { OutboxCounts, OutboxStatus } from '../../port.ts';
 import type { Mongo } from '../mongo.ts';
 
 /** Of every target that ever had an item. */
-export async function outboxCounts(m: Mongo): Promise<Record<string, OutboxCounts>> {
+export async function outboxCounts(m: Pick<Mongo, 'outbox' | 'attempt'>): Promise<Record<string, OutboxCounts>> {
   const groups = await m.attempt(() =>
     m.outbox
       .aggregate<{ _id: { target: string; status: OutboxStatus }; n: number }>([
