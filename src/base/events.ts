@@ -149,7 +149,8 @@ export const events = {
   },
   'run.doubt': {
     levels: ['warn'],
-    meaning: 'rows could not be read, or people are in conflict; nothing is taken from anybody over them',
+    meaning:
+      'rows could not be read, people are in conflict, or are in a department that is only reported; nothing is taken from anybody over them',
     remedy: '`rosterd show RUN` names rows and reasons; correct them in the source',
     fields: ['run', 'source', 'quarantined', 'conflicts', 'blocked'],
   },

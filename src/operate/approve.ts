@@ -151,16 +151,17 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
     if (course) ended.set(courseKey(course), (ended.get(courseKey(course)) ?? 0) + 1);
     const left = rule === 'left-snapshot';
     if (isRenamed(change, now) && (left || !refused)) return true;
-    if (rule === 'left-scope') return matches(course!);
+    if (rule === 'left-scope' && !matches(course!)) return false;
     // In a refused plan the two may differ, and each may be how another source knows the person.
     const keys = new Set([...keysOfAccount(change.account), ...keysOfAccount(now)]);
-    return (await evidence.rows([...keys])).some(
-      (row) =>
-        row.source !== plan.source &&
-        !directories.has(row.source) &&
-        // A row in quarantine may say anything of the person; and whoever was gone from everywhere is not any more.
-        (left || row.record === null || !course || courseKey(row.record) === courseKey(course)),
-    );
+    return (await evidence.rows([...keys])).some(({ source, state, record }) => {
+      if (directories.has(source)) return false;
+      const says = course !== null && record && record.provision !== false && courseKey(record) === courseKey(course);
+      // Its own row names the course, and counts: the patterns match it again.
+      if (source === plan.source) return rule === 'left-scope' && state === 'now' && says;
+      // A row in quarantine may say anything of the person; and whoever was gone from everywhere is not any more.
+      return left || record === null || says;
+    });
   };
 
   for (let after: PlanPosition | null = null; ; ) {

@@ -1,4 +1,5 @@
 import type { AccountFacts } from '../connector/target.ts';
+import { type CourseEntry, publicEntry } from '../reconcile/model.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import { writeOut } from './screen.ts';
 import { exit, withSession } from './session.ts';
@@ -25,7 +26,15 @@ export async function exportRoster(what: Exportable, options: { config: string }
 
 function linesOf(what: Exportable, { store }: Rosterd): AsyncIterable<unknown> {
   const { roster } = store;
-  return { accounts: () => facts(roster.accounts()), enrolments: roster.enrolments, courses: roster.courses }[what]();
+  return {
+    accounts: () => facts(roster.accounts()),
+    enrolments: roster.enrolments,
+    courses: () => publicEntries(roster.courses()),
+  }[what]();
+}
+
+async function* publicEntries(entries: AsyncIterable<CourseEntry>): AsyncGenerator<CourseEntry> {
+  for await (const entry of entries) yield publicEntry(entry);
 }
 
 /** The alias is rosterd's own business; scripts hold on to the other fields. */

@@ -1,6 +1,6 @@
 import { type CourseName, courseKey } from '../connector/target.ts';
 import type { CourseDifference, Evidence } from './evidence.ts';
-import type { Change, CourseEntry, CourseStatus } from './model.ts';
+import { type Change, type CourseEntry, type CourseStatus, isGone } from './model.ts';
 
 /** What the configuration says about courses. */
 export interface CourseRules {
@@ -15,17 +15,18 @@ export interface CourseBook {
   entries: ReadonlyMap<string, CourseEntry>;
   /** In scope: matched, and under `provision` not a new course of a department nobody knows. */
   inScope(course: CourseName): boolean;
+  /** Matched, and of a department nobody knows: it is only reported, and its people are left alone. */
+  isUndecided(course: CourseName): boolean;
 }
 
 /**
- * Opens the book. With `newCourses: provision` a new course counts when its department has an enrolled course already,
- * or when the roster is empty: the first load is what the operator's patterns chose.
+ * Opens the book. With `newCourses: provision` a new course counts when its department is known, or when the roster is
+ * empty: the first load is what the operator's patterns chose, and so is what they left out before and now match.
  */
 export async function openCourseBook(evidence: Evidence, rules: CourseRules): Promise<CourseBook> {
   const entries = new Map((await evidence.courses()).map((entry) => [courseKey(entry), entry]));
-  const departments = new Set(
-    [...entries.values()].filter((entry) => entry.status !== 'known').map((entry) => departmentKey(entry)),
-  );
+  const always = rules.newCourses === 'report' || !entries.size;
+  const departments = always ? new Set<string>() : await knownDepartments(evidence, rules, [...entries.values()]);
   const decided = new Map<string, boolean>();
   return {
     entries,
@@ -33,13 +34,36 @@ export async function openCourseBook(evidence: Evidence, rules: CourseRules): Pr
       const key = courseKey(course);
       let answer = decided.get(key);
       if (answer === undefined) {
-        const known = rules.newCourses === 'report' || !entries.size || departments.has(departmentKey(course));
-        answer = known && rules.matches(course);
+        answer = (always || departments.has(departmentKey(course))) && rules.matches(course);
         decided.set(key, answer);
       }
       return answer;
     },
+    isUndecided: (course) => !always && !departments.has(departmentKey(course)) && rules.matches(course),
   };
+}
+
+/**
+ * Departments with a course that is or was enrolled, that the patterns did leave out and no longer do, or that somebody is
+ * enrolled in whatever the table says: nobody loses a course which the patterns choose.
+ */
+async function knownDepartments(
+  evidence: Evidence,
+  rules: CourseRules,
+  entries: readonly CourseEntry[],
+): Promise<Set<string>> {
+  const known = new Set<string>();
+  for (const entry of entries)
+    if (
+      entry.status === 'enrolled' ||
+      entry.status === 'archived' ||
+      ((entry.status === 'outside' || entry.status === 'vanished') && rules.matches(entry))
+    )
+      known.add(departmentKey(entry));
+  const asked = entries.filter((entry) => !known.has(departmentKey(entry)) && rules.matches(entry));
+  const counts = await evidence.enrolmentCounts(asked.map(courseKey));
+  for (const entry of asked) if (counts.get(courseKey(entry))) known.add(departmentKey(entry));
+  return known;
 }
 
 function departmentKey({ faculty, department }: CourseName): string {
@@ -74,12 +98,13 @@ export async function planCourses(
   all: boolean,
 ): Promise<CoursePlan> {
   const plan: CoursePlan = { changes: [], fresh: [], vanished: [], entries: [], open: [] };
-  const statusOf = (course: CourseName): CourseStatus => (book.inScope(course) ? 'enrolled' : 'known');
+  const statusOf = (course: CourseName): CourseStatus =>
+    book.inScope(course) ? 'enrolled' : book.isUndecided(course) ? 'known' : 'outside';
   const next = new Map<string, CourseEntry>();
 
   for (const course of sorted(difference.added)) {
     const old = book.entries.get(courseKey(course));
-    if (old && old.status !== 'vanished' && old.status !== 'archived') continue;
+    if (old && !isGone(old)) continue;
     const entry = { ...course, status: statusOf(course) };
     plan.fresh.push(course);
     next.set(courseKey(course), entry);
@@ -88,8 +113,7 @@ export async function planCourses(
   }
   if (all)
     for (const [key, entry] of book.entries)
-      if ((entry.status === 'known' || entry.status === 'enrolled') && statusOf(entry) !== entry.status)
-        next.set(key, { ...entry, status: statusOf(entry) });
+      if (!isGone(entry) && statusOf(entry) !== entry.status) next.set(key, { ...entry, status: statusOf(entry) });
 
   const candidates = new Set(difference.gone);
   if (all && rules.emptyCourses === 'archive')
@@ -105,11 +129,11 @@ export async function planCourses(
       continue;
     }
     const { faculty, department, course } = entry;
-    if (entry.status !== 'vanished') {
+    if (!isGone(entry)) {
       plan.vanished.push({ faculty, department, course });
-      next.set(key, { ...entry, status: 'vanished' });
+      next.set(key, { ...entry, status: book.isUndecided(entry) ? 'lapsed' : 'vanished' });
     }
-    if (rules.emptyCourses !== 'archive' || entry.status === 'known') continue;
+    if (rules.emptyCourses !== 'archive' || (entry.status !== 'enrolled' && entry.status !== 'vanished')) continue;
     // Somebody is still enrolled (a removal is blocked): the course is looked at again when that is settled.
     if ((counts.get(key) ?? 0) + (tally.get(key) ?? 0) > 0) plan.open.push(key);
     else plan.changes.push(courseChange('course.archive', { faculty, department, course }, 'course-without-people'));

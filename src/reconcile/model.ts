@@ -49,11 +49,26 @@ export interface Component {
   named: ReadonlySet<string>;
 }
 
-/** The course table's word on one course. */
-export type CourseStatus = 'known' | 'enrolled' | 'vanished' | 'archived';
+/**
+ * The course table's word on one course. `outside`: the patterns leave it out, so that patterns which take it in choose it;
+ * `known`: it only came, in a department that nobody chose, or it was left out before the two were told apart; `lapsed`:
+ * from `known` it vanished, which makes no department a known one.
+ */
+export type CourseStatus = 'known' | 'outside' | 'enrolled' | 'vanished' | 'lapsed' | 'archived';
 /** A course and what the course table says of it. */
 export interface CourseEntry extends CourseName {
   status: CourseStatus;
+}
+
+/** An entry in the words of exports and targets, to whom why a course was never enrolled is nothing. */
+export function publicEntry(entry: CourseEntry): CourseName & { status: Exclude<CourseStatus, 'outside' | 'lapsed'> } {
+  const { status } = entry;
+  return { ...entry, status: status === 'outside' ? 'known' : status === 'lapsed' ? 'vanished' : status };
+}
+
+/** True for a course that no row names any more. */
+export function isGone({ status }: CourseEntry): boolean {
+  return status === 'vanished' || status === 'lapsed' || status === 'archived';
 }
 
 /** One change of a plan. Its digest covers everything but `rows`: the same change found on another line is the same. */
@@ -101,6 +116,8 @@ export interface PeopleRules {
   /** True: only what directories fill in is changed; it is a directory's run, or these people are nobody's that it is about. */
   fillOnly: boolean;
   inScope(course: CourseName): boolean;
+  /** See `CourseBook`. */
+  isUndecided(course: CourseName): boolean;
   /** Why no removal of this snapshot may happen at all (a quarantined row whose person nobody can tell); else null. */
   blockAll: string | null;
 }

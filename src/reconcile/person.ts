@@ -46,6 +46,7 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
 
   const changes: Change[] = [];
   const removals: Change[] = [];
+  const undecided: { kept: Change[]; doubt: Doubt }[] = [];
   for (const person of persons)
     if (!person.conflict) {
       const unread = person.account !== null && isUnread(person, component.rows, rules);
@@ -53,25 +54,32 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
       changes.push(...result.changes);
       // the row may be mended without a difference that tells whose it was
       if (unread && result.keeps) for (const key of keysOfAccount(person.account!)) pending.add(waitingKey(key));
-      removals.push(...result.removals);
+      const doubt = undecidedAbout(person, rules);
+      // Where the patterns leave a course out that a row still names, no other course can stand for it.
+      const kept = result.removals.filter(({ rule }) => doubt && rule === 'left-course');
+      if (doubt && kept.length) undecided.push({ kept, doubt });
+      removals.push(...result.removals.filter((change) => !kept.includes(change)));
     }
   const matched = new Set(persons.map((person) => person.account?.account));
   for (const account of component.accounts)
     if (!matched.has(account.account) && isAnswerable(account, component, rules))
       removals.push(...leaverChanges(account, component.rows));
 
+  const keepBack = (kept: readonly Change[], doubt: Doubt): void => {
+    for (const change of kept)
+      for (const key of keysOfAccount(change.account!)) pending.add(doubt.waits ? waitingKey(key) : key);
+    notes.push({
+      kind: 'blocked',
+      reason: doubt.reason,
+      text: `${kept.length} removal${kept.length === 1 ? '' : 's'} of account ${[...new Set(kept.map((change) => change.account!.account))].join(', ')} kept back: ${doubt.text}`,
+      account: kept[0]!.account!.account,
+      rows: doubt.rows,
+    });
+  };
+  for (const { kept, doubt } of undecided) keepBack(kept, doubt);
   const doubt = removals.length ? doubtAbout(component, persons, rules) : null;
   if (!doubt) return { changes: [...changes, ...removals], notes, pending: [...pending] };
-  const waits = doubt.reason === 'pending-elsewhere';
-  for (const change of removals)
-    for (const key of keysOfAccount(change.account!)) pending.add(waits ? waitingKey(key) : key);
-  notes.push({
-    kind: 'blocked',
-    reason: doubt.reason,
-    text: `${removals.length} removal${removals.length === 1 ? '' : 's'} of account ${[...new Set(removals.map((change) => change.account!.account))].join(', ')} kept back: ${doubt.text}`,
-    account: removals[0]!.account!.account,
-    rows: doubt.rows,
-  });
+  keepBack(removals, doubt);
   return { changes, notes, pending: [...pending] };
 }
 
@@ -230,12 +238,24 @@ function isAnswerable(account: Account, component: Component, rules: PeopleRules
   );
 }
 
+interface Doubt {
+  reason: string;
+  text: string;
+  rows: RowOrigin[];
+  /** True: it is no business of this source's own, see `waitingKey`. */
+  waits?: true;
+}
+
+/** A course of a department nobody knows may be the old one under another name; until somebody decides, people keep that. */
+function undecidedAbout({ rows }: Person, rules: PeopleRules): Doubt | null {
+  const its = rows.filter(({ record }) => record.provision !== false && hasCourse(record) && rules.isUndecided(record));
+  if (!its.length) return null;
+  const text = 'a row names a course of a department that is only reported';
+  return { reason: 'unknown-department', text, rows: origins(its), waits: true };
+}
+
 /** What could explain that somebody or something seems to be gone. Any doubt of a component keeps all its removals. */
-function doubtAbout(
-  component: Component,
-  persons: readonly Person[],
-  rules: PeopleRules,
-): { reason: string; text: string; rows: RowOrigin[] } | null {
+function doubtAbout(component: Component, persons: readonly Person[], rules: PeopleRules): Doubt | null {
   const conflict = persons.find((person) => person.conflict);
   if (conflict)
     return {
@@ -247,12 +267,13 @@ function doubtAbout(
   if (quarantined.length)
     return { reason: 'quarantine', text: 'a row about this person is in quarantine', rows: origins(quarantined) };
   if (rules.blockAll) return { reason: 'quarantine-unknown', text: rules.blockAll, rows: [] };
-  // Last, because it alone is no business of this source's own: see `waitingKey`.
+  // Last, because it alone is no business of this source's own.
   if (component.pendingElsewhere.length)
     return {
       reason: 'pending-elsewhere',
       text: `${component.pendingElsewhere.join(', ')} has unfinished changes of this person`,
       rows: [],
+      waits: true,
     };
   return null;
 }

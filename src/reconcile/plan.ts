@@ -9,6 +9,7 @@ import {
   type Change,
   type CourseEntry,
   changeRank,
+  isGone,
   isRemoval,
   keysOfAccount,
   type Note,
@@ -94,6 +95,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     directories: input.directories,
     fillOnly: directory,
     inScope: book.inScope,
+    isUndecided: book.isUndecided,
     blockAll: input.blockAll,
   };
   let losses = 0;
@@ -183,7 +185,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     : [];
   // A course whose people are held back is reported as vanished, and stays in the table until they are settled:
   // with the whole file back tomorrow it would otherwise come as new.
-  const entries = waits ? courses.entries.filter((entry) => entry.status !== 'vanished') : courses.entries;
+  const entries = waits ? courses.entries.filter((entry) => !isGone(entry)) : courses.entries;
   if (waits) await sink.pending(courses.vanished.map((course) => `c:${courseKey(course)}`));
   const digest = createHash('sha256');
   for await (const changes of sink.inOrder()) {

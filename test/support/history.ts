@@ -14,7 +14,7 @@ import type {
 } from '../../src/configure/config.ts';
 import { type AccountFacts, changeTypes, courseKey, type TargetConnector } from '../../src/connector/target.ts';
 import { approveHeld, rejectHeld } from '../../src/operate/approve.ts';
-import type { CourseEntry } from '../../src/reconcile/model.ts';
+import { type CourseEntry, publicEntry } from '../../src/reconcile/model.ts';
 import type { Rosterd } from '../../src/run/rosterd.ts';
 import { runOnce } from '../../src/run.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
@@ -211,7 +211,7 @@ export class Site {
     for await (const facts of roster.accounts())
       members.push({ ...facts, enrolments: enrolments.get(facts.account) ?? [] });
     const courses: CourseEntry[] = [];
-    for await (const entry of roster.courses()) courses.push(entry);
+    for await (const entry of roster.courses()) courses.push(publicEntry(entry));
     const items = await outbox.list({ limit: 100_000 });
     return {
       members,

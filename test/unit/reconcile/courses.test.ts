@@ -60,7 +60,7 @@ describe('new courses', () => {
     expect(await plan({ book: { 'D1 C1': 'enrolled' }, added: ['D1 C2', 'D1 C1', 'D2 X1'] })).toMatchObject({
       ...nothing,
       fresh: ['D1 C2', 'D2 X1'],
-      entries: { 'D1 C2': 'enrolled', 'D2 X1': 'known' },
+      entries: { 'D1 C2': 'enrolled', 'D2 X1': 'outside' },
     });
   });
 
@@ -75,6 +75,26 @@ describe('new courses', () => {
     const found = await plan({ book: { 'D1 C1': 'enrolled', 'D2 C9': 'known' }, added: ['D2 C2'], rules: provision });
     expect(found).toMatchObject({ fresh: ['D2 C2'], entries: { 'D2 C2': 'known' }, changes: [] });
     expect(found.inScope('D2 C2')).toBe(false);
+  });
+
+  test.each<[string, Setup]>([
+    ['that the patterns left out before', { book: { 'D1 C1': 'enrolled', 'D2 C9': 'outside' } }],
+    ['that somebody is enrolled in', { book: { 'D1 C1': 'enrolled', 'D2 C9': 'known' }, enrolled: { 'D2 C9': 1 } }],
+  ])('are provisioned in a department %s, and so are its other ones', async (_, setup) => {
+    const found = await plan({ ...setup, added: ['D2 C2'], all: true, rules: provision });
+    expect(found).toMatchObject({
+      changes: ['course.create D2 C2'],
+      entries: { 'D2 C2': 'enrolled', 'D2 C9': 'enrolled' },
+    });
+    expect(found.inScope('D2 C9')).toBe(true);
+  });
+
+  test.each<[string, Setup]>([
+    ['leave it out still', { book: { 'D1 C1': 'enrolled', 'D2 X9': 'outside' } }],
+    ['have it, and nobody is in it', { book: { 'D1 C1': 'enrolled', 'D2 C9': 'known' } }],
+  ])('are only reported also under new patterns that %s', async (_, setup) => {
+    const found = await plan({ ...setup, added: ['D2 C2'], all: true, rules: provision });
+    expect(found).toMatchObject({ changes: [], entries: { 'D2 C2': 'known' } });
   });
 
   test('are all provisioned by the first load', async () => {
@@ -107,6 +127,16 @@ describe('vanished courses', () => {
     const found = await plan({ book, gone: ['D1 C1', 'D1 C2'], doubt });
     expect(found.open).toEqual(open.map(keyOf));
     expect(found.vanished).toEqual(['D1 C1', 'D1 C2'].filter((text) => !open.includes(text)));
+  });
+
+  test('of a department that nobody chose make it no known one', async () => {
+    const rules = { newCourses: 'provision' as const, emptyCourses: 'archive' as const };
+    const some = { 'D1 C1': 'enrolled', 'D2 C1': 'known', 'D2 C2': 'lapsed' } as const;
+    const found = await plan({ book: some, gone: ['D2 C1', 'D2 C2'], added: ['D2 C3'], rules });
+    expect(found).toMatchObject({ ...nothing, fresh: ['D2 C3'], vanished: ['D2 C1'] });
+    expect(found.entries).toEqual({ 'D2 C1': 'lapsed', 'D2 C3': 'known' });
+    // nor one that the patterns leave out
+    expect((await plan({ book: { 'D2 X1': 'vanished' }, added: ['D2 C3'], rules })).changes).toEqual([]);
   });
 
   test('are new again when they return, and created again only if they were archived', async () => {
@@ -146,6 +176,6 @@ describe('courses without people', () => {
 
 test('new patterns judge the whole table again', async () => {
   const book = { 'D1 C1': 'known', 'D1 X1': 'enrolled', 'D1 C2': 'enrolled', 'D1 X2': 'vanished' } as const;
-  expect((await plan({ book, all: true })).entries).toEqual({ 'D1 C1': 'enrolled', 'D1 X1': 'known' });
+  expect((await plan({ book, all: true })).entries).toEqual({ 'D1 C1': 'enrolled', 'D1 X1': 'outside' });
   expect((await plan({ book })).entries).toEqual({});
 });

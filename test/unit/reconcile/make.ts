@@ -86,6 +86,7 @@ export function rules(written: Partial<PeopleRules> = {}): PeopleRules {
     source: 'sis',
     precedence: ['sis', 'hr'],
     inScope: ({ course }) => !course.startsWith('X'),
+    isUndecided: () => false,
     blockAll: null,
     directories: new Set(),
     fillOnly: false,
