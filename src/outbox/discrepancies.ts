@@ -64,7 +64,7 @@ export class HoldingBack {
 }
 
 /** The discrepancies that hold back, by account; reviews of what is not open any more are forgotten. */
-export async function holdingBack(store: Store): Promise<ReadonlyMap<string, Discrepancy>> {
+async function holdingBack(store: Store): Promise<ReadonlyMap<string, Discrepancy>> {
   const reviews = await store.outbox.reviews();
   const open = await openBeside(store, reviews);
   const known = new Set(open.map(({ account, digest }) => `${account}/${digest}`));
