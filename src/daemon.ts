@@ -79,17 +79,12 @@ export async function openStore({ store, stateDir, institution }: Config, abort:
 export async function probeStore(config: Config): Promise<StoreLook> {
   const { store, stateDir, institution } = config;
   if (store.kind === 'mongodb') {
-    const look = await probeMongo(store, institution, systemClock);
-    await refuseForgotten(config, async () => look.begun);
+    const { look, begun } = await probeMongo(store, institution, systemClock);
+    await refuseForgotten(config, async () => begun);
     return look;
   }
   if (!existsSync(fileIn(stateDir)))
-    return {
-      found: [`nothing in ${stateDir} yet, the first sync begins it`],
-      begun: false,
-      last: new Map(),
-      outbox: {},
-    };
+    return { found: [`nothing in ${stateDir} yet, the first sync begins it`], last: new Map(), outbox: {} };
   const embedded = openEmbeddedStore(stateDir);
   try {
     const from = await embedded.move.from();
@@ -101,7 +96,7 @@ export async function probeStore(config: Config): Promise<StoreLook> {
       if (snapshot) last.set(source, snapshot);
     }
     const found = [`${embedded.place}: ${states.length} sources, readable and writable`];
-    return { found, begun: await hasAccounts(embedded), last, outbox: await embedded.outbox.counts() };
+    return { found, last, outbox: await embedded.outbox.counts() };
   } finally {
     await embedded.close();
   }

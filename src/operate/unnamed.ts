@@ -8,11 +8,11 @@ import type { OutboxCounts, Snapshot } from '../store/port.ts';
  * sources say. What is queued for a target stays as well, and no command reaches it.
  */
 
-const namesOf = ({ sources }: Pick<Config, 'sources'>): ReadonlySet<string> => new Set(sources.map(({ name }) => name));
+const namesOf = (entries: readonly { name: string }[]): ReadonlySet<string> => new Set(entries.map(({ name }) => name));
 
 /** Of snapshots in force, those that hold somebody and whose source the configuration does not name; by source. */
-export function unnamedSources(config: Pick<Config, 'sources'>, inForce: Iterable<Snapshot>): Snapshot[] {
-  const named = namesOf(config);
+export function unnamedSources({ sources }: Pick<Config, 'sources'>, inForce: Iterable<Snapshot>): Snapshot[] {
+  const named = namesOf(sources);
   return [...inForce]
     .filter(({ source, records, quarantined }) => !named.has(source) && records + quarantined > 0)
     .sort((a, b) => (a.source < b.source ? -1 : 1));
@@ -35,7 +35,7 @@ export function unnamedTargets(
   { targets }: Pick<Config, 'targets'>,
   counts: Readonly<Record<string, OutboxCounts>>,
 ): LeftBehind[] {
-  const named = new Set(targets.map(({ name }) => name));
+  const named = namesOf(targets);
   return Object.entries(counts)
     .map(([target, { queued, processing, failed }]) => ({ target, items: queued + processing + failed }))
     .filter(({ target, items }) => !named.has(target) && items > 0)
@@ -50,7 +50,7 @@ export function leftBehindText({ target, items }: LeftBehind): string {
 /** Says it in the log, one line a source or target. */
 export async function warnOfUnnamed({ config, store, work }: Rosterd): Promise<void> {
   const inForce: Snapshot[] = [];
-  const named = namesOf(config);
+  const named = namesOf(config.sources);
   for (const { source, current } of await store.sources.all()) {
     if (named.has(source)) continue;
     const snapshot = current === null ? null : await store.snapshots.get(source, current);

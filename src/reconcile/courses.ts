@@ -27,6 +27,7 @@ export async function openCourseBook(evidence: Evidence, rules: CourseRules): Pr
   const entries = new Map((await evidence.courses()).map((entry) => [courseKey(entry), entry]));
   const always = rules.newCourses === 'report' || !entries.size;
   const departments = always ? new Set<string>() : await knownDepartments(evidence, rules, [...entries.values()]);
+  const isKnown = (course: CourseName): boolean => always || departments.has(departmentKey(course));
   const decided = new Map<string, boolean>();
   return {
     entries,
@@ -34,12 +35,12 @@ export async function openCourseBook(evidence: Evidence, rules: CourseRules): Pr
       const key = courseKey(course);
       let answer = decided.get(key);
       if (answer === undefined) {
-        answer = (always || departments.has(departmentKey(course))) && rules.matches(course);
+        answer = isKnown(course) && rules.matches(course);
         decided.set(key, answer);
       }
       return answer;
     },
-    isUndecided: (course) => !always && !departments.has(departmentKey(course)) && rules.matches(course),
+    isUndecided: (course) => !isKnown(course) && rules.matches(course),
   };
 }
 

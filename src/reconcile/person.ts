@@ -54,11 +54,11 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
       changes.push(...result.changes);
       // the row may be mended without a difference that tells whose it was
       if (unread && result.keeps) for (const key of keysOfAccount(person.account!)) pending.add(waitingKey(key));
-      const doubt = undecidedAbout(person, rules);
       // Where the patterns leave a course out that a row still names, no other course can stand for it.
-      const kept = result.removals.filter(({ rule }) => doubt && rule === 'left-course');
-      if (doubt && kept.length) undecided.push({ kept, doubt });
-      removals.push(...result.removals.filter((change) => !kept.includes(change)));
+      const kept = result.removals.filter(({ rule }) => rule === 'left-course');
+      const doubt = kept.length ? undecidedAbout(person, rules) : null;
+      if (doubt) undecided.push({ kept, doubt });
+      removals.push(...(doubt ? result.removals.filter(({ rule }) => rule !== 'left-course') : result.removals));
     }
   const matched = new Set(persons.map((person) => person.account?.account));
   for (const account of component.accounts)

@@ -1,6 +1,7 @@
 import { failureOf, kindOf } from '../base/errors.ts';
 import type { SourceConfig } from '../configure/config.ts';
 import type { Run, SourceState, Store } from '../store/port.ts';
+import { needsPlan } from './force.ts';
 import type { Rosterd } from './rosterd.ts';
 
 /** Most runs and snapshots that are forgotten after one run: a new limit takes effect over some days, not in one night. */
@@ -29,11 +30,14 @@ export async function retain({ config, store, work }: Rosterd, source: SourceCon
 }
 
 async function forgetRuns(store: Store, state: SourceState, keep: number, since: string): Promise<void> {
-  const named = new Set([state.held, state.pending, state.applying?.plan]);
   const old = await store.runs.list({ source: state.source, skip: keep, limit: atOnce });
   const going = old.filter(
     ({ run, plan, status, endedAt }: Run) =>
-      status !== 'running' && endedAt !== null && endedAt < since && !named.has(run) && (!plan || !named.has(plan)),
+      status !== 'running' &&
+      endedAt !== null &&
+      endedAt < since &&
+      !needsPlan(state, run) &&
+      (!plan || !needsPlan(state, plan)),
   );
   // A plan before its run: a cut leaves the run, and the next time finds it again.
   for (const { plan } of going) if (plan) await store.plans.discard(plan);

@@ -96,6 +96,20 @@ export interface SourceState {
   directory: boolean;
 }
 
+/** Where a source stands that was never put; and what a state lacks that an older rosterd wrote. */
+export const nothingInForce: Omit<SourceState, 'source'> = {
+  current: null,
+  staging: null,
+  next: 1,
+  rules: null,
+  pending: null,
+  applying: null,
+  held: null,
+  givenSince: null,
+  emptyApproved: false,
+  directory: false,
+};
+
 /** How many accounts and enrolments were given. */
 export interface Given {
   accounts: number;
@@ -186,8 +200,6 @@ export function snapshotId(source: string, number: number): string {
 /** What a look at a store finds: sentences for a person, of each source the snapshot in force, and the queues. Nothing is written. */
 export interface StoreLook {
   found: string[];
-  /** True when it has an account. */
-  begun: boolean;
   last: ReadonlyMap<string, Snapshot>;
   /** Of every target that ever had an item. */
   outbox: Readonly<Record<string, OutboxCounts>>;

@@ -1,24 +1,18 @@
-import type { Run, Runs, Snapshot, Snapshots, SourceState, SourceStates } from '../port.ts';
+import {
+  nothingInForce,
+  type Run,
+  type Runs,
+  type Snapshot,
+  type Snapshots,
+  type SourceState,
+  type SourceStates,
+} from '../port.ts';
 import { type Database, parse } from './database.ts';
 
 /** The documents that are written whole: source states, runs, snapshots with their packs of digests. */
 
-/** A source that was never put; and what a state lacks that an older rosterd wrote. */
-const nothing: Omit<SourceState, 'source'> = {
-  current: null,
-  staging: null,
-  next: 1,
-  rules: null,
-  pending: null,
-  applying: null,
-  held: null,
-  givenSince: null,
-  emptyApproved: false,
-  directory: false,
-};
-
 function stateOf(doc: unknown): SourceState {
-  return { ...nothing, ...parse<SourceState>(doc) };
+  return { ...nothingInForce, ...parse<SourceState>(doc) };
 }
 
 /** Where each source stands. */
@@ -26,7 +20,7 @@ export function sourceStates(db: Database): SourceStates {
   return {
     async get(source) {
       const row = db.get('SELECT doc FROM source_states WHERE source = ?', source);
-      return row ? stateOf(row['doc']) : { source, ...nothing };
+      return row ? stateOf(row['doc']) : { source, ...nothingInForce };
     },
     async put(state) {
       db.run('INSERT OR REPLACE INTO source_states (source, doc) VALUES (?, ?)', state.source, JSON.stringify(state));

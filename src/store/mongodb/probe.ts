@@ -15,9 +15,13 @@ export const neededActions = ['find', 'insert', 'update', 'remove', 'createIndex
 
 /**
  * Looks at a database without changing anything: what server, whose database, and whether this user may write. Throws
- * the errors of the house, at once: whoever looks is there and can look again.
+ * the errors of the house, at once: whoever looks is there and can look again. `begun`: it has an account.
  */
-export async function probeMongo(settings: MongoSettings, institution: string, clock: Clock): Promise<StoreLook> {
+export async function probeMongo(
+  settings: MongoSettings,
+  institution: string,
+  clock: Clock,
+): Promise<{ look: StoreLook; begun: boolean }> {
   const { client, place } = await connect(settings, clock);
   const db = client.db(settings.database);
   const collections = collectionsOf(db);
@@ -39,7 +43,7 @@ export async function probeMongo(settings: MongoSettings, institution: string, c
     ];
     const begun = (await collections.accounts.findOne({}, { projection: { _id: 1 } })) !== null;
     const outbox = await outboxCounts({ ...collections, attempt: (ask) => ask() });
-    return { found, begun, last: await lastIn(collections), outbox };
+    return { look: { found, last: await lastIn(collections), outbox }, begun };
   } catch (error) {
     throw translated(error, place);
   } finally {

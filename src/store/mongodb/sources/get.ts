@@ -1,4 +1,4 @@
-import type { SourceState } from '../../port.ts';
+import { nothingInForce, type SourceState } from '../../port.ts';
 import type { SourceDoc } from '../documents.ts';
 import type { Mongo } from '../mongo.ts';
 
@@ -10,17 +10,6 @@ export async function getSource(m: Mongo, source: string): Promise<SourceState> 
 
 /** The state in a document, which may be there only because a lock has marked it. */
 export function sourceOf(source: string, doc: SourceDoc | null): SourceState {
-  return {
-    source,
-    current: doc?.current ?? null,
-    staging: doc?.staging ?? null,
-    next: doc?.next ?? 1,
-    rules: doc?.rules ?? null,
-    pending: doc?.pending ?? null,
-    applying: doc?.applying ?? null,
-    held: doc?.held ?? null,
-    givenSince: doc?.givenSince ?? null,
-    emptyApproved: doc?.emptyApproved ?? false,
-    directory: doc?.directory ?? false,
-  };
+  const { _id, fence, ...state } = doc ?? {};
+  return { source, ...nothingInForce, ...state };
 }
