@@ -1,5 +1,4 @@
-import { MongoClient } from 'mongodb';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { layout, refuseOld } from '../../src/store/mongodb/migrate.ts';
 import { missingActions, neededActions } from '../../src/store/mongodb/probe.ts';
 import { freePort } from '../support/free-port.ts';
@@ -8,7 +7,8 @@ import { History } from '../support/kill-history.ts';
 import { type Ended, makeSite, type Site, start } from '../support/kill-site.ts';
 import { codes, type Failure, failNext, failNoMore } from '../support/mongodb/failures.ts';
 import { type Command, isWrite } from '../support/mongodb/proxy.ts';
-import { type MongoServer, mongodbMissing, startMongo } from '../support/mongodb/server.ts';
+import { mongodbMissing } from '../support/mongodb/server.ts';
+import { sharedMongo } from '../support/mongodb/shared.ts';
 import { keptBy, lineVariable, work, writes } from '../support/mongodb/together.ts';
 import { requireServer } from '../support/requirements.ts';
 
@@ -18,16 +18,7 @@ const missing = await mongodbMissing();
 const password = 'canary-7f3a9c';
 
 requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
-  let server: MongoServer;
-  let client: MongoClient;
-  beforeAll(async () => {
-    server = await startMongo();
-    client = new MongoClient(server.uri, { serverSelectionTimeoutMS: 10_000 });
-  });
-  afterAll(async () => {
-    await client?.close();
-    await server?.stop();
-  });
+  const mongo = sharedMongo();
 
   async function siteWith(days: number): Promise<{ site: Site; reference: Site; next(): void }> {
     const { base, drops, drop } = workplace();
@@ -35,8 +26,8 @@ requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
     let day = 0;
     const next = (): void => drop(day++, history.next());
     const [site, reference] = [
-      await makeSite(base, 'refused', drops, keptBy(server)),
-      await makeSite(base, 'well', drops, keptBy(server)),
+      await makeSite(base, 'refused', drops, keptBy(mongo.server)),
+      await makeSite(base, 'well', drops, keptBy(mongo.server)),
     ];
     onTestFinished(async () => void (await Promise.all([site.close(), reference.close()])));
     for (let n = 0; n < days; n += 1) {
@@ -48,7 +39,7 @@ requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
 
   /** A sync whose first write that fits fails so. */
   async function failingSync(site: Site, fits: (command: Command) => boolean, failure: Failure): Promise<Ended> {
-    const worker = await work(site, server, syncOf(site.config.open));
+    const worker = await work(site, mongo.server, syncOf(site.config.open));
     let armed = false;
     const { promise: answered, resolve: tell } = Promise.withResolvers<void>();
     let meant: string | null = null;
@@ -61,12 +52,12 @@ requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
       if (!fits(command)) return 'pass';
       armed = true;
       meant = command.collection;
-      if (!('closeConnection' in failure)) return failNext(client, failure, { commands: [command.name] });
+      if (!('closeConnection' in failure)) return failNext(mongo.client, failure, { commands: [command.name] });
       tell();
       return 'cutBefore';
     });
     const ended = await worker.ended;
-    await failNoMore(client);
+    await failNoMore(mongo.client);
     expect(armed, 'the write came').toBe(true);
     return ended;
   }
@@ -80,7 +71,7 @@ requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
   };
 
   test('for a moment: the write is repeated, and nobody notices', { timeout: 240_000 }, async ({ skip }) => {
-    if (!server.ours) skip('this server has no fail points for us');
+    if (!mongo.server.ours) skip('this server has no fail points for us');
     const { site, reference, next } = await siteWith(1);
     const late = { code: codes.WriteConcernTimeout, codeName: 'WriteConcernTimeout', errmsg: 'waiting timed out' };
     const failures: [keyof typeof moments, Failure][] = [
@@ -102,11 +93,11 @@ requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
   });
 
   test('for good: told with a remedy, and the next run makes it whole', { timeout: 240_000 }, async ({ skip }) => {
-    if (!server.ours) skip('this server has no fail points for us');
+    if (!mongo.server.ours) skip('this server has no fail points for us');
     const { site, reference, next } = await siteWith(1);
     const twice =
       'E11000 duplicate key error collection: x.accounts index: email_1 dup key: { email: "ada@example.edu" }';
-    const duplicate: Failure = server.real
+    const duplicate: Failure = mongo.server.real
       ? { errorCode: codes.DuplicateKey }
       : { writeErrors: [{ index: 0, code: codes.DuplicateKey, errmsg: twice }] };
     const failures: [keyof typeof moments, Failure, RegExp][] = [
@@ -132,7 +123,7 @@ requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
     async function saidBy(uri: string, commands: readonly string[][], database?: string) {
       const { base, drops, drop } = workplace();
       drop(0, new History(5, 45).next());
-      const site = await makeSite(base, 'door', drops, keptBy(server, database));
+      const site = await makeSite(base, 'door', drops, keptBy(mongo.server, database));
       onTestFinished(() => site.close());
       const all: Ended[] = [];
       for (const [name, ...rest] of commands) {
@@ -156,7 +147,7 @@ requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
     }
 
     test('a server that is well, and an empty database', async () => {
-      const [check] = await saidBy(server.uri, [usual[0]!]);
+      const [check] = await saidBy(mongo.server.uri, [usual[0]!]);
       const { ok, findings } = JSON.parse(check!.out) as { ok: boolean; findings: { found: string[] }[] };
       expect([ok, check!.status]).toEqual([true, 0]);
       expect(findings[0]).toMatchObject({ name: 'store', kind: 'mongodb', direction: 'store', error: null });
@@ -179,23 +170,27 @@ requireServer('mongodb', () => missing)('a MongoDB that refuses', () => {
     });
 
     test('a user that it does not know', { timeout: 240_000 }, async ({ skip }) => {
-      if (!server.ours) skip('this server may know that user');
-      const uri = withPassword(`127.0.0.1:${server.ports[0]}/?serverSelectionTimeoutMS=2000`);
+      if (!mongo.server.ours) skip('this server may know that user');
+      const uri = withPassword(`127.0.0.1:${mongo.server.ports[0]}/?serverSelectionTimeoutMS=2000`);
       for (const { status, out, err } of await saidBy(uri, everything)) expect([1, out + err]).toContain(status);
     });
 
     test('a database of a newer version, and one of another institution', { timeout: 240_000 }, async () => {
-      const [newer, other] = [server.database(), server.database()];
+      const [newer, other] = [mongo.server.database(), mongo.server.database()];
       const made = new Date();
-      const meta = (name: string) => client.db(name).collection<{ _id: string }>('meta');
+      const meta = (name: string) => mongo.client.db(name).collection<{ _id: string }>('meta');
       const mine = { _id: 'rosterd', layout, institution: 'example-university', made };
       await meta(newer).insertOne({ ...mine, layout: layout + 1 } as never);
       await meta(other).insertOne({ ...mine, institution: 'another-college' } as never);
-      const foreign = await saidBy(server.uri, everything, newer);
+      const foreign = await saidBy(mongo.server.uri, everything, newer);
       expectTold(foreign, 2, /written by a newer rosterd \(layout \d+\); use that version/);
-      expectTold(await saidBy(server.uri, everything, other), 2, /belongs to the institution another-college, not to/);
+      expectTold(
+        await saidBy(mongo.server.uri, everything, other),
+        2,
+        /belongs to the institution another-college, not to/,
+      );
       for (const name of [newer, other]) {
-        const found = await client.db(name).listCollections().toArray();
+        const found = await mongo.client.db(name).listCollections().toArray();
         expect(found.map((one) => one.name).filter((one) => !one.startsWith('system.'))).toEqual(['meta']);
       }
     });

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { MongoClient } from 'mongodb';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Lock, Store } from '../../src/store/port.ts';
 import { goodRow } from '../conformance/store/samples.ts';
 import { codes, failNext } from '../support/mongodb/failures.ts';
 import { type Command, type FaultyProxy, startProxy } from '../support/mongodb/proxy.ts';
-import { type MongoServer, mongodbMissing, startMongo } from '../support/mongodb/server.ts';
+import { mongodbMissing } from '../support/mongodb/server.ts';
+import { sharedMongo } from '../support/mongodb/shared.ts';
 import { mongoSettings, openStore } from '../support/mongodb/store.ts';
 import { requireServer } from '../support/requirements.ts';
 
@@ -17,23 +17,14 @@ const tooLarge = { errorCode: codes.DocumentTooLarge };
 const ofLeases = ({ name, collection }: Command): boolean => name === 'update' && collection === 'leases';
 
 requireServer('mongodb', () => missing)('locks on MongoDB', () => {
-  let server: MongoServer;
-  let client: MongoClient;
-  beforeAll(async () => {
-    server = await startMongo();
-    client = new MongoClient(server.uri, { serverSelectionTimeoutMS: 10_000 });
-  });
-  afterAll(async () => {
-    await client?.close();
-    await server?.stop();
-  });
+  const mongo = sharedMongo();
 
   /** Two processes on one database, the first on a line that can be disturbed. */
   async function pair(leaseMs: number): Promise<{ proxy: FaultyProxy; first: Store; second: Store }> {
-    const proxy = await startProxy(server.ports[0]!);
-    const database = server.database();
+    const proxy = await startProxy(mongo.server.ports[0]!);
+    const database = mongo.server.database();
     const first = await openStore(mongoSettings(proxy.uri, database, { leaseMs }));
-    const second = await openStore(mongoSettings(server.uri, database, { leaseMs }));
+    const second = await openStore(mongoSettings(mongo.server.uri, database, { leaseMs }));
     onTestFinished(async () => {
       await proxy.heal();
       await Promise.all([first.close(), second.close()]);
@@ -52,10 +43,10 @@ requireServer('mongodb', () => missing)('locks on MongoDB', () => {
   test.for(['roster', 'source:sis'] as const)(
     '%s: one whose fence could not be written is free',
     async (on, { skip }) => {
-      if (!server.ours) skip('this server has no fail points for us');
+      if (!mongo.server.ours) skip('this server has no fail points for us');
       // so long that no beat meets the failure instead
       const { first, second } = await pair(60_000);
-      await failNext(client, tooLarge, { commands: ['update'] });
+      await failNext(mongo.client, tooLarge, { commands: ['update'] });
       await expect(first.lock(on)).rejects.toThrow('does not take a document');
       const again = await first.lock(on);
       expect(again).not.toBeNull();
@@ -75,10 +66,10 @@ requireServer('mongodb', () => missing)('locks on MongoDB', () => {
   test('what failed of a snapshot that another process has thrown away is not told to the next one', async ({
     skip,
   }) => {
-    if (!server.ours) skip('this server has no fail points for us');
+    if (!mongo.server.ours) skip('this server has no fail points for us');
     const { proxy, first, second } = await pair(1_000);
     const lock = (await first.lock('source:sis'))!;
-    await failNext(client, tooLarge, { commands: ['insert'] });
+    await failNext(mongo.client, tooLarge, { commands: ['insert'] });
     await first.rows.add('sis', 1, [goodRow(1, 'S1')]);
     await lose(proxy, lock);
     const heir = (await second.lock('source:sis'))!;

@@ -3,7 +3,8 @@ import { type Collection, type Document, MongoBulkWriteError, MongoClient } from
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { codes, failNext } from '../support/mongodb/failures.ts';
 import { type FaultyProxy, isWrite, startProxy } from '../support/mongodb/proxy.ts';
-import { type MongoServer, mongodbMissing, startMongo } from '../support/mongodb/server.ts';
+import { mongodbMissing, startMongo } from '../support/mongodb/server.ts';
+import { sharedMongo } from '../support/mongodb/shared.ts';
 import { documents, indexes, steps } from '../support/mongodb/stories.ts';
 import { requireServer } from '../support/requirements.ts';
 
@@ -13,35 +14,28 @@ const missing = await mongodbMissing();
 const noReplicaSet = await mongodbMissing({ replicaSet: true });
 
 requireServer('mongodb', () => missing)('a MongoDB server for tests', () => {
-  let server: MongoServer;
-  let client: MongoClient;
+  const mongo = sharedMongo();
   let database: string;
-  const collection = (name: string): Collection => client.db(database).collection(name);
+  const collection = (name: string): Collection => mongo.client.db(database).collection(name);
 
-  beforeAll(async () => {
-    server = await startMongo();
-    database = server.database();
-    client = new MongoClient(server.uri, { serverSelectionTimeoutMS: 10_000 });
-  });
-  afterAll(async () => {
-    await client?.close();
-    await server?.stop();
+  beforeAll(() => {
+    database = mongo.server.database();
   });
 
   test('says what it is', () => {
-    expect(server.name).toMatch(/^(mongod|mongo-java-server|MongoDB) \S*\d/);
-    expect(server.ports.every((port) => port > 0)).toBe(true);
+    expect(mongo.server.name).toMatch(/^(mongod|mongo-java-server|MongoDB) \S*\d/);
+    expect(mongo.server.ports.every((port) => port > 0)).toBe(true);
   });
 
   test('keeps its data when it is killed and started again', async ({ skip }) => {
-    if (!server.ours) skip('this server is not ours to kill');
+    if (!mongo.server.ours) skip('this server is not ours to kill');
     const rows = collection('kept');
     await rows.insertOne({ _id: 'a' as never }, { writeConcern: { journal: true } });
-    await server.kill();
-    const other = new MongoClient(server.uri, { serverSelectionTimeoutMS: 3000 });
+    await mongo.server.kill();
+    const other = new MongoClient(mongo.server.uri, { serverSelectionTimeoutMS: 3000 });
     await expect(other.db(database).command({ ping: 1 })).rejects.toThrow('ECONNREFUSED');
     await other.close();
-    await server.restart();
+    await mongo.server.restart();
     expect(await rows.countDocuments()).toBe(1);
   });
 
@@ -166,7 +160,7 @@ requireServer('mongodb', () => missing)('a MongoDB server for tests', () => {
       ['OutOfDiskSpace', codes.OutOfDiskSpace],
     ])('a command can be made to fail: %s', async (codeName, errorCode) => {
       const rows = collection(codeName);
-      await failNext(client, { errorCode }, { times: 2 });
+      await failNext(mongo.client, { errorCode }, { times: 2 });
       await expect(rows.insertMany([{ _id: 1 as never }])).rejects.toMatchObject({ code: errorCode, codeName });
       await expect(rows.updateOne({}, { $set: { x: 1 } })).rejects.toMatchObject({ code: errorCode, codeName });
       await rows.insertOne({ _id: 1 as never });
@@ -175,15 +169,15 @@ requireServer('mongodb', () => missing)('a MongoDB server for tests', () => {
     test('a write concern can fail after the write', async () => {
       const rows = collection('concern');
       const error = { code: codes.WriteConcernTimeout, codeName: 'WriteConcernTimeout', errmsg: 'nobody follows' };
-      await failNext(client, { writeConcernError: error }, { times: 2 });
+      await failNext(mongo.client, { writeConcernError: error }, { times: 2 });
       await expect(rows.insertMany([{ _id: 1 as never }])).rejects.toMatchObject({ code: 64, insertedCount: 1 });
       await expect(rows.updateOne({ _id: 1 as never }, { $set: { x: 1 } })).rejects.toMatchObject({ code: 64 });
       expect(await rows.findOne()).toEqual({ _id: 1, x: 1 });
     });
 
     test('single documents can be refused', async ({ skip }) => {
-      if (server.real) skip('a real server has no fail point for it');
-      await failNext(client, { writeErrors: [{ index: 1, code: codes.OutOfDiskSpace, errmsg: 'disk full' }] });
+      if (mongo.server.real) skip('a real server has no fail point for it');
+      await failNext(mongo.client, { writeErrors: [{ index: 1, code: codes.OutOfDiskSpace, errmsg: 'disk full' }] });
       const refused = collection('refused').insertMany([{}, {}], { ordered: false });
       await expect(refused).rejects.toMatchObject({ writeErrors: [{ index: 1, code: codes.OutOfDiskSpace }] });
     });
@@ -207,7 +201,7 @@ requireServer('mongodb', () => missing)('a MongoDB server for tests', () => {
         command.name === name && command.collection === 'rows';
 
     beforeAll(async () => {
-      proxy = await startProxy(server.ports[0]!);
+      proxy = await startProxy(mongo.server.ports[0]!);
       // a server that is a replica set would do a lost write once more by itself
       const quick = { serverSelectionTimeoutMS: 2000, socketTimeoutMS: 3000, connectTimeoutMS: 3000 };
       through = new MongoClient(proxy.uri, { ...quick, retryWrites: false, retryReads: false });

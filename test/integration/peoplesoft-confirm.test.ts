@@ -14,6 +14,16 @@ function handClock(): Clock & { time: number } {
 const writes = ({ stub }: Site) => stub.requests().filter(({ method }) => method !== 'GET').length;
 
 describe('an asynchronous operation that is read back', () => {
+  /** A creation that is confirmed within ten minutes, at a site that processes nothing yet; `deliver`: in a session of its own. */
+  async function waitingSite(confirm: { lookFirst?: boolean } = {}) {
+    const clock = handClock();
+    const site = await openSite(clock);
+    await site.mode({ async: true, processAfter: null });
+    const settings = site.settings({ operations: withConfirm(restOperations, { within: '10m', ...confirm }) });
+    const created = [item('account.create', '9500000001')];
+    return { clock, site, deliver: async () => (await site.open(settings)).deliver(created) };
+  }
+
   test.each(['rest', 'rowset', 'rowset-http'])('counts as sent when the state is there, by %s', async (name) => {
     const site = await openSite();
     await site.mode({ async: true, processAfter: 3 });
@@ -69,12 +79,7 @@ describe('an asynchronous operation that is read back', () => {
   });
 
   test.each([true, false])('is sent again when it is replayed long after (lookFirst: %s)', async (lookFirst) => {
-    const clock = handClock();
-    const site = await openSite(clock);
-    await site.mode({ async: true, processAfter: null });
-    const settings = site.settings({ operations: withConfirm(restOperations, { within: '10m', lookFirst }) });
-    const created = [item('account.create', '9500000001')];
-    const deliver = async () => (await site.open(settings)).deliver(created);
+    const { clock, site, deliver } = await waitingSite({ lookFirst });
     await deliver();
     // acked from outside meanwhile, or given up: the target hears of neither
     clock.time += 3_600_000;
@@ -89,29 +94,21 @@ describe('an asynchronous operation that is read back', () => {
   });
 
   test('is not sent again when it is there at last', async () => {
-    const clock = handClock();
-    const site = await openSite(clock);
-    await site.mode({ async: true, processAfter: null });
-    const settings = site.settings({ operations: withConfirm(restOperations, { within: '10m', lookFirst: false }) });
-    const created = [item('account.create', '9500000001')];
-    await (await site.open(settings)).deliver(created);
+    const { clock, site, deliver } = await waitingSite({ lookFirst: false });
+    await deliver();
     await site.mode({ processAfter: 0 });
     clock.time += 3_600_000;
-    expect(await (await site.open(settings)).deliver(created)).toMatchObject([
+    expect(await deliver()).toMatchObject([
       { outcome: 'sent', answer: expect.stringMatching(/^HTTP 202 .*; confirmed: the read-back shows it$/) },
     ]);
     expect(writes(site)).toBe(1);
   });
 
   test('is sent once more at most where deliveries are further apart than it has time', async () => {
-    const clock = handClock();
-    const site = await openSite(clock);
-    await site.mode({ async: true, processAfter: null });
-    const settings = site.settings({ operations: withConfirm(restOperations, { within: '10m' }) });
-    const created = [item('account.create', '9500000001')];
+    const { clock, site, deliver } = await waitingSite();
     const outcomes: string[] = [];
     for (const _ of [1, 2, 3]) {
-      outcomes.push((await (await site.open(settings)).deliver(created))[0]!.outcome);
+      outcomes.push((await deliver())[0]!.outcome);
       clock.time += 86_400_000;
     }
     expect(outcomes).toEqual(['retry', 'retry', 'failed']);
@@ -119,20 +116,16 @@ describe('an asynchronous operation that is read back', () => {
   });
 
   test('whose read-back was away for all of its time is sent again, and does not fail for it', async () => {
-    const clock = handClock();
-    const site = await openSite(clock);
-    await site.mode({ async: true, processAfter: null });
-    const settings = site.settings({ operations: withConfirm(restOperations, { within: '10m' }) });
-    const created = [item('account.create', '9500000001')];
-    await (await site.open(settings)).deliver(created);
+    const { clock, site, deliver } = await waitingSite();
+    await deliver();
     site.stub.setFaults([{ method: 'GET', reset: true }]);
     for (const _ of [1, 2, 3]) {
       clock.time += 300_000;
-      expect(await (await site.open(settings)).deliver(created)).toMatchObject([{ outcome: 'retry' }]);
+      expect(await deliver()).toMatchObject([{ outcome: 'retry' }]);
     }
     expect(writes(site)).toBe(1);
     site.stub.setFaults([]);
-    expect(await (await site.open(settings)).deliver(created)).toMatchObject([{ outcome: 'retry' }]);
+    expect(await deliver()).toMatchObject([{ outcome: 'retry' }]);
     expect(writes(site)).toBe(2);
   });
 

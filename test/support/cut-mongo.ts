@@ -19,7 +19,7 @@ import { makeSite, picture, sourceName } from './kill-site.ts';
 import type { Disturbance, Disturbed } from './mongodb/disturb.ts';
 import { type FaultyProxy, startProxy } from './mongodb/proxy.ts';
 import type { MongoServer } from './mongodb/server.ts';
-import { institution, mongoSettings, openStore } from './mongodb/store.ts';
+import { buryLeases, institution, mongoSettings, openStore } from './mongodb/store.ts';
 
 /** Days on MongoDB that are lived again and again from the same beginning, each time with another fault on the wire. */
 
@@ -47,7 +47,7 @@ export interface Day {
 type Guards = 'open' | 'strict';
 
 /** A living process keeps its leases however slow this machine is; those of a dead one are made short, to be waited for. */
-const [leaseMs, deadLeaseMs] = [20_000, 150];
+const leaseMs = 20_000;
 
 /** Milliseconds that a peer without a sign of life is waited for. */
 const timeoutMs = 500;
@@ -138,11 +138,7 @@ async function live(
       outcome = `threw ${error instanceof Error ? error.message : String(error)}`;
     }
     const disturbed = disturbing?.done() ?? null;
-    if (disturbed?.dead)
-      await client
-        .db(database)
-        .collection('leases')
-        .updateMany({}, { $set: { ttlMs: deadLeaseMs } });
+    if (disturbed?.dead) await buryLeases(client, database);
     return [outcome, disturbed];
   };
   try {

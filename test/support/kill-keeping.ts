@@ -5,7 +5,7 @@ import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
 import type { Store } from '../../src/store/port.ts';
 import { isWrite, startProxy } from './mongodb/proxy.ts';
 import type { MongoServer } from './mongodb/server.ts';
-import { mongoSettings, openStore } from './mongodb/store.ts';
+import { buryLeases, mongoSettings, openStore } from './mongodb/store.ts';
 
 /** Where a site keeps its state: what its configuration says, how to look at it, and how its writes are noticed. */
 export interface Keeping {
@@ -67,13 +67,10 @@ export function inMongo(server: MongoServer): Keep {
         });
         return () => proxy.fault(null);
       },
-      // to wait for the end of leases would be most of the time, and short ones are lost on a busy machine
+      // leases that are short from the beginning are lost on a busy machine
       async bury() {
         const client = await new MongoClient(server.uri).connect();
-        await client
-          .db(database)
-          .collection('leases')
-          .updateMany({}, { $set: { ttlMs: 150 } });
+        await buryLeases(client, database);
         await client.close();
       },
       close: () => proxy.stop(),

@@ -1,3 +1,4 @@
+import type { MongoClient } from 'mongodb';
 import { systemClock } from '../../../src/base/clock.ts';
 import type { MongoSettings } from '../../../src/store/mongodb/connect.ts';
 import { openMongoStore } from '../../../src/store/mongodb/index.ts';
@@ -15,4 +16,12 @@ export function mongoSettings(uri: string, database: string, changes: Partial<Mo
 /** Opens a store as a process of its own would. */
 export function openStore(settings: MongoSettings): Promise<Store> {
   return openMongoStore(settings, institution, { clock: systemClock, signal: new AbortController().signal });
+}
+
+/** Makes the leases of a database short, whose holder is dead: to wait for their end would be most of a test's time. */
+export async function buryLeases(client: MongoClient, database: string): Promise<void> {
+  await client
+    .db(database)
+    .collection('leases')
+    .updateMany({}, { $set: { ttlMs: 150 } });
 }

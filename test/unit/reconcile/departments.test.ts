@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { FormatConfig } from '../../../src/configure/config.ts';
+import type { Run } from '../../../src/store/port.ts';
 import { noLimits, Site, type SiteOptions } from '../../support/history.ts';
 import type { MemoryRow } from '../../support/memory-source.ts';
 
@@ -71,13 +72,18 @@ describe('patterns', () => {
     expect(await sizes(site)).toEqual({ 'Mech 1': 300, 'Phys 1': 10, 'Phys 2': 1 });
   });
 
-  test('that are put back while what they would have taken waits let nothing wait any more', async () => {
-    const half = [...many(100, 'Mech'), ...many(100, 'Phys')];
+  const half = [...many(100, 'Mech'), ...many(100, 'Phys')];
+  /** Patterns that leave out half of all enrolments, which waits. */
+  async function narrowed(): Promise<{ site: Site; held: Run }> {
     const site = siteOf();
     choose(site, both);
     await site.run('sis', half);
     choose(site, mechOnly);
-    const held = await site.run('sis', half);
+    return { site, held: await site.run('sis', half) };
+  }
+
+  test('that are put back while what they would have taken waits let nothing wait any more', async () => {
+    const { site, held } = await narrowed();
     expect(held).toMatchObject({ status: 'held', changes: { 'enrolment.remove': 100 } });
     choose(site, both);
     await expect(site.approve(held.run, held.digest!)).rejects.toThrow('out of date');
@@ -90,12 +96,7 @@ describe('patterns', () => {
   });
 
   test('that stay narrow let what waits be approved', async () => {
-    const half = [...many(100, 'Mech'), ...many(100, 'Phys')];
-    const site = siteOf();
-    choose(site, both);
-    await site.run('sis', half);
-    choose(site, mechOnly);
-    const held = await site.run('sis', half);
+    const { site, held } = await narrowed();
     await site.approve(held.run, held.digest!);
     expect(await sizes(site)).toEqual({ 'Mech 1': 100 });
   });
