@@ -1,4 +1,4 @@
-import { collapsed, damage, shown, tidy } from './text.ts';
+import { collapsed, damage, lowered, shown, tidy } from './text.ts';
 
 /**
  * The rules of every canonical field, whatever source and format it came from. A rule gives the canonical value or an
@@ -36,7 +36,7 @@ export const noAddress = 'email is not an address';
 
 /** The e-mail address, in lower case. */
 export function readEmail(raw: string): string | Unreadable {
-  const text = tidy(tidy(raw).toLowerCase());
+  const text = lowered(raw);
   if (text === '') return new Unreadable('email is blank');
   if (text.length > longestEmail) return new Unreadable(`email is longer than ${longestEmail} characters`);
   return isAddress(text) ? text : new Unreadable(noAddress);
@@ -75,7 +75,7 @@ export function readKind(raw: string): 'student' | 'staff' | Unreadable {
 
 /** What stays when an id is renamed: GUIDs and the like, in lower case. */
 export function readAlias(raw: string): string | null | Unreadable {
-  const text = tidy(raw).toLowerCase();
+  const text = lowered(raw);
   return text === '' ? null : sound('alias', text, longestId);
 }
 

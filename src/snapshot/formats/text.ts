@@ -34,6 +34,14 @@ export function tidy(text: string): string {
   return isPlain(text) ? text : trimmed(text.normalize('NFC'));
 }
 
+/**
+ * Tidy and in lower case. Lower case can leave NFC (U+1FBA U+0345 becomes two characters that NFC writes as one), and a
+ * value that is another on its second way through would be a change that nobody made, at every snapshot.
+ */
+export function lowered(text: string): string {
+  return tidy(tidy(text).toLowerCase());
+}
+
 /** Tidy, and every run of white space inside is one space. */
 export function collapsed(text: string): string {
   return isPlain(text) ? text : trimmed(text.normalize('NFC').replace(/[\s\u0085]+/gu, ' '));

@@ -58,6 +58,21 @@ describe('normalising', () => {
     expect(taken).toBeGreaterThan(200);
   });
 
+  it('an alias and an address stay themselves where lower case is another form of the same letters', () => {
+    const letters = '\u1fba\u0345';
+    const once = normalise(
+      cellsOf({
+        faculty: 'a',
+        department: 'a',
+        course: 'a',
+        lastName: 'a',
+        email: `${letters}@example.edu`,
+        alias: letters,
+      }),
+    );
+    expect(once).toMatchObject({ record: { alias: '\u1fb2', email: '\u1fb2@example.edu' } });
+  });
+
   it('answers for any cells at all, and a quarantined row has a reason', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary' }), { minLength: 11, maxLength: 11 }), (cells) => {
