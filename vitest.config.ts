@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
 import { nameRun } from './test/support/mongodb/run.ts';
+import { nameSeed } from './test/support/seed.ts';
 
-// workers inherit it
+// workers inherit both
 nameRun();
+nameSeed();
 
 /**
  * One project for each kind of test, so that a report says which kind failed. Times in milliseconds; they end what hangs,
@@ -22,6 +24,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     hookTimeout: 300_000,
+    setupFiles: ['./test/support/properties.ts'],
     execArgv: ['--disable-warning=ExperimentalWarning'],
     projects: Object.entries(kinds).map(([name, options]) => ({
       extends: true as const,

@@ -5,17 +5,18 @@ import { expectSame, finish, surviveKills, syncOf, workplace } from '../support/
 import { between, History, type Random, randomBy } from '../support/kill-history.ts';
 import { embedded } from '../support/kill-keeping.ts';
 import { makeSite, picture, type Running, remains, type Site, sourceName, start } from '../support/kill-site.ts';
+import { runSeed } from '../support/seed.ts';
 
 /**
  * A kill at any instant is survived: one site is never killed, others are killed again and again, and after every day
  * all have the same roster, the same outbox, and the same records at every target.
  */
 
-const seed = Number(process.env['ROSTERD_KILL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const seed = runSeed();
 const kills = Number(process.env['ROSTERD_KILLS'] ?? 100);
 
 describe('a kill at any instant is survived', () => {
-  const name = `${kills} kills leave what no kill leaves (ROSTERD_KILL_SEED=${seed})`;
+  const name = `${kills} kills leave what no kill leaves (ROSTERD_SEED=${seed})`;
   // Two side by side, because most of a kill's time is the start of the next process.
   test(name, { timeout: 1_200_000 }, async () => {
     await surviveKills(embedded, { seed, kills, victims: 2, people: 150, killsOfOneDay: 25 });
@@ -34,7 +35,7 @@ function troubles(random: Random): WrittenFault[] {
   ];
 }
 
-test(`20 kills of deliveries to three targets that fail as well leave what none leaves (ROSTERD_KILL_SEED=${seed})`, {
+test(`20 kills of deliveries to three targets that fail as well leave what none leaves (ROSTERD_SEED=${seed})`, {
   timeout: 1_200_000,
 }, async () => {
   const { base, drops, drop } = workplace();

@@ -4,6 +4,7 @@ import { between, randomBy } from '../support/kill-history.ts';
 import { type Disturbance, deathAt, faultAt, late, mixture } from '../support/mongodb/disturb.ts';
 import { mongodbMissing, startMongo } from '../support/mongodb/server.ts';
 import { requireServer } from '../support/requirements.ts';
+import { runSeed } from '../support/seed.ts';
 
 /**
  * The promise of `cut.test.ts` on MongoDB, where the wire fails as well: whatever happens at whichever write request, the
@@ -12,7 +13,7 @@ import { requireServer } from '../support/requirements.ts';
  */
 
 const missing = await mongodbMissing();
-const seed = Number(process.env['ROSTERD_CUT_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const seed = runSeed();
 /** Most of a trial is waiting: for a driver that looks for its server again, and for leases of the dead. */
 const lanes = 4;
 /** The day that is cut at every write: with changes of all kinds, removals that are held, and an approval. */
@@ -98,31 +99,27 @@ requireServer('mongodb', () => missing)('cuts at any write request on MongoDB', 
     liveAll(every(rich, 'death', (k) => deathAt(k, k % 2 ? null : 1 + (k % 7)))),
   );
 
-  test(
-    `other days, half-open peers, refusals, slowness, and all of them mixed (ROSTERD_CUT_SEED=${seed})`,
-    each,
-    () => {
-      const random = randomBy(seed);
-      const at = (): number => between(random, 1, 70);
-      const attempts: Attempt[] = [];
-      const add = (day: number, name: string, disturbance: Disturbance): void =>
-        void attempts.push({ name, day, disturbance });
-      for (let n = 0; n < 15; n += 1) {
-        for (const kind of ['loseAnswer', 'cutBefore'] as const) {
-          const k = at();
-          add(n % 2, `${kind} ${k}`, faultAt(k, kind));
-        }
+  test(`other days, half-open peers, refusals, slowness, and all of them mixed (ROSTERD_SEED=${seed})`, each, () => {
+    const random = randomBy(seed);
+    const at = (): number => between(random, 1, 70);
+    const attempts: Attempt[] = [];
+    const add = (day: number, name: string, disturbance: Disturbance): void =>
+      void attempts.push({ name, day, disturbance });
+    for (let n = 0; n < 15; n += 1) {
+      for (const kind of ['loseAnswer', 'cutBefore'] as const) {
         const k = at();
-        add(n % 2, `death ${k}`, deathAt(k, n % 3 ? null : 1 + (n % 7)));
-        for (const kind of ['swallow', 'swallowAnswers', 'refuse'] as const) {
-          if (n % 3) continue;
-          const k = at();
-          add(rich, `${kind} ${k}`, faultAt(k, kind));
-        }
-        if (n % 10 === 0) add(rich, 'late', late(4));
-        add(n % 3, `mixture ${n}`, mixture(randomBy(seed + 1 + n), 0.1, n % 2 === 1));
+        add(n % 2, `${kind} ${k}`, faultAt(k, kind));
       }
-      return liveAll(() => attempts.shift() ?? null);
-    },
-  );
+      const k = at();
+      add(n % 2, `death ${k}`, deathAt(k, n % 3 ? null : 1 + (n % 7)));
+      for (const kind of ['swallow', 'swallowAnswers', 'refuse'] as const) {
+        if (n % 3) continue;
+        const k = at();
+        add(rich, `${kind} ${k}`, faultAt(k, kind));
+      }
+      if (n % 10 === 0) add(rich, 'late', late(4));
+      add(n % 3, `mixture ${n}`, mixture(randomBy(seed + 1 + n), 0.1, n % 2 === 1));
+    }
+    return liveAll(() => attempts.shift() ?? null);
+  });
 });

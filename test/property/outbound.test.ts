@@ -23,7 +23,6 @@ import { holdingOf, ThreeTargets, type Turn, targetNames, turnsOf } from '../sup
  */
 
 const numRuns = Number(process.env['ROSTERD_PROPERTY_RUNS'] ?? 25);
-const seed = process.env['ROSTERD_PROPERTY_SEED'];
 const patience = {
   batch: { retries: 1, firstWaitMs: 1_000, longestWaitMs: 60_000 },
   itemAttempts: 2,
@@ -285,5 +284,5 @@ function expectWithin(who: string, happened: readonly Turn[], planned: readonly 
 }
 
 test('whatever goes wrong on the way, all three targets end as the roster is', { timeout: 1_800_000 }, async () => {
-  await fc.assert(fc.asyncProperty(history, play), { numRuns, ...(seed && { seed: Number(seed) }) });
+  await fc.assert(fc.asyncProperty(history, play), { numRuns });
 });

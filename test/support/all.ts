@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { TestCase, TestModule } from 'vitest/node';
 import { installServers } from './install.ts';
 import { chosen, nameRun } from './mongodb/run.ts';
+import { nameSeed } from './seed.ts';
 
 /**
  * `npm test`: everything that must hold, in one command. Every step runs, also after one that failed; the last line is
@@ -122,6 +123,7 @@ async function main(args: readonly string[]): Promise<void> {
   say('Servers for integration tests are installed where this is Debian and you are root; else what is there is used.');
   installServers(say);
   nameRun();
+  say(`Tests draw by seed ${nameSeed()}; ROSTERD_SEED repeats it.`);
 
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const outcomes: string[] = [];
