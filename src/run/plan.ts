@@ -46,7 +46,7 @@ export async function planRun(
       limits: source.limits,
       // somebody has said that it is empty indeed
       records: { now: snapshot.records, before: state.emptyApproved ? 0 : (before?.records ?? null) },
-      rows: Math.max(rowsOf(snapshot), before ? rowsOf(before) : 0),
+      rows: Math.max(rowsOf(snapshot), before ? rowsOf(before) : 0, state.givenSince?.rows ?? 0),
       givenSince: state.givenSince ?? { accounts: 0, enrolments: 0 },
       numbers: await store.roster.nextNumbers(),
       today: work.clock.now(),
@@ -92,7 +92,10 @@ export async function planRun(
   return plan;
 }
 
-const rowsOf = ({ records, quarantined }: Snapshot): number => records + quarantined;
+/** Rows that a source spoke of, with those that nobody could read. */
+export function rowsOf({ records, quarantined }: Snapshot): number {
+  return records + quarantined;
+}
 
 /** The conflicts of the plan in force that a new one has not noted itself. */
 async function openConflicts(store: Store, state: SourceState, plan: string): Promise<Note[]> {

@@ -88,7 +88,7 @@ export interface SourceState {
   applying: { plan: string; part: PlanPart } | null;
   /** The plan that waits for a person. */
   held: string | null;
-  /** What this source gave since removals of it wait, held or in doubt; null when none do. See `GuardInput`. */
+  /** How this source stood when removals of it began to wait, held or in doubt; null when none do. See `GuardInput`. */
   givenSince: Given | null;
   /** A person approved what an empty answer takes; the next one comes into force when it is empty as well. */
   emptyApproved: boolean;
@@ -110,10 +110,12 @@ export const nothingInForce: Omit<SourceState, 'source'> = {
   directory: false,
 };
 
-/** How many accounts and enrolments were given. */
+/** How many accounts and enrolments were given since removals wait. */
 export interface Given {
   accounts: number;
   enrolments: number;
+  /** Rows of the snapshot before, with those in quarantine; left out where an older rosterd wrote it. */
+  rows?: number;
 }
 
 /** The part of a plan that needs nobody, or the part that was held and then approved. */

@@ -41,10 +41,10 @@ export class Chronicle {
   readonly #last = new Map<string, MemoryRow[]>();
   /** Which source an active account and an enrolment is from: the base of its limits. */
   readonly #giver = new Map<string, string>();
-  /** What each source gave since removals of it wait. */
   /** Rows of the snapshot in force, as its run counted them. */
   readonly #rows = new Map<string, number>();
-  readonly #givenSince = new Map<string, { accounts: number; enrolments: number }>();
+  /** What each source gave since removals of it wait, and the rows that it had before. */
+  readonly #givenSince = new Map<string, { accounts: number; enrolments: number; rows: number }>();
   /** Sources of which a person has approved what an empty answer takes. */
   readonly #emptyApproved = new Set<string>();
   /** Removals that no person approved. */
@@ -97,6 +97,7 @@ export class Chronicle {
 
     const rows = rowsOf(source, answer);
     const old = this.#now.get(source) ?? nothing;
+    const rowsBefore = this.#rows.get(source) ?? 0;
     // A drop that nobody can read a row of is no snapshot, nor is an empty one that would change something.
     const unreadable = rows.bad.length > 0 && !rows.good.length;
     const emptied = answer.length === 0 && old.good.length > 0 && !this.#emptyApproved.has(source);
@@ -117,7 +118,7 @@ export class Chronicle {
     if (took.disables + took.unenrolments && run.heldTypes.length) this.#say('a held run took something away');
     this.#removed.push({ source, at: this.site.time, ...took });
     this.#give(source, before, after);
-    this.#noteGiven(source, run);
+    this.#noteGiven(source, run, rowsBefore);
     return run;
   }
 
@@ -148,13 +149,14 @@ export class Chronicle {
     this.#give(source, before, after);
   }
 
-  #noteGiven(source: string, { heldTypes, blocked, plan, changes }: Run): void {
+  /** `rows`: of the snapshot before. */
+  #noteGiven(source: string, { heldTypes, blocked, plan, changes }: Run, rows: number): void {
     if (plan === null) return;
     if (!heldTypes.length && !blocked) {
       this.#givenSince.delete(source);
       return;
     }
-    const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0 };
+    const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0, rows };
     since.accounts += (changes['account.create'] ?? 0) + (changes['account.enable'] ?? 0);
     since.enrolments += changes['enrolment.add'] ?? 0;
     this.#givenSince.set(source, since);
@@ -217,9 +219,9 @@ export class Chronicle {
     const past = (kind: 'disables' | 'unenrolments'): number => week.reduce((sum, one) => sum + one[kind], 0);
     const { percent, atLeast, window } = this.#guarded ? usualLimits : noLimits;
     // What came since removals wait did not stand before them; but no more than all of something can go.
-    const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0 };
+    const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0, rows: 0 };
     // Nor does it speak for more than it has rows, now or the time before.
-    const rows = Math.max(run.snapshot.records + run.snapshot.quarantined, this.#rows.get(source) ?? 0);
+    const rows = Math.max(run.snapshot.records + run.snapshot.quarantined, this.#rows.get(source) ?? 0, since.rows);
     const over = (now: number, stands: number, given: number, earlier: number): boolean => {
       const stood = Math.max(Math.min(stands, rows) - given, Math.min(now, stands));
       return (
