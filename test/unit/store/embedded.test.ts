@@ -64,16 +64,20 @@ test('an older layout is refused too, in plain words, and left as it is', async 
   expect(() => openEmbeddedStore(place)).toThrow(/an older rosterd \(layout 1\)/);
 });
 
-/** Takes away what layout 5 has more than 4. */
-const withoutBodies = `ALTER TABLE outbox ADD COLUMN body TEXT NOT NULL DEFAULT '';
+/** Takes away what layout 6 has more than 5. */
+const withoutPlatforms = 'DROP TABLE platforms;';
+
+/** Takes away what layout 6 has more than 4. */
+const withoutBodies = `${withoutPlatforms} ALTER TABLE outbox ADD COLUMN body TEXT NOT NULL DEFAULT '';
   UPDATE outbox SET body = (SELECT body FROM outbox_bodies WHERE outbox_bodies.seq = outbox.seq);
   DROP TRIGGER outbox_forgotten; DROP TABLE outbox_bodies;`;
 
-/** Takes away what layout 5 has more than 3. */
+/** Takes away what layout 6 has more than 3. */
 const withoutQueue = `${withoutBodies} DROP INDEX outbox_person; DROP TABLE pauses; DROP TABLE reviews; ALTER TABLE outbox DROP COLUMN person;
   ALTER TABLE outbox DROP COLUMN because; ALTER TABLE outbox DROP COLUMN trail;`;
 
 test.each([
+  ['5', withoutPlatforms, 5],
   ['4', withoutBodies, 4],
   ['3: items say whom they are about', withoutQueue, 3],
 ])('layout %s is brought up', async (_what, older, layout) => {
@@ -93,6 +97,7 @@ test.each([
   expect(await all(store.outbox.all())).toEqual(items);
   expect(items.map(({ person: whose }) => whose)).toEqual([person.account, `course ${courseKey(taught)}`]);
   expect(await store.outbox.pauses()).toEqual([]);
+  expect(await store.outbox.platforms()).toEqual([]);
 });
 
 test('layout 2 is brought up, with what it has', async () => {
