@@ -84,7 +84,12 @@ export async function probeStore(config: Config): Promise<StoreLook> {
     return look;
   }
   if (!existsSync(fileIn(stateDir)))
-    return { found: [`nothing in ${stateDir} yet, the first sync begins it`], last: new Map(), outbox: {} };
+    return {
+      found: [`nothing in ${stateDir} yet, the first sync begins it`],
+      last: new Map(),
+      outbox: {},
+      platforms: [],
+    };
   const embedded = openEmbeddedStore(stateDir);
   try {
     const from = await embedded.move.from();
@@ -96,7 +101,7 @@ export async function probeStore(config: Config): Promise<StoreLook> {
       if (snapshot) last.set(source, snapshot);
     }
     const found = [`${embedded.place}: ${states.length} sources, readable and writable`];
-    return { found, last, outbox: await embedded.outbox.counts() };
+    return { found, last, outbox: await embedded.outbox.counts(), platforms: await embedded.outbox.platforms() };
   } finally {
     await embedded.close();
   }

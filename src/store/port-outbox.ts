@@ -29,7 +29,8 @@ export interface OutboxItem {
   attempts: number;
   answer: string | null;
   /**
-   * Why it stands there without a word of the target. `superseded`: the item that carries its state. `failed`:
+   * Why it stands there without a word of the target. `superseded`: the item that carries its state, or
+   * the fill that took its place. `failed`:
    * `discrepancy`, `type` (the target takes no such changes any more), or the item whose failure it stands behind.
    * `processing`: `outside`, another system has it. Else null.
    */
