@@ -71,7 +71,7 @@ function cutMove(place: string, from: string): Misconfigured {
 /** Opens the store that a configuration names; `abort` ends waits for a server that is away. */
 export async function openStore({ store, stateDir, institution }: Config, abort: AbortSignal): Promise<Store> {
   mkdirSync(stateDir, { recursive: true, mode: 0o750 });
-  if (store.kind === 'embedded') return openEmbeddedStore(stateDir);
+  if (store.kind === 'embedded') return openEmbeddedStore(stateDir, institution);
   return openMongoStore(store, institution, { clock: systemClock, signal: abort });
 }
 
@@ -90,7 +90,7 @@ export async function probeStore(config: Config): Promise<StoreLook> {
       outbox: {},
       platforms: [],
     };
-  const embedded = openEmbeddedStore(stateDir);
+  const embedded = openEmbeddedStore(stateDir, institution);
   try {
     const from = await embedded.move.from();
     if (from !== null) throw cutMove(embedded.place, from);

@@ -39,6 +39,24 @@ test('a file that is no database is not written over', () => {
   expect(() => openEmbeddedStore(place)).toThrow(Misconfigured);
 });
 
+test('the store of one institution is refused to another, also when it was begun before anybody asked', async () => {
+  const place = directory();
+  await openEmbeddedStore(place).close();
+  await openEmbeddedStore(place, 'uni-a').close();
+  const [wrong, right] = [() => openEmbeddedStore(place, 'uni-b'), () => openEmbeddedStore(place, 'uni-a')];
+  expect(wrong).toThrow(Misconfigured);
+  expect(wrong).toThrow(`the store ${place} belongs to the institution uni-a, not to uni-b`);
+
+  // a move throws away what is there, and not whose it is
+  const store = right();
+  await store.move.begin('elsewhere');
+  await store.move.end();
+  expect(await store.move.empty()).toBe(true);
+  await store.close();
+  expect(wrong).toThrow(Misconfigured);
+  await right().close();
+});
+
 test('a newer layout is refused, and left as it is', async () => {
   const place = directory();
   await openEmbeddedStore(place).close();
@@ -65,7 +83,7 @@ test('an older layout is refused too, in plain words, and left as it is', async 
 });
 
 /** Takes away what layout 6 has more than 5. */
-const withoutPlatforms = 'DROP TABLE platforms;';
+const withoutPlatforms = 'DROP TABLE owner; DROP TABLE platforms;';
 
 /** Takes away what layout 6 has more than 4. */
 const withoutBodies = `${withoutPlatforms} ALTER TABLE outbox ADD COLUMN body TEXT NOT NULL DEFAULT '';
