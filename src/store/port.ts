@@ -4,7 +4,7 @@ import type { GuardResult } from '../reconcile/guards.ts';
 import type { CourseEntry, Note } from '../reconcile/model.ts';
 import type { PlannedChange, PlanSink } from '../reconcile/plan.ts';
 import type { PersonRecord, Quarantined } from '../snapshot/record.ts';
-import type { Outbox, OutboxCounts } from './port-outbox.ts';
+import type { Outbox, OutboxCounts, Platform } from './port-outbox.ts';
 
 export type * from './port-outbox.ts';
 
@@ -205,6 +205,7 @@ export interface StoreLook {
   last: ReadonlyMap<string, Snapshot>;
   /** Of every target that ever had an item. */
   outbox: Readonly<Record<string, OutboxCounts>>;
+  platforms: readonly Platform[];
 }
 
 /** Sorted row digests (16 bytes each): a full set, or what comes and goes against the full set of `base`. */

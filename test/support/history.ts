@@ -77,6 +77,7 @@ export const everything: TargetConnector = {
   direction: 'target',
   description: 'takes every change',
   settings: z.unknown(),
+  address: (settings) => (settings as { url?: string }).url ?? 'nowhere',
   accepts: () => changeTypes,
   batchSize: () => 100,
   open: () => Promise.reject(new Error('nothing is delivered here')),
