@@ -140,6 +140,7 @@ async function deliverTo(
         file: join(spool.dir, 'batch'),
         send: async (batch: DeliveryBatch) => {
           const results = await patiently(() => send(batch));
+          // before any of it counts as sent: after a cut nobody would know where it went
           if (results.some(({ outcome }) => outcome === 'sent')) await remember();
           return results;
         },
