@@ -77,7 +77,7 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
     });
   };
   for (const { kept, doubt } of undecided) keepBack(kept, doubt);
-  const doubt = removals.length ? doubtAbout(component, persons, rules) : null;
+  const doubt = removals.length ? (doubtAbout(component, persons, rules) ?? unreadAbout(all, rules)) : null;
   if (!doubt) return { changes: [...changes, ...removals], notes, pending: [...pending] };
   keepBack(removals, doubt);
   return { changes, notes, pending: [...pending] };
@@ -276,6 +276,15 @@ function doubtAbout(component: Component, persons: readonly Person[], rules: Peo
       waits: true,
     };
   return null;
+}
+
+/** A source that is to say who exists, and has so far said only what it knows of them, may be about to name this person. */
+function unreadAbout({ rows }: Component, { unread }: PeopleRules): Doubt | null {
+  const its = rows.filter((row) => row.state === 'now' && unread.has(row.source));
+  if (!its.length) return null;
+  const names = [...new Set(its.map(({ source }) => source))].sort().join(', ');
+  const text = `${names} names this person, and was last read as a directory`;
+  return { reason: 'role-changed', text, rows: origins(its), waits: true };
 }
 
 function conflictNote(person: Person, accounts: readonly Account[]): Note {

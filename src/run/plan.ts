@@ -8,7 +8,7 @@ import type { Taken } from '../snapshot/take.ts';
 import type { Plan, Run, Snapshot, SourceState, Store } from '../store/port.ts';
 import { touchedPeople } from '../store/touched.ts';
 import type { Rosterd } from './rosterd.ts';
-import { directoriesNow, rulesChanged } from './rules.ts';
+import { rolesNow, rulesChanged } from './rules.ts';
 
 /** More notes than any plan has. */
 const all = 2 ** 31 - 1;
@@ -38,7 +38,7 @@ export async function planRun(
       evidence: store.rows.evidence(source.name, snapshot.number),
       touched: touchedPeople(store, source.name, snapshot.number, taken.touched, people, everything),
       precedence: config.sources.map((one) => one.name),
-      directories: await directoriesNow(store, config),
+      ...(await rolesNow(store, config, source.name)),
       courseRules: courseRules(config),
       courses: { ...taken.courses, gone: [...new Set([...taken.courses.gone, ...openCourses])] },
       everything,

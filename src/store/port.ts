@@ -92,7 +92,7 @@ export interface SourceState {
   givenSince: Given | null;
   /** A person approved what an empty answer takes; the next one comes into force when it is empty as well. */
   emptyApproved: boolean;
-  /** True when it only fills in, by the configuration of its last plan; see `directoriesNow`. */
+  /** True when it only fills in: its snapshot in force was read as a directory's; see `rolesNow`. */
   directory: boolean;
 }
 

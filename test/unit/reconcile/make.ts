@@ -89,6 +89,7 @@ export function rules(written: Partial<PeopleRules> = {}): PeopleRules {
     isUndecided: () => false,
     blockAll: null,
     directories: new Set(),
+    unread: new Set(),
     fillOnly: false,
     ...written,
   };
