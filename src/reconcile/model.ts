@@ -122,6 +122,8 @@ export interface PeopleRules {
   isUndecided(course: CourseName): boolean;
   /** Why no removal of this snapshot may happen at all (a quarantined row whose person nobody can tell); else null. */
   blockAll: string | null;
+  /** False: the snapshot is an old one. What its rows say goes by the rules; whom it does not name loses nothing over it. */
+  answered: boolean;
 }
 
 /** Hands out account numbers, in the order of asking. */

@@ -54,6 +54,8 @@ export interface PlanInput {
   /** True after the rules changed: courses are judged anew as well. */
   everything: boolean;
   blockAll: string | null;
+  /** See `PeopleRules`. */
+  answered: boolean;
   limits: Limits;
   records: { now: number; before: number | null };
   /** See `GuardInput`. */
@@ -100,6 +102,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     inScope: book.inScope,
     isUndecided: book.isUndecided,
     blockAll: input.blockAll,
+    answered: input.answered,
   };
   let losses = 0;
   let conflicts = 0;

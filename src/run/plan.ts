@@ -24,7 +24,7 @@ export async function planRun(
   run: Run,
   taken: Taken,
 ): Promise<Plan | null> {
-  const { snapshot, before } = taken;
+  const { snapshot, before, answered } = taken;
   const left = state.pending ? await store.plans.pendingKeys(state.pending) : [];
   const everything = await rulesChanged(store, state, rulesFingerprint(config));
   if (!taken.staged && !left.length && !everything) return null;
@@ -40,9 +40,10 @@ export async function planRun(
       precedence: config.sources.map((one) => one.name),
       ...(await rolesNow(store, config, source.name)),
       courseRules: courseRules(config),
-      courses: { ...taken.courses, gone: [...new Set([...taken.courses.gone, ...openCourses])] },
+      courses: { ...taken.courses, gone: answered ? [...new Set([...taken.courses.gone, ...openCourses])] : [] },
       everything,
       blockAll: taken.blockAll,
+      answered,
       limits: source.limits,
       // somebody has said that it is empty indeed
       records: { now: snapshot.records, before: state.emptyApproved ? 0 : (before?.records ?? null) },
@@ -57,6 +58,7 @@ export async function planRun(
     },
     sink,
   );
+  if (!answered) await sink.pending(openCourses.map((key) => `c:${key}`));
   run.guards = summary.guards;
   if (summary.refused && !summary.heldTypes.length) {
     await store.plans.discard(run.run);

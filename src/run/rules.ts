@@ -1,6 +1,7 @@
 import type { Config } from '../configure/config.ts';
-import { directoriesOf } from '../configure/rules.ts';
-import type { RosterRules, SourceState, Store } from '../store/port.ts';
+import { directoriesOf, rulesFingerprint } from '../configure/rules.ts';
+import type { Format } from '../snapshot/formats/index.ts';
+import type { RosterRules, Snapshot, SourceState, Store } from '../store/port.ts';
 
 /** No stamp: everybody of the source is looked at in its next run, whatever the rules are then. */
 export const outdated = '';
@@ -51,4 +52,21 @@ export async function rulesChanged(store: Store, state: SourceState, fingerprint
   if (state.rules === null) return false;
   const rules = await store.roster.rules();
   return rules.fingerprint !== fingerprint || state.rules !== stampOf(rules);
+}
+
+/**
+ * The snapshot that rules which were edited are to be applied to, when a source has nothing new to say; else null. Not when its
+ * rows would have to be read otherwise than they were, and not when it is no longer the last word: while removals wait for a
+ * person, who was shown them under the rules of that time; and after a person approved what an empty answer takes.
+ */
+export async function standsAgain(
+  store: Store,
+  config: Config,
+  state: SourceState,
+  last: Snapshot | null,
+  format: Format,
+): Promise<Snapshot | null> {
+  if (!last?.records || last.reading !== format.fingerprint) return null;
+  if (state.held !== null || state.emptyApproved) return null;
+  return (await rulesChanged(store, state, rulesFingerprint(config))) ? last : null;
 }

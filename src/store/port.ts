@@ -142,6 +142,10 @@ export interface Run {
   startedAt: string;
   endedAt: string | null;
   durationMs: number | null;
+  /**
+   * `complete`: the source gave a whole answer. False with an id: it had nothing new to say, and this is its last answer,
+   * looked at again under other rules.
+   */
   snapshot: { id: string | null; complete: boolean; records: number; quarantined: number };
   /** The first 100 rows in quarantine, where they stand in the file of this run. */
   quarantine: { file: string; line: number; column: string | null; reason: string }[];

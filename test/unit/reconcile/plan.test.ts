@@ -53,6 +53,7 @@ async function plan({ keys = [], everybody = false, pageSize = 500, more = {}, .
     courses: { added: [], gone: [], doubt: { any: false, courses: new Set() } },
     everything: false,
     blockAll: null,
+    answered: true,
     directories: new Set(),
     unread: new Set(),
     limits: { percent: 100, atLeast: 0, window: { days: 7, percent: 100 } },
