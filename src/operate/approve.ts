@@ -9,7 +9,7 @@ import { type Account, type Change, keysOfAccount } from '../reconcile/model.ts'
 import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
 import { enforceHeld, finishInterrupted, withRoster } from '../run/force.ts';
 import type { Rosterd } from '../run/rosterd.ts';
-import { directoriesNow } from '../run/rules.ts';
+import { rolesNow } from '../run/rules.ts';
 import type { Plan, PlanPosition, Run } from '../store/port.ts';
 import { findRun } from './history.ts';
 import { printRun, runJson } from './report.ts';
@@ -131,7 +131,7 @@ function isRenamed({ account }: Change, now: Account): boolean {
  */
 async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void> {
   const { matches } = courseRules(config);
-  const directories = await directoriesNow(store, config);
+  const { directories, unread } = await rolesNow(store, config, plan.source);
   const evidence = store.rows.evidence(plan.source, plan.snapshot);
   // Of an empty snapshot the updates wait as well: what removals say of those who stay was never so.
   const refused = plan.courseEntriesWith === 'held';
@@ -155,7 +155,7 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
     // In a refused plan the two may differ, and each may be how another source knows the person.
     const keys = new Set([...keysOfAccount(change.account), ...keysOfAccount(now)]);
     return (await evidence.rows([...keys])).some(({ source, state, record }) => {
-      if (directories.has(source)) return false;
+      if (directories.has(source) && !unread.has(source)) return false;
       const says = course !== null && record && record.provision !== false && courseKey(record) === courseKey(course);
       // Its own row names the course, and counts: the patterns match it again.
       if (source === plan.source) return rule === 'left-scope' && state === 'now' && says;

@@ -77,10 +77,14 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
     });
   };
   for (const { kept, doubt } of undecided) keepBack(kept, doubt);
-  const doubt = removals.length ? doubtAbout(component, persons, rules) : null;
-  if (!doubt) return { changes: [...changes, ...removals], notes, pending: [...pending] };
-  keepBack(removals, doubt);
-  return { changes, notes, pending: [...pending] };
+  const doubt = removals.length ? (doubtAbout(component, persons, rules) ?? unreadAbout(all, rules)) : null;
+  const kept = doubt ? removals : removals.filter(({ rule }) => !rules.answered && rule !== 'left-scope');
+  if (kept.length) keepBack(kept, doubt ?? unanswered);
+  return {
+    changes: [...changes, ...removals.filter((change) => !kept.includes(change))],
+    notes,
+    pending: [...pending],
+  };
 }
 
 /** Facts that directories may fill in. */
@@ -276,6 +280,23 @@ function doubtAbout(component: Component, persons: readonly Person[], rules: Peo
       waits: true,
     };
   return null;
+}
+
+/** Whoever is not in an answer of some time ago may be there by now. */
+const unanswered: Doubt = {
+  reason: 'no-answer',
+  text: 'the source had nothing new to say, and its last answer is looked at again',
+  rows: [],
+  waits: true,
+};
+
+/** A source that is to say who exists, and has so far said only what it knows of them, may be about to name this person. */
+function unreadAbout({ rows }: Component, { unread }: PeopleRules): Doubt | null {
+  const its = rows.filter((row) => row.state === 'now' && unread.has(row.source));
+  if (!its.length) return null;
+  const names = [...new Set(its.map(({ source }) => source))].sort().join(', ');
+  const text = `${names} names this person, and was last read as a directory`;
+  return { reason: 'role-changed', text, rows: origins(its), waits: true };
 }
 
 function conflictNote(person: Person, accounts: readonly Account[]): Note {

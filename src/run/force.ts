@@ -32,10 +32,11 @@ export async function enforce(rosterd: Rosterd, state: SourceState, plan: Plan, 
   } else {
     state.current = taken.snapshot.number;
     state.staging = null;
-    state.rules = rules;
+    // an empty one takes nobody but whom it had, see `PlanInput.touched`: the next one looks at everybody again
+    state.rules = taken.snapshot.records ? rules : outdated;
     state.emptyApproved = false;
+    state.directory = directoriesOf(config).has(plan.source);
   }
-  state.directory = directoriesOf(config).has(plan.source);
   state.pending = plan.plan;
   state.applying = { plan: plan.plan, part: 'free' };
   state.held = plan.heldTypes.length ? plan.plan : null;

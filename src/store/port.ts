@@ -92,7 +92,7 @@ export interface SourceState {
   givenSince: Given | null;
   /** A person approved what an empty answer takes; the next one comes into force when it is empty as well. */
   emptyApproved: boolean;
-  /** True when it only fills in, by the configuration of its last plan; see `directoriesNow`. */
+  /** True when it only fills in: its snapshot in force was read as a directory's; see `rolesNow`. */
   directory: boolean;
 }
 
@@ -144,6 +144,10 @@ export interface Run {
   startedAt: string;
   endedAt: string | null;
   durationMs: number | null;
+  /**
+   * `complete`: the source gave a whole answer. False with an id: it had nothing new to say, and this is its last answer,
+   * looked at again under other rules.
+   */
   snapshot: { id: string | null; complete: boolean; records: number; quarantined: number };
   /** The first 100 rows in quarantine, where they stand in the file of this run. */
   quarantine: { file: string; line: number; column: string | null; reason: string }[];

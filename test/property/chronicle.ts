@@ -34,6 +34,10 @@ export class Chronicle {
   readonly #guarded: boolean;
   readonly #books: Book[];
   scope = 0;
+  /** The scope that the roster stands under, and how often it became another one. */
+  #entered = { scope: -1, times: 0 };
+  /** How often it had, when everybody of a source was last looked at. */
+  readonly #looked = new Map<string, number>();
   /** The last complete answer of each source, and the one that it replaced. */
   readonly #now = new Map<string, InForce>();
   readonly #before = new Map<string, InForce>();
@@ -84,13 +88,16 @@ export class Chronicle {
 
   async drop(source: string, answer: MemoryRow[], how: (Act & { act: 'drop' })['how']): Promise<Run> {
     const before = await this.site.look();
+    const heldBefore = (await this.site.held(source)) !== null;
     const said = how === 'complete' || how === 'dry' ? answer : how;
     const run = await this.site.run(source, said, how === 'dry');
     const after = await this.site.look();
     this.#always(before, after);
-    const expected = { incomplete: 'failed', 'nothing new': 'skipped', dry: null, complete: null }[how];
+    const again = how === 'nothing new' && this.#looksAgain(source, heldBefore);
+    const expected = { incomplete: 'failed', 'nothing new': again ? null : 'skipped', dry: null, complete: null }[how];
     if (expected && run.status !== expected) this.#say(`${how} pull ended as ${run.status}`);
     if (run.status === 'running' || run.error?.kind === 'Unexpected') this.#say(`run: ${JSON.stringify(run.error)}`);
+    if (again) return this.#checkAgain(source, run, before, after);
     if (how === 'dry') this.#unchanged('dry run', before, after);
     else if (how !== 'complete' || run.status === 'failed') this.#unchanged(`${how} pull`, before, after);
     if (how !== 'complete') return run;
@@ -105,6 +112,7 @@ export class Chronicle {
       this.#say(`a run with ${rows.good.length} good and ${rows.bad.length} bad rows ended as ${run.status}`);
     if (run.status === 'failed') return run;
     const refused = this.#checkGuards(source, run, before, rows.good.length, old.good.length);
+    this.#enter(source, !refused && rows.good.length > 0);
     this.#last.set(source, answer);
     if (refused) this.#unchanged('an empty snapshot', before, after, ['pending', 'held']);
     else {
@@ -119,6 +127,45 @@ export class Chronicle {
     this.#removed.push({ source, at: this.site.time, ...took });
     this.#give(source, before, after);
     this.#noteGiven(source, run, rowsBefore);
+    return run;
+  }
+
+  /** `everybody`: false: the answer was empty, which leaves everybody to the next one. */
+  #enter(source: string, everybody: boolean): void {
+    const { scope, times } = this.#entered;
+    if (scope !== this.scope) this.#entered = { scope: this.scope, times: times + 1 };
+    if (everybody) this.#looked.set(source, this.#entered.times);
+    else if (this.#looked.get(source) !== this.#entered.times) this.#looked.set(source, -1);
+  }
+
+  /** True when the last answer of a source that has nothing new to say has to be looked at again: the scope is another one. */
+  #looksAgain(source: string, held: boolean): boolean {
+    const { good } = this.#now.get(source) ?? nothing;
+    const { scope, times } = this.#entered;
+    const edited = scope !== this.scope || this.#looked.get(source) !== times;
+    return edited && good.length > 0 && !held && !this.#emptyApproved.has(source);
+  }
+
+  /** Under another scope an old answer gives whoever is in it what it takes in, and takes what it leaves out: nothing else. */
+  #checkAgain(source: string, run: Run, before: View, after: View): Run {
+    if (!['applied', 'unchanged', 'held'].includes(run.status) || run.snapshot.complete)
+      this.#say(`a look at an old answer ended as ${run.status}, complete: ${run.snapshot.complete}`);
+    const its = this.#now.get(source)!;
+    this.#checkGuards(source, run, before, its.good.length, its.good.length);
+    for (const person of this.#persons(before.members))
+      if (!person.conflict && person.rows.some((row) => row.source === source))
+        this.#checkPerson(person, after.members, 'at least');
+    const took = this.#checkRemovals(`a look of ${source}`, source, before, after, []);
+    if (took.disables) this.#say(`a look of ${source} at its old answer disabled somebody`);
+    for (const old of before.members) {
+      const now = after.members.find((one) => one.account === old.account)!;
+      if (old.enrolments.some((key) => !now.enrolments.includes(key) && inScope(key, this.scope)))
+        this.#say(`a look of ${source} at its old answer took a course from ${text([old])}`);
+    }
+    this.#enter(source, true);
+    this.#removed.push({ source, at: this.site.time, ...took });
+    this.#give(source, before, after);
+    this.#noteGiven(source, run);
     return run;
   }
 

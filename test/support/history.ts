@@ -8,6 +8,7 @@ import type {
   Config,
   FormatConfig,
   RemovalLimits,
+  Role,
   ServiceConfig,
   SourceConfig,
   TargetConfig,
@@ -172,6 +173,13 @@ export class Site {
       courses: { include: [courses], exclude: [] },
     };
     this.rosterd.config = { ...this.rosterd.config, roster: { ...this.rosterd.config.roster, ...scope } };
+  }
+
+  /** As an edit of the file does; rows are read by the same map. */
+  setRole(source: string, role: Role): void {
+    const { config } = this.rosterd;
+    const sources = config.sources.map((one) => (one.name === source ? { ...one, role } : one));
+    this.rosterd.config = { ...config, sources };
   }
 
   /** One run; a second goes by before it. */
