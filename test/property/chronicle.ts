@@ -165,7 +165,7 @@ export class Chronicle {
     this.#enter(source, true);
     this.#removed.push({ source, at: this.site.time, ...took });
     this.#give(source, before, after);
-    this.#noteGiven(source, run);
+    this.#noteGiven(source, run, this.#rows.get(source)!);
     return run;
   }
 
