@@ -10,6 +10,7 @@ import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
 import { enforceHeld, finishInterrupted, withRoster } from '../run/force.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import { rolesNow } from '../run/rules.ts';
+import { isReason } from '../snapshot/record.ts';
 import type { Plan, PlanPosition, Run } from '../store/port.ts';
 import { findRun } from './history.ts';
 import { printRun, runJson } from './report.ts';
@@ -150,17 +151,19 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
     if (type === 'account.update') return isOvertaken(change, now);
     if (course) ended.set(courseKey(course), (ended.get(courseKey(course)) ?? 0) + 1);
     const left = rule === 'left-snapshot';
-    if (isRenamed(change, now) && (left || !refused)) return true;
+    const ends = left || rule === 'no-account';
+    if (isRenamed(change, now) && (ends || !refused)) return true;
     if (rule === 'left-scope' && !matches(course!)) return false;
     // In a refused plan the two may differ, and each may be how another source knows the person.
     const keys = new Set([...keysOfAccount(change.account), ...keysOfAccount(now)]);
     return (await evidence.rows([...keys])).some(({ source, state, record }) => {
       if (directories.has(source) && !unread.has(source)) return false;
-      const says = course !== null && record && record.provision !== false && courseKey(record) === courseKey(course);
+      const says = course !== null && record && isReason(record) && courseKey(record) === courseKey(course);
       // Its own row names the course, and counts: the patterns match it again.
       if (source === plan.source) return rule === 'left-scope' && state === 'now' && says;
-      // A row in quarantine may say anything of the person; and whoever was gone from everywhere is not any more.
-      return left || record === null || says;
+      // A row in quarantine may say anything of the person; whoever was gone from everywhere is not any more; and of whom
+      // all rows were no reason for an account, one may be by now.
+      return left || record === null || (ends && isReason(record)) || says;
     });
   };
 

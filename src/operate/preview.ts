@@ -7,7 +7,7 @@ import { courseTitle } from '../connector/target.ts';
 import { sourceContext } from '../pull/pull.ts';
 import { formatOf } from '../snapshot/formats/index.ts';
 import { withoutShown } from '../snapshot/formats/text.ts';
-import { hasCourse, type PersonRecord } from '../snapshot/record.ts';
+import { hasCourse, isReason, type PersonRecord } from '../snapshot/record.ts';
 import type { Snapshot } from '../store/port.ts';
 
 /** What a pull of a source would read, found out by pulling; nothing of it is kept. */
@@ -116,7 +116,7 @@ export function masked(record: PersonRecord): Record<string, string> {
     kind,
     year: year === null ? null : String(year),
     course: hasCourse(record) ? courseTitle(record) : null,
-    account: record.provision === false ? 'none' : null,
+    account: isReason(record) ? null : 'none',
     ...Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`attributes.${name}`, hidden(value)])),
   };
   return Object.fromEntries(Object.entries(shown).filter((entry): entry is [string, string] => !!entry[1]));

@@ -14,7 +14,7 @@ import {
   type Person,
   sameName,
 } from './model.ts';
-import { type Act, Book, inScope, rowsOf, type Shuffle, type Story, scopes, shuffled } from './story.ts';
+import { type Act, Book, inScope, rowsOf, type Shuffle, type Story, scopes, shuffled, storyFormat } from './story.ts';
 
 export const usualLimits = { percent: 10, atLeast: 20, window: { days: 7, percent: 25 } };
 
@@ -62,6 +62,7 @@ export class Chronicle {
       sources: story.sources,
       limits: story.guarded ? usualLimits : noLimits,
       emptyCourses: story.archive ? 'archive' : 'keep',
+      format: storyFormat,
     });
     this.site.setScope(scopes[0]!);
   }
@@ -305,12 +306,18 @@ export class Chronicle {
   #checkPerson(person: Person, members: readonly Member[], how: 'exactly' | 'at least'): void {
     const { id, top, rows } = person;
     const who = `${id ?? top.email}`;
-    const wanted = [...new Set(rows.map((row) => row.course))].filter((key) => inScope(key, this.scope)).sort();
+    const reasons = rows.filter(({ reason }) => reason);
+    const wanted = [...new Set(reasons.map((row) => row.course))].filter((key) => inScope(key, this.scope)).sort();
     const account = members.find((one) =>
       person.account ? one.account === person.account.account : one.email === top.email,
     );
     if (!account) {
       if (wanted.length) this.#say(`${who} has no account`);
+      return;
+    }
+    if (!reasons.length) {
+      const ended = account.status === 'disabled' && !account.enrolments.length;
+      if (how === 'exactly' && !ended) this.#say(`nobody has a reason for ${text([account])}`);
       return;
     }
     if (account.status !== 'active') this.#say(`${who} is not active`);
@@ -330,7 +337,7 @@ export class Chronicle {
     const bad = inForce.flatMap((one) => one.bad);
     const near = rows.flatMap((row) => connected(row, [...good, ...bad, ...members]));
     return bad
-      .filter(({ source }) => place(source) < place(top.source))
+      .filter(({ source }) => !top.reason || place(source) < place(top.source))
       .some((row) => isAnybody(row, [...good, ...members]) || near.includes(row));
   }
 
@@ -355,8 +362,8 @@ export class Chronicle {
       const say = (why: string): void => this.#say(`${what} took from ${old.id ?? old.email}, but ${why}`);
       // What is out of scope goes whatever any row says.
       if (approved && !disabled && !lost.some((key) => inScope(key, this.scope))) continue;
-      const rows = good.filter((row) => sameName(row, old));
-      if (disabled && rows.length) say('there is a row');
+      const rows = good.filter((row) => row.reason && sameName(row, old));
+      if (disabled && rows.length) say('there is a row that is a reason');
       if (rows.some((row) => lost.includes(row.course) && inScope(row.course, this.scope))) say('the course is there');
       if (bad.some((row) => sameName(row, old))) say('there is a quarantined row');
       if (approved) continue;

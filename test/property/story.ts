@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { FormatConfig } from '../../src/configure/config.ts';
 import type { SiteScope } from '../support/history.ts';
 import type { MemoryRow } from '../support/memory-source.ts';
 import type { BadRow, GoodRow } from './model.ts';
@@ -27,6 +28,19 @@ export function inScope(course: string, scope: number): boolean {
   return scopes[scope]!.departments.test(department) && scopes[scope]!.courses.test(name);
 }
 
+const column = (name: string) => ({ columns: [name], join: '', constant: null, values: null });
+/** How the rows of a story are read: the column of the last name says whether a row is a reason for an account. */
+export const storyFormat: FormatConfig = {
+  kind: 'map',
+  fields: {
+    ...Object.fromEntries(
+      ['faculty', 'department', 'course', 'firstName', 'email', 'year', 'id'].map((name) => [name, column(name)]),
+    ),
+    lastName: { ...column('lastName'), columns: [], constant: 'L' },
+    provision: { ...column('lastName'), values: { L: 'yes', guest: 'no' } },
+  },
+};
+
 /** What a source changes before it answers. People are numbered; so are ids and e-mails: `i3`, `e3@x.edu`. */
 export type Edit =
   | { edit: 'put'; who: number; course: number }
@@ -38,6 +52,8 @@ export type Edit =
   | { edit: 'year'; who: number }
   /** One row of the person says something else than the others. */
   | { edit: 'odd'; who: number }
+  /** All rows of the person, or the first alone, are no reason for an account; the next time they are one again. */
+  | { edit: 'guest'; who: number; rows: 'all' | 'first' }
   /** The first row of the person cannot be read, but tells whose it is. */
   | { edit: 'break'; who: number; leaves: Readable }
   /** There is a row that could be anybody's. */
@@ -68,6 +84,7 @@ interface Entry {
   year: number;
   courses: Set<number>;
   odd: boolean;
+  guest: 'no' | 'all' | 'first';
   broken: 'no' | Readable;
 }
 
@@ -94,6 +111,7 @@ export class Book {
       year: 1,
       courses: new Set(),
       odd: false,
+      guest: 'no',
       broken: 'no',
     };
     const entry = this.#people.get(who) ?? made;
@@ -117,6 +135,7 @@ export class Book {
         else if (edit.edit === 'rename') entry.name += 1;
         else if (edit.edit === 'year') entry.year = 3 - entry.year;
         else if (edit.edit === 'odd') entry.odd = !entry.odd;
+        else if (edit.edit === 'guest') entry.guest = entry.guest === 'no' ? edit.rows : 'no';
         else entry.broken = entry.broken === 'no' ? edit.leaves : 'no';
       }
     }
@@ -138,7 +157,8 @@ export class Book {
         const year = broken === 'id and e-mail' ? 'x' : String(entry.odd && at === 0 ? 5 : entry.year);
         const email = broken === 'id' ? 'nowhere' : `e${entry.email}@x.edu`;
         const id = broken === 'e-mail' ? unreadableId : entry.id === null || !this.#ids ? '' : `i${entry.id}`;
-        rows.push([...courses[course]!, `N${entry.name}`, 'L', email, year, id]);
+        const guest = entry.guest === 'all' || (entry.guest === 'first' && at === 0);
+        rows.push([...courses[course]!, `N${entry.name}`, guest ? 'guest' : 'L', email, year, id]);
       });
     for (let n = 0; n < this.#crowd; n += 1)
       rows.push([...courses[0]!, 'Crowd', 'L', `crowd${n}@x.edu`, '1', this.#ids ? `crowd${n}` : '']);
@@ -155,7 +175,7 @@ export function rowsOf(source: string, rows: readonly MemoryRow[]): { good: Good
       bad.push({ source, id: null, email: null });
       continue;
     }
-    const [faculty, department, course, name, , email, year, id] = row as string[];
+    const [faculty, department, course, name, last, email, year, id] = row as string[];
     const who = { id: id === '' || id === unreadableId ? null : id!, email: email === 'nowhere' ? null : email! };
     if (year === 'x' || id === unreadableId || who.email === null) bad.push({ source, ...who });
     else
@@ -166,6 +186,7 @@ export function rowsOf(source: string, rows: readonly MemoryRow[]): { good: Good
         name: name!,
         year: Number(year),
         course: [faculty, department, course].join('\u001f'),
+        reason: last !== 'guest',
       });
   }
   return { good, bad };
@@ -192,6 +213,14 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ edit: fc.constant('year' as const), who }) },
   { weight: 1, arbitrary: fc.record({ edit: fc.constant('odd' as const), who }) },
   {
+    weight: 3,
+    arbitrary: fc.record({
+      edit: fc.constant('guest' as const),
+      who,
+      rows: fc.constantFrom<'all' | 'first'>('all', 'all', 'first'),
+    }),
+  },
+  {
     weight: 2,
     arbitrary: fc.record({
       edit: fc.constant('break' as const),
@@ -209,6 +238,7 @@ function editText(one: Edit): string {
   if (one.edit === 'leave') return `-p${one.who}`;
   if (one.edit === 'email') return `p${one.who}.email=e${one.email}`;
   if (one.edit === 'id') return `p${one.who}.id=${one.id === null ? 'none' : `i${one.id}`}`;
+  if (one.edit === 'guest') return `guest p${one.who} (${one.rows} of the rows)`;
   if (one.edit === 'break') return `break p${one.who} (leaves ${one.leaves})`;
   return 'who' in one ? `${one.edit} p${one.who}` : one.edit;
 }

@@ -57,6 +57,8 @@ export interface SiteOptions {
   limits: RemovalLimits;
   emptyCourses?: 'keep' | 'archive';
   newCourses?: 'report' | 'provision';
+  /** Of all sources but directories; left out: Unitu's list. */
+  format?: FormatConfig;
   /** Left out: one target that takes every change. */
   targets?: readonly TargetConfig[];
 }
@@ -132,6 +134,7 @@ export class Site {
     limits,
     emptyCourses = 'keep',
     newCourses = 'report',
+    format = { kind: 'unitu' },
     targets,
   }: SiteOptions): Config {
     const any = { include: [/^.*$/], exclude: [] };
@@ -157,7 +160,7 @@ export class Site {
           ...{ schedule: null, timezone: 'UTC', jitterMs: 0, freshnessMs: null },
           role: directories.includes(name) ? 'directory' : 'authoritative',
           limits,
-          format: directories.includes(name) ? directoryFormat : { kind: 'unitu' },
+          format: directories.includes(name) ? directoryFormat : format,
           settings: { answer: 'nothing new' } satisfies MemorySettings,
         }),
       ),
