@@ -18,19 +18,22 @@ export type Verdict =
   /** There is no such operation. */
   | { meaning: 'missing'; words: string };
 
-/** Reads an answer by the site's rule for success. `xml`: nothing but XML can be success, as with SOAP. */
-export function judge(
-  answer: HttpAnswer,
-  rule: PeoplesoftSettings['success'],
-  expects: 'anything' | 'xml' = 'anything',
-): Verdict {
+/** What the answer is to. `xml`: nothing but XML can be success, as with SOAP. `removes`: the change takes something away. */
+export interface Asked {
+  xml?: boolean;
+  removes?: boolean;
+}
+
+/** Reads an answer by the site's rule for success. */
+export function judge(answer: HttpAnswer, rule: PeoplesoftSettings['success'], asked: Asked = {}): Verdict {
   const { status } = answer;
   const said = (words: string | null) => `HTTP ${status}${words ? `: ${words}` : ''}${transaction(answer)}`;
-  const body = readBody(answer, rule, expects);
+  const body = readBody(answer, rule, asked);
   const words = said(body.words);
-  if (status >= 300 && rule.status.includes(status)) return { meaning: 'done', words };
   if (status === 401 || status === 403 || (status >= 300 && status < 400))
     return { meaning: 'denied', login: status === 401, words: said(answer.headers['location'] ?? body.words) };
+  if (status >= 300 && rule.status.includes(status) && isSuccess(status, body, asked))
+    return { meaning: 'done', words };
   if (status === 404) return { meaning: isHandlers(body) ? 'refused' : 'missing', words };
   if (body.kind === 'error' && (body.login || saysDenied(body.words, rule)))
     return { meaning: 'denied', login: true, words };
@@ -42,11 +45,24 @@ export function judge(
   }
   if (body.kind === 'page' && status < 300)
     return { meaning: 'denied', login: false, words: said(`a page, not an answer: ${body.words}`) };
-  if (body.kind === 'error' || !rule.status.includes(status)) return { meaning: 'refused', words };
+  if (body.kind === 'error' || status >= 300 || !rule.status.includes(status)) return { meaning: 'refused', words };
   // It was done or it was not: the same request again does no harm.
   if (body.kind === 'broken') return { meaning: 'later', own: true, words };
   return { meaning: 'done', words: said(body.warning ?? null) };
 }
+
+/**
+ * True where an answer outside 2xx, with a status that the site calls success, can be one. What is gone cannot be taken away
+ * any more, but nothing can be written to it either; and a gateway that knows no such operation says 404, too.
+ */
+function isSuccess(status: number, { kind, words }: Body, { removes = false }: Asked): boolean {
+  if (kind !== 'fine') return false;
+  return (status !== 404 && status !== 410) || (removes && !namesNoOperation.test(words ?? ''));
+}
+
+/** Words of the Integration Broker, whose messages are set 158, or of anybody else who looked for an operation in vain. */
+const namesNoOperation =
+  /\(158,\s?\d+\)|\b(operation|service|routing)\b[\w .-]{0,80}\bnot (be )?found|\bno (such |active )?(operation|service|routing)/i;
 
 /**
  * True for an error with the number of a message that is not the Integration Broker's (set 158): a handler has said 404 of a
@@ -76,10 +92,9 @@ type Body = {
   warning?: string | null;
 };
 
-function readBody({ text, headers }: HttpAnswer, rule: PeoplesoftSettings['success'], expects: string): Body {
+function readBody({ text, headers }: HttpAnswer, rule: PeoplesoftSettings['success'], { xml = false }: Asked): Body {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
-  if (trimmed === '')
-    return expects === 'xml' ? { kind: 'broken', words: 'an empty answer' } : { kind: 'fine', words: null };
+  if (trimmed === '') return xml ? { kind: 'broken', words: 'an empty answer' } : { kind: 'fine', words: null };
   if (trimmed.startsWith('<')) {
     const html = /^text\/html/i.test(headers['content-type'] ?? '') && !/<(?:[\w.-]+:)?Envelope[\s>]/.test(trimmed);
     if (html || /<html[\s>]/i.test(trimmed.slice(0, 1000))) return { kind: 'page', words: plain(trimmed) };
@@ -97,7 +112,7 @@ function readBody({ text, headers }: HttpAnswer, rule: PeoplesoftSettings['succe
   }
   const words = jsonError(json, new Set(rule.errorKeys.map((key) => key.toLowerCase())));
   if (words !== null) return { kind: 'error', words };
-  if (expects === 'xml') return { kind: 'broken', words: `JSON, not XML: ${plain(trimmed)}` };
+  if (xml) return { kind: 'broken', words: `JSON, not XML: ${plain(trimmed)}` };
   return { kind: 'fine', words: plain(trimmed), warning: warningIn(json) };
 }
 

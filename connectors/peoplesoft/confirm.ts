@@ -20,7 +20,7 @@ export function lookAt(
   values: Values,
   rule: PeoplesoftSettings['success'],
 ): Look {
-  const verdict = judge(answer, rule, confirm.read.shape === 'ci-soap' ? 'xml' : 'anything');
+  const verdict = judge(answer, rule, { xml: confirm.read.shape === 'ci-soap' });
   if (verdict.meaning === 'denied') return { shows: 'nothing', verdict };
   if (verdict.meaning !== 'done') return { shows: 'other', words: `the read-back says ${verdict.words}` };
   const tree = treeOf(answer.text);

@@ -6,7 +6,7 @@ import { judge, type Verdict } from './answer.ts';
 import { lookAt } from './confirm.ts';
 import type { Login } from './login.ts';
 import { memoryOf, type Transmission } from './memory.ts';
-import type { AcceptedType } from './operations.ts';
+import { type AcceptedType, removes } from './operations.ts';
 import { belowGateway, type Credentials, type Draft, pathOf, requestFor } from './request.ts';
 import type { PeoplesoftSettings } from './schema.ts';
 import type { Confirm, Operation, Shape } from './shapes.ts';
@@ -196,7 +196,8 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
   }
 
   async function attempt({ item, ...change }: DeliveryItem): Promise<ItemResult> {
-    const operation = settings.operations[change.type as AcceptedType];
+    const type = change.type as AcceptedType;
+    const operation = settings.operations[type];
     const { confirm } = operation;
     const what = confirm ? hash('sha256', JSON.stringify(change), 'hex') : '';
     // became one with a later change meanwhile: that one was never transmitted
@@ -207,7 +208,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     if (told) return told;
     const answer = await call(operation, values);
     if ('impossible' in answer) return { item, outcome: 'failed', answer: answer.impossible };
-    const verdict = judge(answer, settings.success, operation.shape === 'ci-soap' ? 'xml' : 'anything');
+    const verdict = judge(answer, settings.success, { xml: operation.shape === 'ci-soap', removes: removes(type) });
     const { words } = verdict;
     if (verdict.meaning === 'later') {
       const wait = retryAfterMs(answer.headers, clock.now());
@@ -258,7 +259,8 @@ function transmittedOnly({ async: is }: Operation): string {
 export function stopping(verdict: Verdict, what: string): Denied | Misconfigured {
   if (verdict.meaning === 'missing')
     return new Misconfigured(`${what}: ${verdict.words}`, {
-      remedy: 'check gateway, node and operations of the target; a 404 that means success belongs into success.status',
+      remedy:
+        'check gateway, node and operations of the target; where a 404 without an error says that who is taken away is gone already, put it into success.status',
     });
   return new Denied(`${what}: ${verdict.words}`, {
     remedy: 'check auth, and that the OPRID has permission for this service operation',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { peoplesoft } from '../../connectors/peoplesoft/connector.ts';
 import { Misconfigured } from '../../src/base/errors.ts';
 import { item, openSite, restOperations, withConfirm } from '../support/peoplesoft.ts';
 
@@ -71,5 +72,42 @@ describe('a 500 that says nothing', () => {
     const last = [item('account.create', '9500000005')];
     expect(await session.deliver(last)).toMatchObject([{ outcome: 'retry' }]);
     expect(await session.deliver(last)).toMatchObject([{ outcome: 'failed' }]);
+  });
+});
+
+describe('a 404 that a site calls success', () => {
+  const success = { status: [200, 404] };
+  const removals = (count: number) =>
+    people(count).map(({ account }) => item('account.disable', account!.account, { status: 'disabled' }));
+  const missing = `<?xml version="1.0"?><IBResponse type="error"><StatusCode>20</StatusCode><MessageSet>158</MessageSet>
+<MessageID>10721</MessageID><DefaultMessage>operation not found</DefaultMessage></IBResponse>`;
+
+  test.each([
+    ['the gateway has no such operation', missing],
+    ['it is a page', '<html><h1>404 Not Found</h1></html>'],
+  ])('is none where %s: nothing counts as sent, whatever the change', async (_what, body) => {
+    const site = await openSite();
+    site.stub.setFaults([{ status: 404, body }]);
+    for (const items of [people(30), removals(30)]) {
+      const session = await site.open(site.settings({ success }));
+      await expect(session.deliver(items)).rejects.toBeInstanceOf(Misconfigured);
+    }
+  });
+
+  test('is none where the gateway is another', async () => {
+    const site = await openSite();
+    const session = await site.open(site.settings({ success, gateway: '/IB' }));
+    await expect(session.deliver([...people(15), ...removals(15)])).rejects.toBeInstanceOf(Misconfigured);
+    await expect(peoplesoft.probe(site.settings({ success, gateway: '/IB' }), site.context)).rejects.toThrow(/404/);
+  });
+
+  test('says of a removal that nobody is there any more', async () => {
+    const site = await openSite();
+    site.stub.setFaults([{ path: '/9500000011', status: 404 }]);
+    const session = await site.open(site.settings({ success, concurrency: 1 }));
+    expect(await session.deliver(people(3))).toMatchObject([{ outcome: 'sent' }, { outcome: 'retry' }, {}]);
+    expect(await session.deliver([...removals(2), item('enrolment.remove', '9500000011')])).toMatchObject(
+      Array(3).fill({ outcome: 'sent' }),
+    );
   });
 });
