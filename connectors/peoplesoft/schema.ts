@@ -63,7 +63,9 @@ const success = z.strictObject({
     .describe('regular expression for a plain text that means success; without it a text is taken for a login page'),
   denied: regularExpression
     .optional()
-    .describe('regular expression over the words of a refusal that is about the login, and so ends the delivery'),
+    .describe(
+      'regular expression over the words of a refusal, or a page, that is about the login, and so ends the delivery at once',
+    ),
 });
 
 const today = z.strictObject({

@@ -139,6 +139,40 @@ test('an error of WS-Security, and words that the site calls so, are about the l
   expect(judge(answer(200, ibResponse), rule({ denied: 'you had an error' })).meaning).toBe('denied');
 });
 
+describe('a page that refuses the login', () => {
+  const far = `<html><body>${'Welcome to the campus. '.repeat(40)}<p>Your User ID and/or Password are invalid.</p></body></html>`;
+  const html = { 'content-type': 'text/html; charset=UTF-8' };
+  test.each([
+    ['of an iScript', 200, '<div>Your User ID and/or Password are invalid.</div>', html],
+    ['as a text', 200, 'Your User ID and/or Password are invalid.', {}],
+    ['far down', 200, far, html],
+    ['of an older release', 200, '<html>Invalid User ID, or you typed the wrong password</html>', {}],
+    ['outside its hours', 200, '<html>Invalid signon time for user ROSTERD</html>', {}],
+    ['in another language', 200, '<html>Anmeldung</html>', { respondingwithsignonpage: 'true' }],
+    ['with another status', 404, '<html>Your User ID and/or Password are invalid.</html>', html],
+    ['as a server error', 500, '<html>Your User ID and/or Password are invalid.</html>', html],
+    ['by a redirect', 302, '', { location: '/psp/ps/?cmd=login&languageCd=ENG&errorCode=105' }],
+  ])('%s', (_what, status, text, headers) => {
+    for (const own of [rule(), rule({ text: 'User', status: [200, 404] })])
+      expect(judge(answer(status, text, headers), own, { removes: true })).toMatchObject({
+        meaning: 'denied',
+        login: true,
+      });
+  });
+
+  test('in words of the site', () => {
+    const page = answer(200, '<html>Benutzer oder Kennwort ist falsch</html>');
+    expect(judge(page, rule())).toMatchObject({ meaning: 'denied', login: false });
+    expect(judge(page, rule({ denied: 'Kennwort ist falsch' }))).toMatchObject({ meaning: 'denied', login: true });
+  });
+
+  test('is not an answer about a person, whatever it says', () => {
+    const words = 'Ada is not authorized for this time period (14640,7)';
+    expect(judge(answer(200, `{"NAME":"${words}"}`), rule()).meaning).toBe('done');
+    expect(judge(answer(400, `{"errors":[{"MessageText":"${words}"}]}`), rule()).meaning).toBe('refused');
+  });
+});
+
 test('a gateway that says nothing of an error has none', () => {
   const fine = ibResponse.replace(' type="error"', '').replace('>20<', '>0<');
   expect(judge(answer(200, fine), rule()).meaning).toBe('done');
