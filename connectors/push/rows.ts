@@ -1,4 +1,5 @@
 import type { PushAnswer } from '../../src/connector/inbox.ts';
+import { isSecret } from '../../src/connector/passwords.ts';
 import { type ColumnExpectation, cellOf, manyValues } from '../../src/connector/source.ts';
 import { type Json, type JsonRecord, WrittenNumber } from './json.ts';
 import type { PushSettings } from './schema.ts';
@@ -29,9 +30,9 @@ export interface Reading {
   answer: PushAnswer;
 }
 
-/** True for a column that is thrown away: the source says so, or its format. */
-export function isDropped({ drop }: PushSettings, { secret = [] }: ColumnExpectation, column: string): boolean {
-  return [...drop, ...secret].some((one) => one.toLowerCase() === column.toLowerCase());
+/** True for a column that is thrown away: it is one of passwords, or the source says so. */
+export function isDropped({ drop }: PushSettings, expected: ColumnExpectation, column: string): boolean {
+  return isSecret(expected, column) || drop.some((one) => one.toLowerCase() === column.toLowerCase());
 }
 
 /** Turns JSON records into rows. Formats whose columns have types are taken at their word; other tables want scalars. */

@@ -2,7 +2,7 @@
 export interface ColumnExpectation {
   required: readonly string[];
   optional: readonly string[];
-  /** Columns that hold passwords: their values are neither kept nor digested, and where that cannot be, the answer is refused. */
+  /** Columns that hold passwords beside those that are called so: see `isSecret`. Their values are neither kept nor digested. */
   secret?: readonly string[];
   /** True: a column that is neither required nor optional makes the answer `Incomplete`. */
   exact: boolean;

@@ -285,6 +285,21 @@ describe('an upload', () => {
     expect(everything(site.directory) + site.log).not.toContain('secret-word');
   });
 
+  test('drops what is called a password, however it is written, and though nothing says so', async () => {
+    const site = await started({
+      format: 'format: cloudwork-upload',
+      source: '    idField: Username\n    drop: [Locker]',
+    });
+    const columns = 'Username,Email,Firstname,Lastname,Pass-Word,Initial password,Locker,Bus';
+    const { status, body } = await site.upload(`${columns}\nann,ann@x.edu,Ann,Lee,secret-word,secret-word,12,7\n`);
+    expect(status).toBe(202);
+    expect(body.dropped).toEqual({ 'Pass-Word': 1, 'Initial password': 1, Locker: 1 });
+    await site.says('run.applied');
+    await site.stop();
+    expect((await site.accounts()).get('ann')!.attributes).toEqual({ Bus: '7' });
+    expect(everything(site.directory) + site.log).not.toContain('secret-word');
+  });
+
   test('takes people out by its column, and refuses what else stands there', async () => {
     const site = await started(mapped);
     await site.upload(`${[header, row(1), row(2), row(3)].join('\n')}\n`);

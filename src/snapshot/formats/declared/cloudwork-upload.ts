@@ -1,14 +1,16 @@
 import { z } from 'zod';
 import type { FieldMap } from '../../../configure/config.ts';
+import { readColumn } from '../../../configure/map.ts';
+import { sameName } from '../../../connector/passwords.ts';
 import { all, column, type FormatDeclaration, must } from './declaration.ts';
 
-const name = (fallback: string) => z.string().min(1).default(fallback).describe('the column that has it');
-const optional = z.string().min(1).optional().describe('the column that has it, if one does');
+const name = (fallback: string) => readColumn.default(fallback).describe('the column that has it');
+const optional = readColumn.optional().describe('the column that has it, if one does');
 
 /** Roles as Cloudwork lists them. */
 const roles = ['Teacher', 'Student', 'Alum', 'Staff', 'Employee', 'Parent'];
 
-const options = z.strictObject({
+const columns = {
   username: name('Username'),
   firstName: name('Firstname'),
   lastName: name('Lastname'),
@@ -16,23 +18,40 @@ const options = z.strictObject({
   secondaryEmail: optional,
   sisId: optional,
   role: optional,
-  password: z.string().min(1).optional().describe('the column that has passwords: it is never read, stored or logged'),
   recoveryEmail: optional,
   recoveryPhone: optional,
   form: optional,
-  roles: z.array(z.string().min(1)).min(1).default(roles).describe('roles there are; others are remarked'),
-  usernames: z
-    .string()
-    .default('[^\\s@,;:"<>]+(@[^\\s@,;:"<>]+)?')
-    .superRefine((text, context) => {
-      try {
-        new RegExp(text, 'u');
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as Error).message });
-      }
-    })
-    .describe('a regular expression that usernames match as a whole'),
-});
+};
+
+const options = z
+  .strictObject({
+    ...columns,
+    password: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('the column that has passwords, where its name does not say so: it is never read, stored or logged'),
+    roles: z.array(z.string().min(1)).min(1).default(roles).describe('roles there are; others are remarked'),
+    usernames: z
+      .string()
+      .default('[^\\s@,;:"<>]+(@[^\\s@,;:"<>]+)?')
+      .superRefine((text, context) => {
+        try {
+          new RegExp(text, 'u');
+        } catch (error) {
+          context.addIssue({ code: 'custom', message: (error as Error).message });
+        }
+      })
+      .describe('a regular expression that usernames match as a whole'),
+  })
+  .superRefine(({ password, ...named }, context) => {
+    if (password === undefined) return;
+    for (const field of Object.keys(columns) as (keyof typeof columns)[]) {
+      const from = named[field];
+      if (from !== undefined && sameName(from, password))
+        context.addIssue({ code: 'custom', path: ['password'], message: `is the column that ${field} names` });
+    }
+  });
 
 /**
  * The CSV of Cloudwork's upload profile: columns go by configured names, and what nothing maps becomes a custom attribute.

@@ -128,6 +128,21 @@ describe('cloudwork-upload', () => {
     expect(formatOf(configOf(format)).columns.secret).toEqual(['Secret']);
   });
 
+  test('a column whose name says that it has passwords becomes no attribute', () => {
+    for (const column of ['Password', 'pass word', 'Initial-Password', 'secret', 'PWD']) {
+      const row = { ...ann, [column]: 'hunter2', 'Bus Route': '12' };
+      expect(recordOf(format, row).attributes).toEqual({ role: 'Teacher', 'Bus Route': '12' });
+      expect(formatOf(configOf(format)).passwords(Object.keys(row))).toEqual([column]);
+    }
+  });
+
+  test('the same file is read again after this was another way', () => {
+    // by these words it was read when such columns became attributes
+    expect(formatOf(configOf('cloudwork-upload')).fingerprint).not.toMatch(/^cloudwork-upload rules=1 \[/);
+    // where nothing is read otherwise, nobody pays for it
+    expect(formatOf(configOf('unitu')).fingerprint).toBe('unitu rules=1');
+  });
+
   test('creating needs all four; the username alone is enough to update', () => {
     expect(refusal(format, { ...ann, Email: '' })).toBe('Email: email is blank');
     expect(refusal(format, { Username: 'ann' })).toBe('Lastname: firstName and lastName are both blank');
