@@ -42,11 +42,16 @@ export const stellicUser: FormatDeclaration<z.output<typeof options>> = {
       kind: constant('staff'),
       ...(instructorAccounts
         ? {}
-        : { provision: column('types', { list: all('|'), values: { instructor: 'no' }, otherwise: 'yes' }) }),
+        : {
+            provision: column('types', {
+              ...{ list: all('|'), values: { instructor: 'no' }, otherwise: 'yes', anyCase: true },
+            }),
+          }),
       'attributes.username': column('username', { required: true }),
       'attributes.userId': column('user_id'),
       'attributes.types': column('types', {
         required: true,
+        anyCase: true,
         list: all('|', { allowed: ['instructor', 'advisor', 'admin', ...types], unknown: 'remark' }),
       }),
       'attributes.campus': column('campus_id', campuses ? { list: oneOf(campuses) } : {}),

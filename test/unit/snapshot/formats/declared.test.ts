@@ -85,8 +85,16 @@ describe('stellic-user', () => {
     expect(read({ 'stellic-user': { types: ['coach'] } }, { ...ann, types: 'coach' })).not.toHaveProperty('remarks');
   });
 
+  test('types are the same in any letter case, each once and as the list spells it', () => {
+    const said = read({ 'stellic-user': { types: ['Coach'] } }, { ...ann, types: 'Advisor|ADMIN|coach|advisor|Dean' });
+    expect(said).toMatchObject({
+      record: { attributes: { types: 'advisor|admin|Coach|Dean' } },
+      remarks: [{ column: 'types', reason: 'types "Dean" is not on the list' }],
+    });
+  });
+
   test('instructors and nothing else get no account, unless the site says so', () => {
-    for (const types of ['instructor', 'instructor|instructor', ' instructor '])
+    for (const types of ['instructor', 'instructor|instructor', ' instructor ', 'Instructor', 'INSTRUCTOR|instructor'])
       expect(recordOf('stellic-user', { ...ann, types }).provision).toBe(false);
     for (const types of ['admin', 'instructor|admin', 'instructor|coach'])
       expect(recordOf('stellic-user', { ...ann, types })).not.toHaveProperty('provision');
@@ -161,13 +169,29 @@ describe('cloudwork-upload', () => {
     expect(refusal(format, { ...ann, [column]: value })).toBe(reason);
   });
 
-  test('a role that is not on the list is reported and kept', () => {
-    expect(read(format, { ...ann, Role: 'Visitor' })).toMatchObject({
-      record: { kind: 'student', attributes: { role: 'Visitor' } },
-      remarks: [{ column: 'Role', reason: 'role "Visitor" is not on the list' }],
-    });
-    for (const role of ['Student', 'Alum', 'Parent', ''])
+  test('roles come from the list, in any letter case and under its spelling', () => {
+    for (const role of ['TEACHER', 'teacher', ' Teacher ', 'staff', 'EMPLOYEE'])
+      expect(recordOf(format, { ...ann, Role: role }).kind).toBe('staff');
+    expect(recordOf(format, { ...ann, Role: 'tEACHER' }).attributes).toEqual({ role: 'Teacher' });
+    for (const role of ['Student', 'alum', 'PARENT', ''])
       expect(recordOf(format, { ...ann, Role: role }).kind).toBe('student');
+  });
+
+  test('a role that is not on the list quarantines the row: the number that it would get is for good', () => {
+    expect(refusal(format, { ...ann, Role: 'Wizard' })).toBe('Role: role "Wizard" is not on the list');
+    expect(refusal(format, { ...ann, Role: 'Teacher, Staff' })).toBe('Role: role "Teacher, Staff" is not on the list');
+    expect(refusal(format, { ...ann, Role: cellOf(['Teacher', 'Student']) })).toBe('Role: role has 2 values');
+  });
+
+  test('the list is the site’s to make, and which of its roles work', () => {
+    const own = (more: object) => ({ 'cloudwork-upload': { role: 'Role', roles: ['Wizard', 'Pupil'], ...more } });
+    expect(recordOf(own({ staffRoles: ['wizard'] }), { ...ann, Role: 'WIZARD' })).toMatchObject({
+      kind: 'staff',
+      attributes: { role: 'Wizard' },
+    });
+    expect(recordOf(own({ staffRoles: ['wizard'] }), { ...ann, Role: 'Pupil' }).kind).toBe('student');
+    expect(refusal(own({}), { ...ann, Role: 'Teacher' })).toBe('Role: role "Teacher" is not on the list');
+    expect(() => configOf(own({ staffRoles: ['Wizzard'] }))).toThrow(/is not among roles/);
   });
 
   test('a column that would stand for one of ours is refused', () => {
@@ -256,6 +280,8 @@ describe('oneroster', () => {
   test('teachers work, guardians get no account', () => {
     expect(recordOf('oneroster', { ...ann, role: 'teacher' })).toMatchObject({ kind: 'staff' });
     expect(recordOf('oneroster', { ...ann, role: 'guardian' }).provision).toBe(false);
+    expect(recordOf('oneroster', { ...ann, role: 'Student' })).toMatchObject({ kind: 'student' });
+    expect(recordOf('oneroster', { ...ann, role: 'GUARDIAN' })).toMatchObject({ kind: 'student', provision: false });
   });
 
   test('a class whose school nobody named is refused', () => {
