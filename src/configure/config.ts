@@ -155,6 +155,8 @@ export interface FieldSource {
   otherwise?: string;
   /** `values`, and the list of what is allowed, are the same in any letter case; what is taken is spelled as the list is. */
   anyCase?: true;
+  /** Of an attribute: the cell is an object, whose names become attributes under this one (`NAME.…`). */
+  object?: true;
   /** Blank is refused. */
   required?: true;
   /** Of the course alone: a row without one is a person without a course, instead of unreadable. */

@@ -4,6 +4,11 @@ export interface ColumnExpectation {
   optional: readonly string[];
   /** Columns that hold passwords beside those that are called so: see `isSecret`. Their values are neither kept nor digested. */
   secret?: readonly string[];
+  /**
+   * Optional columns that are objects with names of the sender's own: the cell is the object as `objectCell` writes it. A
+   * table has no objects; their parts are columns there, `COLUMN.NAME`.
+   */
+  objects?: readonly string[];
   /** True: a column that is neither required nor optional makes the answer `Incomplete`. */
   exact: boolean;
   /** Where values have types (JSON): columns that are numbers; all others are text. Left out: any scalar will do. */

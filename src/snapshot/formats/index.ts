@@ -53,18 +53,22 @@ function format(
   role: Role,
   rest: boolean = false,
 ): Format {
+  const known = new Set([...columns.required, ...columns.optional]);
+  /** True for a column that nothing maps, and that is taken in all the same. */
+  const isTaken = (column: string): boolean =>
+    !known.has(column) && (rest || (columns.objects ?? []).some((object) => column.startsWith(`${object}.`)));
   return {
     fingerprint,
     columns,
-    passwords: (header) => (rest || columns.secret ? header.filter((column) => isSecret(columns, column)) : []),
+    passwords: (header) =>
+      header.filter((column) => isSecret(columns, column) && (columns.secret !== undefined || isTaken(column))),
     normaliser(header, lists) {
       const missing = columns.required.filter((column) => !header.includes(column));
       if (missing.length > 0)
         throw new Incomplete(
           `${missing.length === 1 ? 'the column is' : 'columns are'} missing: ${missing.join(', ')}`,
         );
-      const known = [...columns.required, ...columns.optional];
-      const custom = rest ? header.filter((column) => !known.includes(column) && !isSecret(columns, column)) : [];
+      const custom = header.filter((column) => isTaken(column) && !isSecret(columns, column));
       return compileNormaliser(custom.length ? withCustom(fields, custom) : fields, header, role, lists);
     },
   };

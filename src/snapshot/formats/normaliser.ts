@@ -17,6 +17,7 @@ import {
   readYear,
   Unreadable,
 } from './fields.ts';
+import { readObject } from './objects.ts';
 import { collapsed, lowered, shown, tidy } from './text.ts';
 
 type Text = string | Unreadable;
@@ -61,7 +62,12 @@ export function compileNormaliser(fields: FieldMap, columns: readonly string[], 
   const provision = fields['provision'] ? rule('provision', readProvision) : null;
   const attributes = Object.keys(fields)
     .filter((field) => field.startsWith(attributePrefix))
-    .map((field) => ({ field, name: field.slice(attributePrefix.length), read: read(field, 'all') }));
+    .map((field) => ({
+      field,
+      name: field.slice(attributePrefix.length),
+      object: fields[field]!.object,
+      read: read(field, 'all'),
+    }));
 
   const refuse = (cells: readonly string[], field: string, { reason }: Unreadable): Normalised => {
     const sources = fields[field]?.columns ?? [];
@@ -118,6 +124,12 @@ export function compileNormaliser(fields: FieldMap, columns: readonly string[], 
     const extra: Record<string, string> = {};
     for (const attribute of attributes) {
       const raw = attribute.read(cells);
+      if (attribute.object && typeof raw === 'string') {
+        const read = readObject(attribute.name, raw);
+        if (read instanceof Unreadable) return refuse(cells, attribute.field, read);
+        for (const [name, value] of read) extra[`${attribute.name}.${name}`] = value;
+        continue;
+      }
       const value = typeof raw === 'string' ? readAttribute(attribute.name, raw) : raw;
       if (value instanceof Unreadable) return refuse(cells, attribute.field, value);
       if (value !== null) extra[attribute.name] = value;

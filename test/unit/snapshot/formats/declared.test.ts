@@ -254,6 +254,54 @@ describe('corvus-users', () => {
   });
 });
 
+describe('custom fields of corvus-users', () => {
+  const ann: Row = { email: 'ann@x.edu', firstName: 'Ann', lastName: 'Lee', accountType: 'Student' };
+  const custom = (object: unknown) => ({ ...ann, customFields: JSON.stringify(object) });
+  const attributesOf = (row: Row) => recordOf('corvus-users', row).attributes;
+
+  test('each becomes an attribute, whatever it is called', () => {
+    const object = { locker: ' 12 ', 'Bus Route': 7, tags: ['a', 'b', 'a', null], home: { town: 'Ulm' }, none: null };
+    expect(attributesOf(custom({ ...object, commuter: false }))).toEqual({
+      ...{ accountType: 'Student', 'customFields.locker': '12', 'customFields.Bus Route': '7' },
+      ...{ 'customFields.tags': 'a|b', 'customFields.home.town': 'Ulm', 'customFields.commuter': 'false' },
+    });
+    for (const row of [custom({}), { ...ann, customFields: ' ' }])
+      expect(attributesOf(row)).toEqual({ accountType: 'Student' });
+    const odd = attributesOf({ ...ann, customFields: '{"__proto__":"x"}' });
+    expect(Object.keys(odd)).toContain('customFields.__proto__');
+  });
+
+  test('a table has them as columns of their own', () => {
+    const row = { ...ann, 'customFields.locker': '12', 'customFields.password': 'hunter2', other: 'x' };
+    expect(attributesOf(row)).toEqual({ accountType: 'Student', 'customFields.locker': '12' });
+    expect(formatOf(configOf('corvus-users')).passwords(Object.keys(row))).toEqual(['customFields.password']);
+  });
+
+  test('one that is called a password is no attribute', () => {
+    const said = read(
+      'corvus-users',
+      custom({ 'Initial password': 'hunter2', deep: { pwd: 'hunter2' }, locker: '12' }),
+    );
+    expect(said).toMatchObject({ record: { attributes: { 'customFields.locker': '12' } } });
+    expect(JSON.stringify(said)).not.toContain('hunter2');
+  });
+
+  test.each([
+    ['12', 'is no object with names'],
+    ['{', 'is no object with names'],
+    ['["a"]', 'is no object with names'],
+    ['{"a":[["b"]]}', '"a" has a list of more than single values'],
+    ['{"a":[{"b":1}]}', '"a" has a list of more than single values'],
+    ['{" ":1}', 'has a name that is blank'],
+    ['{"a":1,"a ":2}', '"a" is there twice'],
+    ['{"a":"\\u0000"}', '"a" contains a control character'],
+    ['{"a\\u0000":"b"}', 'has a name that contains a control character'],
+    [`{"${'a'.repeat(65)}":"b"}`, 'has a name that is longer than 64 characters'],
+  ])('%s is refused', (customFields, reason) => {
+    expect(refusal('corvus-users', { ...ann, customFields })).toBe(`customFields: customFields ${reason}`);
+  });
+});
+
 describe('oneroster', () => {
   const ann: Row = {
     ...{ sourcedId: 'u1', email: 'ann@x.edu', givenName: 'Annabel', familyName: 'Lee', role: 'student' },
