@@ -159,6 +159,8 @@ export interface FieldSource {
   object?: true;
   /** Blank is refused. */
   required?: true;
+  /** Of the e-mail alone: what to do about a blank one, in the words of who writes the feed. */
+  blank?: string;
   /** Of the course alone: a row without one is a person without a course, instead of unreadable. */
   optional?: true;
   /** What the value looks like; blank ones are not asked. */

@@ -5,6 +5,7 @@ import { manyValues } from '../../connector/source.ts';
 import type { CourseName } from '../../connector/target.ts';
 import type { Hints, Normalised, Normaliser, PersonRecord, Remark } from '../record.ts';
 import {
+  blankEmail,
   readAlias,
   readAttribute,
   readCourseName,
@@ -53,7 +54,8 @@ export function compileNormaliser(fields: FieldMap, columns: readonly string[], 
   const course = rule('course', (raw) => readCourseName('course', raw));
   const firstName = rule('firstName', (raw) => readPersonName('firstName', raw));
   const lastName = rule('lastName', (raw) => readPersonName('lastName', raw));
-  const email = rule('email', directory ? (raw) => (tidy(raw) === '' ? '' : readEmail(raw)) : readEmail);
+  const noEmail = directory ? '' : new Unreadable(blankEmail(fields['email']?.blank));
+  const email = rule('email', (raw) => (tidy(raw) === '' ? noEmail : readEmail(raw)));
   const id = rule('id', readId);
   const alias = fields['alias'] ? rule('alias', readAlias) : null;
   const number = rule('number', readNumber);

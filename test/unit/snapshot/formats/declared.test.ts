@@ -71,7 +71,7 @@ describe('stellic-user', () => {
     ['group_names', 'Deans, all', 'groups "Deans, all" is not on the list'],
     ['types', ' ', 'types is blank'],
     ['username', '', 'id is blank'],
-    ['email', '', 'email is blank'],
+    ['email', ' ', 'email is blank: Stellic takes a user without one, an account here does not; have user.csv give it'],
   ])('%s %j is refused: %s', (column, value, reason) => {
     expect(refusal({ 'stellic-user': lists }, { ...ann, [column]: value })).toBe(`${column}: ${reason}`);
   });
@@ -83,6 +83,10 @@ describe('stellic-user', () => {
       remarks: [{ column: 'types', reason: 'types "coach" is not on the list' }],
     });
     expect(read({ 'stellic-user': { types: ['coach'] } }, { ...ann, types: 'coach' })).not.toHaveProperty('remarks');
+  });
+
+  test('a feed that only fills in needs no addresses', () => {
+    expect(recordOf('stellic-user', { ...ann, email: '' }, 'directory')).toMatchObject({ id: 'ann77', email: '' });
   });
 
   test('types are the same in any letter case, each once and as the list spells it', () => {
