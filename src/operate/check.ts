@@ -116,7 +116,7 @@ function tell(screen: Screen, config: Config, findings: readonly Finding[], conn
   for (const { name, kind, direction, enabled, found, warnings, answer, error } of findings) {
     const mark = error ? paint.red('failed') : enabled ? paint.green('ok') : paint.dim('disabled');
     screen.say(`  ${mark}  ${direction === 'store' ? '' : `${direction} `}${paint.bold(name)} (${kind})`);
-    for (const line of answer === undefined ? found : [...found, ...previewLines({ found, answer })])
+    for (const line of answer === undefined ? found : [...found, ...previewLines({ answer })])
       screen.say(`        ${line}`);
     for (const line of warnings) screen.say(paint.yellow(`        ${line}`));
     if (error) screen.say(paint.red(`        ${error.kind}: ${error.message}`));

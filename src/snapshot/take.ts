@@ -286,6 +286,12 @@ async function storeAdded(
     courses: new Map<string, CourseName>(),
     remarks: [] as RowRemark[],
   };
+  for (const { name: file, columns } of answer.parts)
+    for (const column of format.passwords(columns)) {
+      result.remarked += 1;
+      if (result.remarks.length < mostRemarks)
+        result.remarks.push({ file, line: 0, column, reason: 'holds passwords, and is passed over' });
+    }
   const normalisers: Normaliser[] = answer.parts.map((part) => format.normaliser(part.columns, part.lists));
   for (let at = 0; at < difference.added.length; at += batchSize) {
     work.signal.throwIfAborted();
