@@ -43,5 +43,6 @@ test('ten thousand runs leave no more behind than one thousand', async () => {
   await service.scheduler.stop('done', { now: true });
   expect(service.overlaps).toBe(0);
   const grown = Math.round((last - first) / 1024);
-  expect(grown, `the heap has grown by ${grown} KiB`).toBeLessThan(512);
-}, 60_000);
+  // 116 bytes a run: less than any one thing that could be kept of it, and twice what the engine takes for itself
+  expect(grown, `the heap has grown by ${grown} KiB`).toBeLessThan(1024);
+}, 120_000);
