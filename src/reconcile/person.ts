@@ -50,10 +50,10 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
   for (const person of persons)
     if (!person.conflict) {
       const unread = person.account !== null && isUnread(person, component.rows, rules);
-      const result = changesOf(person, rules, issueNumber, unread);
+      const result = changesOf(person, rules, issueNumber, unread, component.pendingElsewhere.length > 0);
       changes.push(...result.changes);
-      // the row may be mended without a difference that tells whose it was
-      if (unread && result.keeps) for (const key of keysOfAccount(person.account!)) pending.add(waitingKey(key));
+      // it may be mended, or decided, without a difference that tells whose it was
+      if (result.keeps) for (const key of keysOfAccount(person.account!)) pending.add(waitingKey(key));
       // Where the patterns leave a course out that a row still names, no other course can stand for it.
       const kept = result.removals.filter(({ rule }) => rule === 'left-course');
       const doubt = kept.length ? undecidedAbout(person, rules) : null;
@@ -118,11 +118,16 @@ function counts({ record }: PersonRow, rules: PeopleRules): boolean {
   return record.provision !== false && (!hasCourse(record) || rules.inScope(record));
 }
 
+/**
+ * What has to happen for one person to be as its rows say. `unread`: what the account has already counts for more.
+ * `waits`: another source has not come to an end with the person. `keeps`: something stays as it was over one of these.
+ */
 function changesOf(
   person: Person,
   rules: PeopleRules,
   issueNumber: NumberIssuer,
   unread: boolean,
+  waits = false,
 ): { changes: Change[]; removals: Change[]; keeps: boolean } {
   const wanted = new Map<string, PersonRow[]>();
   for (const row of person.rows)
@@ -131,7 +136,9 @@ function changesOf(
       wanted.set(key, [...(wanted.get(key) ?? []), row]);
     }
   const said = factsOf(person, rules);
-  const facts = unread ? unreadFacts(said, person.account!) : said;
+  const facts = unread ? unreadFacts(said, person.account!) : { ...said };
+  // What another source says may be the change of kind that a guard holds there: in this run it would be one of a few.
+  if (waits && person.account?.status === 'active') facts.kind = person.account.kind;
   const rows = origins(person.rows);
   if (!person.account && !person.rows.some((row) => counts(row, rules)))
     return { changes: [], removals: [], keeps: false };
@@ -160,7 +167,8 @@ function changesOf(
     if (changed.length)
       changes.push({
         ...base,
-        type: 'account.update',
+        // who comes back has no role to lose
+        type: old.status === 'active' && changed.includes('kind') ? 'account.kind' : 'account.update',
         account,
         before: Object.fromEntries(changed.map((field) => [field, old[field] ?? null])),
         after: Object.fromEntries(changed.map((field) => [field, account[field]])),
@@ -183,7 +191,7 @@ function changesOf(
       ...enrolment('enrolment.remove', account, name, rows),
       rule: all.has(key) ? 'left-scope' : 'left-course',
     }));
-  const keeps = unread && personFields.some((field) => !same(said[field], facts[field]));
+  const keeps = person.account !== null && personFields.some((field) => !same(said[field], facts[field]));
   return { changes, removals, keeps };
 }
 

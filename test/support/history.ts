@@ -19,7 +19,7 @@ import type { Rosterd } from '../../src/run/rosterd.ts';
 import { runOnce } from '../../src/run.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
 import type { Run, SourceState, Store } from '../../src/store/port.ts';
-import { type MemoryRow, type MemorySettings, memorySource } from './memory-source.ts';
+import { type MemoryRow, type MemorySettings, memoryColumns, memorySource } from './memory-source.ts';
 
 /** A small site on a real store, whose sources say what a test tells them to and whose clock a test sets. */
 
@@ -54,6 +54,8 @@ export interface SiteOptions {
   /** Those of the sources that only fill in. Their rows have id and email, and first and last name are attributes. */
   directories?: readonly string[];
   limits: RemovalLimits;
+  /** How sources that do not only fill in are read; left out: as Unitu's list. */
+  format?: FormatConfig;
   emptyCourses?: 'keep' | 'archive';
   newCourses?: 'report' | 'provision';
   /** Left out: one target that takes every change. */
@@ -95,6 +97,16 @@ const directoryFormat: FormatConfig = {
   },
 };
 
+/** Unitu's list with the kind in the place of the faculty, which is `F` of everybody: whatever is not `STU` is staff. */
+export const kindFormat: FormatConfig = {
+  kind: 'map',
+  fields: {
+    ...Object.fromEntries(memoryColumns.map((name) => [name, column(name)])),
+    faculty: { columns: [], join: '', constant: 'F', values: null },
+    kind: { columns: ['faculty'], join: '', constant: null, values: { STU: 'student' }, otherwise: 'staff' },
+  },
+};
+
 const start = Date.UTC(2026, 0, 15, 2, 15, 0);
 
 export class Site {
@@ -128,6 +140,7 @@ export class Site {
     sources,
     directories = [],
     limits,
+    format = { kind: 'unitu' },
     emptyCourses = 'keep',
     newCourses = 'report',
     targets,
@@ -155,7 +168,7 @@ export class Site {
           ...{ schedule: null, timezone: 'UTC', jitterMs: 0, freshnessMs: null },
           role: directories.includes(name) ? 'directory' : 'authoritative',
           limits,
-          format: directories.includes(name) ? directoryFormat : { kind: 'unitu' },
+          format: directories.includes(name) ? directoryFormat : format,
           settings: { answer: 'nothing new' } satisfies MemorySettings,
         }),
       ),
