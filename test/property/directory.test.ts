@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Rejected } from '../../src/base/errors.ts';
 import type { Run } from '../../src/store/port.ts';
-import { type Member, noLimits, Site } from '../support/history.ts';
+import { kindFormat, type Member, noLimits, Site } from '../support/history.ts';
 import type { MemoryRow } from '../support/memory-source.ts';
 import { type Act, Book, type Story, scopes, shuffled, stories } from './story.ts';
 
@@ -74,8 +74,8 @@ class Pair {
     this.#sources = sources;
     this.#books = sources.map((_, at) => new Book(at === 0 ? crowd : 0));
     const limits = guarded ? usual : noLimits;
-    this.#bare = new Site({ sources, limits });
-    this.#rich = new Site({ sources: ['ad', ...sources, 'phones'], directories, limits });
+    this.#bare = new Site({ sources, limits, format: kindFormat });
+    this.#rich = new Site({ sources: ['ad', ...sources, 'phones'], directories, limits, format: kindFormat });
     for (const site of [this.#bare, this.#rich]) site.setScope(scopes[0]!);
   }
 

@@ -10,6 +10,7 @@ export interface GoodRow {
   email: string;
   name: string;
   year: number | null;
+  kind: 'student' | 'staff';
   course: string;
 }
 
@@ -29,6 +30,8 @@ export interface ModelAccount {
   account: string;
   id: string | null;
   email: string;
+  kind: 'student' | 'staff';
+  status: 'active' | 'disabled';
 }
 
 export interface Person {
@@ -86,7 +89,7 @@ export function judge(rows: GoodRow[], accounts: readonly ModelAccount[], preced
 }
 
 function differ(a: GoodRow, b: GoodRow): boolean {
-  return a.email !== b.email || a.name !== b.name || a.year !== b.year;
+  return a.email !== b.email || a.name !== b.name || a.year !== b.year || a.kind !== b.kind;
 }
 
 type Named = { id: string | null; email: string | null };
