@@ -71,7 +71,7 @@ function cutMove(place: string, from: string): Misconfigured {
 /** Opens the store that a configuration names; `abort` ends waits for a server that is away. */
 export async function openStore({ store, stateDir, institution }: Config, abort: AbortSignal): Promise<Store> {
   mkdirSync(stateDir, { recursive: true, mode: 0o750 });
-  if (store.kind === 'embedded') return openEmbeddedStore(stateDir);
+  if (store.kind === 'embedded') return openEmbeddedStore(stateDir, institution);
   return openMongoStore(store, institution, { clock: systemClock, signal: abort });
 }
 
@@ -84,8 +84,13 @@ export async function probeStore(config: Config): Promise<StoreLook> {
     return look;
   }
   if (!existsSync(fileIn(stateDir)))
-    return { found: [`nothing in ${stateDir} yet, the first sync begins it`], last: new Map(), outbox: {} };
-  const embedded = openEmbeddedStore(stateDir);
+    return {
+      found: [`nothing in ${stateDir} yet, the first sync begins it`],
+      last: new Map(),
+      outbox: {},
+      platforms: [],
+    };
+  const embedded = openEmbeddedStore(stateDir, institution);
   try {
     const from = await embedded.move.from();
     if (from !== null) throw cutMove(embedded.place, from);
@@ -96,7 +101,7 @@ export async function probeStore(config: Config): Promise<StoreLook> {
       if (snapshot) last.set(source, snapshot);
     }
     const found = [`${embedded.place}: ${states.length} sources, readable and writable`];
-    return { found, last, outbox: await embedded.outbox.counts() };
+    return { found, last, outbox: await embedded.outbox.counts(), platforms: await embedded.outbox.platforms() };
   } finally {
     await embedded.close();
   }

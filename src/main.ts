@@ -13,6 +13,7 @@ import {
   fillQueue,
   listDiscrepancies,
   listQueue,
+  movedQueue,
   pauseQueue,
   previewQueue,
   replayQueue,
@@ -203,6 +204,16 @@ withConfig('fill', 'queue the whole roster for a target: one that is new, or has
   .argument('<target>')
   .option('--no-deliver', 'queue it, and leave it to the next delivery')
   .action((target: string, options) => end(fillQueue(target, options)));
+
+withConfig('moved', 'say what a target is whose address is no longer that of what has what was sent to it', queue)
+  .argument('<target>')
+  .addArgument(
+    queue
+      .createArgument('<platform>', 'same: under a new address; new: another one, it gets the whole roster')
+      .choices(['same', 'new']),
+  )
+  .option('--no-deliver', 'leave what is queued to the next delivery')
+  .action((target: string, platform: 'same' | 'new', options) => end(movedQueue(target, platform, options)));
 
 withConfig('discrepancies', 'people whose items are held back because the sources disagree about them', queue).action(
   act(listDiscrepancies),

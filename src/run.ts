@@ -7,8 +7,9 @@ import { planRun } from './run/plan.ts';
 import { endRun, interruptRun, noteError, noteSnapshot, openRun, type RunOrder } from './run/record.ts';
 import { retain } from './run/retain.ts';
 import type { Rosterd } from './run/rosterd.ts';
+import { standsAgain } from './run/rules.ts';
 import { formatOf } from './snapshot/formats/index.ts';
-import { takeSnapshot } from './snapshot/take.ts';
+import { takeAgain, takeSnapshot } from './snapshot/take.ts';
 import type { Run } from './store/port.ts';
 
 /**
@@ -29,9 +30,12 @@ export async function runOnce(rosterd: Rosterd, source: SourceConfig, order: Run
   try {
     const last = state.current === null ? null : await store.snapshots.get(source.name, state.current);
     answer = await pull(source, format, last, config.stateDir, work);
-    if (!answer) return await endRun(rosterd, run, 'skipped');
+    const again = answer ? null : await standsAgain(store, config, state, last, format);
+    if (!answer && !again) return await endRun(rosterd, run, 'skipped');
 
-    const taken = await takeSnapshot(store, state, run.run, answer, format, work);
+    const taken = answer
+      ? await takeSnapshot(store, state, run.run, answer, format, work)
+      : await takeAgain(store, again!);
     noteSnapshot(run, taken);
     const plan = await withRoster(rosterd, source.name, async (mine) => {
       const plan = await planRun(mine, source, state, run, taken);
@@ -44,7 +48,7 @@ export async function runOnce(rosterd: Rosterd, source: SourceConfig, order: Run
     }
     if (!plan) await endRun(rosterd, run, 'unchanged');
     await retain(rosterd, source);
-    await answer.accepted().catch((error) => {
+    await answer?.accepted().catch((error) => {
       const failure = failureOf(error);
       work.log.warn(
         { event: 'pull.archive', source: source.name, run: run.run, error: failure },

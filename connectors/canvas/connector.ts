@@ -1,4 +1,5 @@
 import { Misconfigured } from '../../src/base/errors.ts';
+import { plainAddress } from '../../src/connector/address.ts';
 import { changeTypes, type TargetConnector } from '../../src/connector/target.ts';
 import { openApi } from './api.ts';
 import { openSession, previewImport } from './deliver.ts';
@@ -11,6 +12,7 @@ export const canvas: TargetConnector<CanvasSettings> = {
   direction: 'target',
   description: 'Canvas LMS: accounts, courses and enrolments by SIS import',
   settings: canvasSettings,
+  address: ({ url, account: number }) => `${plainAddress(url)}, account ${number}`,
   accepts: () => changeTypes,
   batchSize: (settings) => settings.batch,
   open: async (settings, context) => openSession(settings, context),

@@ -13,7 +13,7 @@ import type {
 import { filePieces, pieces, zipBytes, zipToFile } from './archive.ts';
 import { type Written, writeRows } from './csv-files.ts';
 import { type History, isOfDiffing, readHistory } from './history.ts';
-import { Gone, type ImportOptions, openImports, stickinessOf, uploadOf } from './imports.ts';
+import { Gone, type ImportOptions, openImports, stickinessOf, takeOverOf, uploadOf } from './imports.ts';
 import { type FileName, removedStatus } from './layout.ts';
 import { indexFor, judge, RowIndex } from './outcome.ts';
 import type { CanvasSettings, SisImport, SisImportError } from './schema.ts';
@@ -96,12 +96,13 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
   const deliverChanges = async (batch: DeliveryBatch): Promise<ItemResult[]> => {
     const changes = new Changes(batch, settings);
     const files = await writeRows(changes, spoolDir, settings);
+    const names = files.map(({ name }) => name);
     const dataSet = changeSet(context, changes.ids, await pack(files));
     if (pending?.key !== dataSet) {
       pending = null;
       const running = (await imports.turn(dataSet)) ?? (await findLost(dataSet));
       if (lost?.dataSet === dataSet) lost = null;
-      const { id } = running ?? (await start(dataSet, changeOptions(settings, dataSet)));
+      const { id } = running ?? (await start(dataSet, changeOptions(settings, dataSet, names)));
       pending = { key: dataSet, id };
     }
     return settle(changes.ids, ({ workflow_state: state }, errors) =>
@@ -212,8 +213,12 @@ function changeSet(about: About, ids: readonly string[], files: string): string 
 }
 
 /** Canvas compares nothing with a remaster: here the data set is only a name by which the import is found again. */
-function changeOptions(settings: CanvasSettings, dataSet: string): ImportOptions {
-  return { diffing_data_set_identifier: dataSet, diffing_remaster_data_set: 'true', ...stickinessOf(settings) };
+function changeOptions(settings: CanvasSettings, dataSet: string, files: readonly string[]): ImportOptions {
+  return {
+    ...{ diffing_data_set_identifier: dataSet, diffing_remaster_data_set: 'true' },
+    ...stickinessOf(settings),
+    ...(files.includes('users.csv') && takeOverOf(settings)),
+  };
 }
 
 /** `skip_deletes`: a comparison never deletes, and so never a course; removals have another status. */
@@ -227,6 +232,7 @@ function fullOptions(settings: CanvasSettings, dataSet: string, remaster: boolea
     change_threshold: String(settings.full?.changeThreshold ?? 10),
     ...(settings.full?.rowThreshold !== undefined && { diff_row_count_threshold: String(settings.full.rowThreshold) }),
     ...stickinessOf(settings),
+    ...takeOverOf(settings),
   };
 }
 
@@ -246,7 +252,7 @@ export function previewImport(
     ? null
     : zipBytes(Object.entries(files).map(([name, text]) => ({ name, chunks: () => pieces(text) })));
   const options = zip
-    ? changeOptions(settings, changeSet(about, changes.ids, zip.digest))
+    ? changeOptions(settings, changeSet(about, changes.ids, zip.digest), Object.keys(files))
     : fullOptions(settings, dataSetOf(settings, about), false);
   const { method, path, headers, body } = uploadOf(settings, options, zip?.bytes ?? null);
   const note =

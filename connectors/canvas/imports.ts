@@ -50,6 +50,15 @@ export function stickinessOf({ stickiness }: CanvasSettings): ImportOptions {
   return { override_sis_stickiness: 'true', ...more[stickiness] };
 }
 
+/**
+ * What an import with users is asked for. Canvas looks for a user by SIS ID, then by login; one who has the login and another
+ * SIS ID is refused without this, and given the new one with it (canvas-lms `user_importer.rb`). Who is known by the SIS ID
+ * takes over nobody.
+ */
+export function takeOverOf({ takeOver }: CanvasSettings): ImportOptions {
+  return takeOver ? { update_sis_id_if_login_claimed: 'true' } : {};
+}
+
 /** The imports of one account. */
 export interface Imports {
   /**

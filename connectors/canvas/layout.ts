@@ -77,12 +77,14 @@ export function sectionRow(name: CourseName): Cells {
 
 /**
  * The row of a person. The account number is the SIS ID: it never changes and is never reused, so an e-mail change is an
- * update. A blank integration_id leaves the one in Canvas. There is no authentication_provider_id: blank would clear it.
+ * update. A blank integration_id leaves the one in Canvas. A blank login_id is refused; were the row left out instead, a
+ * comparison would suspend the person.
  */
 export function userRow(person: AccountFacts, settings: CanvasSettings): Cells {
   const { account, id, email, firstName, lastName } = person;
   const status = person.status === 'active' ? 'active' : settings.userStatusOnDisable;
-  return [account, id ?? '', email, firstName, lastName, email, status];
+  const login = settings.login === 'id' ? (id ?? '') : email;
+  return [account, id ?? '', login, firstName, lastName, email, status];
 }
 
 /** What an enrolment can become. */

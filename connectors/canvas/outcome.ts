@@ -61,13 +61,20 @@ function place(index: RowIndex, errors: readonly SisImportError[], wholeFile: bo
     if (isOfDiffing(error)) continue;
     const items = index.itemsOf(error, wholeFile);
     if (items.length === 0) unplaced.push(error);
+    const reason = reasonOf(error);
     for (const item of items) {
       const reasons = refused.get(item);
-      if (!reasons) refused.set(item, [error.message]);
-      else if (!reasons.includes(error.message)) reasons.push(error.message);
+      if (!reasons) refused.set(item, [reason]);
+      else if (!reasons.includes(reason)) reasons.push(reason);
     }
   }
   return { refused, unplaced };
+}
+
+/** The words of Canvas, and what is behind them where it is a setting of ours: an e-mail address is never missing. */
+function reasonOf({ message }: SisImportError): string {
+  if (!message.startsWith('No login_id given for user ')) return message;
+  return `${message} (login: id, and this person has no id)`;
 }
 
 /** The items of the row of a number. */

@@ -75,6 +75,16 @@ const keys = z.strictObject({
     .enum(['deleted', 'completed', 'inactive'])
     .optional()
     .describe('what a removed enrolment becomes; left out: deleted in mode: changes, inactive in mode: full'),
+  login: z
+    .enum(['email', 'id'])
+    .default('email')
+    .describe('what people sign in with: their e-mail address, or the id; without an id somebody is refused then'),
+  takeOver: z
+    .boolean()
+    .default(false)
+    .describe(
+      'true: a user who has the login and another SIS ID becomes the person, with all that is theirs; false: is refused',
+    ),
   userStatusOnDisable: z
     .enum(['suspended', 'deleted'])
     .default('suspended')

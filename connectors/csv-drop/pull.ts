@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { Incomplete } from '../../src/base/errors.ts';
 import { decodePlaces, readExactly } from '../../src/connector/csv/decode.ts';
 import { type Header, headBytes, judgeOpenEnd, readHeader } from '../../src/connector/csv/header.ts';
+import { type MaskRules, masking } from '../../src/connector/csv/mask.ts';
 import { scanRows, type Verdict } from '../../src/connector/csv/scan.ts';
 import { digestOf, transcode } from '../../src/connector/csv/transcode.ts';
 import { keepNothing } from '../../src/connector/keep.ts';
+import { isSecret } from '../../src/connector/passwords.ts';
 import type { Answer, Part, SourceContext } from '../../src/connector/source.ts';
 import { archive, leftOver } from './archive.ts';
 import { type Choice, type ChooseBy, choose, nothing, refuseAwaited, refuseMixture, settled } from './choose.ts';
@@ -208,8 +210,12 @@ function answerOf(
       .digest('hex'),
     parts,
 
-    async scan(sink) {
+    async scan(taker) {
       let rows = 0;
+      const sink = masking(
+        taker,
+        parts.map(({ columns }) => maskOf(columns, settings, context)),
+      );
       for (const [part, source] of sources.entries()) {
         const { name } = source.part;
         const { handle, bytes, check } = await source.text();
@@ -266,6 +272,12 @@ function answerOf(
       for (const source of sources) await source.close();
     },
   };
+}
+
+/** What is masked in a file with these columns; null when it has no passwords. */
+function maskOf(columns: readonly string[], { delimiter }: CsvDropSettings, context: SourceContext): MaskRules | null {
+  const at = columns.flatMap((column, index) => (isSecret(context.columns, column) ? [index] : []));
+  return at.length ? { at, columns: columns.length, delimiter } : null;
 }
 
 const mega = (bytes: number): string => (bytes / 2 ** 20).toFixed(bytes < 2 ** 20 * 10 ? 1 : 0);

@@ -1,4 +1,5 @@
 import { Misconfigured } from '../../src/base/errors.ts';
+import { isSecret } from '../../src/connector/passwords.ts';
 import { type ColumnExpectation, cellOf, manyValues } from '../../src/connector/source.ts';
 import { bytesOf, type Entry, guidText, nameOf, utf8 } from './entry.ts';
 import type { LdapSettings } from './schema.ts';
@@ -41,9 +42,10 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const disabledBit = 2;
 
 /** Works out how the columns that the format wants are read. */
-export function readingOf({ required, optional, secret = [] }: ColumnExpectation, settings: LdapSettings): Reading {
+export function readingOf(expected: ColumnExpectation, settings: LdapSettings): Reading {
+  const { required, optional } = expected;
   // what is not asked for is not kept
-  const columns = [...required, ...optional].filter((column) => !secret.includes(column));
+  const columns = [...required, ...optional].filter((column) => !isSecret(expected, column));
   for (const column of required)
     if (!(column in pseudo) && !name.test(column))
       throw new Misconfigured(`"${column}" is no name of an attribute`, {

@@ -13,27 +13,29 @@ export type Verdict =
   | { meaning: 'refused'; words: string }
   /** Not now. `own`: of this one request, as far as can be told; the server itself is there. */
   | { meaning: 'later'; words: string; own: boolean }
-  /** Credentials (`login`), or a page in place of an answer. */
+  /** The login was refused (`login`), or a page came in place of an answer. */
   | { meaning: 'denied'; words: string; login: boolean }
   /** There is no such operation. */
   | { meaning: 'missing'; words: string };
 
-/** Reads an answer by the site's rule for success. `xml`: nothing but XML can be success, as with SOAP. */
-export function judge(
-  answer: HttpAnswer,
-  rule: PeoplesoftSettings['success'],
-  expects: 'anything' | 'xml' = 'anything',
-): Verdict {
+/** What the answer is to. `xml`: nothing but XML can be success, as with SOAP. `removes`: the change takes something away. */
+export interface Asked {
+  xml?: boolean;
+  removes?: boolean;
+}
+
+/** Reads an answer by the site's rule for success. */
+export function judge(answer: HttpAnswer, rule: PeoplesoftSettings['success'], asked: Asked = {}): Verdict {
   const { status } = answer;
   const said = (words: string | null) => `HTTP ${status}${words ? `: ${words}` : ''}${transaction(answer)}`;
-  const body = readBody(answer, rule, expects);
+  const body = readBody(answer, rule, asked);
   const words = said(body.words);
-  if (status >= 300 && rule.status.includes(status)) return { meaning: 'done', words };
-  if (status === 401 || status === 403 || (status >= 300 && status < 400))
-    return { meaning: 'denied', login: status === 401, words: said(answer.headers['location'] ?? body.words) };
+  const login = status === 401 || body.login === true || isSignon(answer);
+  if (login || status === 403 || (status >= 300 && status < 400))
+    return { meaning: 'denied', login, words: said(answer.headers['location'] ?? body.words) };
+  if (status >= 300 && rule.status.includes(status) && isSuccess(status, body, asked))
+    return { meaning: 'done', words };
   if (status === 404) return { meaning: isHandlers(body) ? 'refused' : 'missing', words };
-  if (body.kind === 'error' && (body.login || saysDenied(body.words, rule)))
-    return { meaning: 'denied', login: true, words };
   // By SOAP 1.1 every fault has status 500, and says itself whether the request or the server is to blame.
   if (body.kind === 'error' && body.sender) return { meaning: 'refused', words };
   if (status >= 500 || status === 408 || status === 429) {
@@ -42,22 +44,51 @@ export function judge(
   }
   if (body.kind === 'page' && status < 300)
     return { meaning: 'denied', login: false, words: said(`a page, not an answer: ${body.words}`) };
-  if (body.kind === 'error' || !rule.status.includes(status)) return { meaning: 'refused', words };
+  if (body.kind === 'error' || status >= 300 || !rule.status.includes(status)) return { meaning: 'refused', words };
   // It was done or it was not: the same request again does no harm.
   if (body.kind === 'broken') return { meaning: 'later', own: true, words };
   return { meaning: 'done', words: said(body.warning ?? null) };
 }
 
 /**
+ * True where an answer outside 2xx, with a status that the site calls success, can be one. What is gone cannot be taken away
+ * any more, but nothing can be written to it either; and a gateway that knows no such operation says 404, too.
+ */
+function isSuccess(status: number, { kind, words }: Body, { removes = false }: Asked): boolean {
+  if (kind !== 'fine') return false;
+  return (status !== 404 && status !== 410) || (removes && !namesNoOperation.test(words ?? ''));
+}
+
+/** Words of the Integration Broker, whose messages are set 158, or of anybody else who looked for an operation in vain. */
+const namesNoOperation =
+  /\(158,\s?\d+\)|\b(operation|service|routing)\b[\w .-]{0,80}\bnot (be )?found|\bno (such |active )?(operation|service|routing)/i;
+
+/**
  * True for an error with the number of a message that is not the Integration Broker's (set 158): a handler has said 404 of a
  * person. Any other 404 says that nobody is there to handle anything.
  */
-function isHandlers({ kind, login, words }: Body): boolean {
-  return kind === 'error' && !login && /\((?!158,)\d+,\s?\d+\)/.test(words ?? '');
+function isHandlers({ kind, words }: Body): boolean {
+  return kind === 'error' && /\((?!158,)\d+,\s?\d+\)/.test(words ?? '');
 }
 
-function saysDenied(words: string | null, { denied }: PeoplesoftSettings['success']): boolean {
-  return denied !== undefined && new RegExp(denied).test(words ?? '');
+/**
+ * Words of PeopleSoft for a login that it refuses: of its sign-on page, which also comes with status 200, and of its older
+ * releases (Oracle document 611856.1; programs that log in look for them). In an error of a handler they may be of a person.
+ */
+const refusedLogin =
+  /user id and\/or password (are|is) invalid|invalid user id,? or you typed the wrong password|invalid signon time|not authorized for this time period/i;
+
+function saysDenied(words: string, { denied }: PeoplesoftSettings['success']): boolean {
+  return denied !== undefined && new RegExp(denied).test(words);
+}
+
+/**
+ * True for the sign-on page, or the way to it, in place of an answer to a request that had a login with it. The header tells
+ * in any language; PeopleSoft's own pages go by it.
+ */
+function isSignon({ status, headers }: HttpAnswer): boolean {
+  if (headers['respondingwithsignonpage'] !== undefined) return true;
+  return status >= 300 && status < 400 && /[?&]cmd=login\b/i.test(headers['location'] ?? '');
 }
 
 /** The `transactionid` header, by which the Service Operations Monitor finds a request. */
@@ -70,16 +101,25 @@ type Body = {
   words: string | null;
   /** A fault that the request is to blame for. */
   sender?: boolean;
-  /** A fault about who asks. */
+  /** It is about who asks. */
   login?: boolean;
   /** What was done although something was said about it. */
   warning?: string | null;
 };
 
-function readBody({ text, headers }: HttpAnswer, rule: PeoplesoftSettings['success'], expects: string): Body {
+function readBody(answer: HttpAnswer, rule: PeoplesoftSettings['success'], asked: Asked): Body {
+  const body = formOf(answer, rule, asked);
+  if (body.kind !== 'page') return body.kind === 'error' && saysDenied(body.words ?? '', rule) ? refused(body) : body;
+  // its words are cut, and the sentence that counts may stand anywhere in it
+  const text = plainText(answer.text);
+  return refusedLogin.test(text) || saysDenied(text, rule) ? refused(body) : body;
+}
+
+const refused = (body: Body): Body => ({ ...body, login: true });
+
+function formOf({ text, headers }: HttpAnswer, rule: PeoplesoftSettings['success'], { xml = false }: Asked): Body {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
-  if (trimmed === '')
-    return expects === 'xml' ? { kind: 'broken', words: 'an empty answer' } : { kind: 'fine', words: null };
+  if (trimmed === '') return xml ? { kind: 'broken', words: 'an empty answer' } : { kind: 'fine', words: null };
   if (trimmed.startsWith('<')) {
     const html = /^text\/html/i.test(headers['content-type'] ?? '') && !/<(?:[\w.-]+:)?Envelope[\s>]/.test(trimmed);
     if (html || /<html[\s>]/i.test(trimmed.slice(0, 1000))) return { kind: 'page', words: plain(trimmed) };
@@ -92,12 +132,12 @@ function readBody({ text, headers }: HttpAnswer, rule: PeoplesoftSettings['succe
     json = JSON.parse(trimmed);
   } catch {
     if (/^[{[]/.test(trimmed)) return { kind: 'broken', words: `JSON that is not whole: ${plain(trimmed)}` };
-    const expected = rule.text !== undefined && new RegExp(rule.text).test(trimmed);
+    const expected = rule.text !== undefined && new RegExp(rule.text).test(trimmed) && !refusedLogin.test(trimmed);
     return { kind: expected ? 'fine' : 'page', words: plain(trimmed) };
   }
   const words = jsonError(json, new Set(rule.errorKeys.map((key) => key.toLowerCase())));
   if (words !== null) return { kind: 'error', words };
-  if (expects === 'xml') return { kind: 'broken', words: `JSON, not XML: ${plain(trimmed)}` };
+  if (xml) return { kind: 'broken', words: `JSON, not XML: ${plain(trimmed)}` };
   return { kind: 'fine', words: plain(trimmed), warning: warningIn(json) };
 }
 
@@ -213,7 +253,11 @@ function wordsIn(value: unknown): string {
 }
 
 function plain(text: string): string {
-  return shorten(decode(withoutScripts(text).replace(/<[^<>]*>/g, ' ')));
+  return shorten(plainText(text));
+}
+
+function plainText(text: string): string {
+  return decode(withoutScripts(text).replace(/<[^<>]*>/g, ' ')).replace(/\s+/g, ' ');
 }
 
 /** Without scripts and styles, in one pass: a pattern that looks for each end takes minutes for a page of beginnings. */

@@ -1,14 +1,16 @@
 import type { HttpAnswer } from '../../src/connector/http.ts';
-import { judge } from './answer.ts';
+import { judge, type Verdict } from './answer.ts';
 import type { PeoplesoftSettings } from './schema.ts';
 import type { Confirm } from './shapes.ts';
 import { fillBody, type Template, type Values } from './template.ts';
 import { readXml } from './xml.ts';
 
 /** What a read-back shows: the state, something else, or that nobody may look. */
-export type Look =
-  | { shows: 'state' | 'other'; words: string }
-  | { shows: 'nothing'; verdict: Extract<ReturnType<typeof judge>, { meaning: 'denied' }> };
+export interface Look {
+  shows: 'state' | 'other' | 'nothing';
+  words: string;
+  verdict: Verdict;
+}
 
 /**
  * Reads the answer of a read-back. Whatever is not the answer that was expected, an error, an empty one, one in which the
@@ -20,8 +22,17 @@ export function lookAt(
   values: Values,
   rule: PeoplesoftSettings['success'],
 ): Look {
-  const verdict = judge(answer, rule, confirm.read.shape === 'ci-soap' ? 'xml' : 'anything');
-  if (verdict.meaning === 'denied') return { shows: 'nothing', verdict };
+  const verdict = judge(answer, rule, { xml: confirm.read.shape === 'ci-soap' });
+  if (verdict.meaning === 'denied') return { shows: 'nothing', words: verdict.words, verdict };
+  return { ...shownBy(answer, verdict, confirm, values), verdict };
+}
+
+function shownBy(
+  answer: HttpAnswer,
+  verdict: Verdict,
+  confirm: Confirm,
+  values: Values,
+): Pick<Look, 'shows' | 'words'> {
   if (verdict.meaning !== 'done') return { shows: 'other', words: `the read-back says ${verdict.words}` };
   const tree = treeOf(answer.text);
   const keys = confirm.at.slice(1).split('/').map(unescaped);

@@ -1,3 +1,4 @@
+import { plainAddress } from '../../src/connector/address.ts';
 import type { TargetConnector } from '../../src/connector/target.ts';
 import { openDelivery, previewRequests, probeTarget } from './deliver.ts';
 import { openLogin } from './login.ts';
@@ -10,6 +11,7 @@ export const peoplesoft: TargetConnector<PeoplesoftSettings> = {
   direction: 'target',
   description: 'PeopleSoft: people and enrolments by service operations of the Integration Broker',
   settings,
+  address: ({ url, gateway, node }) => `${plainAddress(url)}${gateway}, node ${node}`,
   accepts: ({ changes }) => changes,
   batchSize: (chosen) => chosen.batch,
   async open(chosen, context) {

@@ -48,15 +48,32 @@ async function deliver(
   const leave = ({ item }: DeliveryItem, answer: string): void =>
     void results.set(item, { item, outcome: 'retry', answer, attempted: false });
 
+  const alone = pLimit(1);
+  /**
+   * One at a time until a login was accepted, or a password that is wrong would be refused to all that begin together, and
+   * three refusals may lock the account. Null: not sent.
+   */
+  const send = async (item: DeliveryItem): Promise<ItemResult | null> => {
+    if (!sender.admitted) {
+      const result = await alone(() => (stop || sender.admitted ? null : sender.send(item)));
+      if (result) return result;
+    }
+    return stop ? null : sender.send(item);
+  };
+
   const person = async (own: readonly DeliveryItem[]): Promise<void> => {
     let late = false;
     for (const item of own) {
-      if (stop || late) {
-        leave(item, late ? 'not sent: waits for an earlier change of this person' : 'not sent: no answer to others');
+      if (late) {
+        leave(item, 'not sent: waits for an earlier change of this person');
         continue;
       }
       try {
-        const result = await sender.send(item);
+        const result = await send(item);
+        if (!result) {
+          leave(item, 'not sent: no answer to others');
+          continue;
+        }
         silence = 0;
         results.set(item.item, result);
         late = result.outcome === 'retry';

@@ -11,6 +11,11 @@ import type { Template } from './template.ts';
 export const accepted = personChangeTypes;
 export type AcceptedType = (typeof accepted)[number];
 
+/** True for a change that takes something away. */
+export function removes(type: AcceptedType): boolean {
+  return type === 'account.disable' || type === 'enrolment.remove';
+}
+
 /** What is sent for a change type that the configuration says nothing about. */
 export interface DefaultOperation {
   method: 'POST' | 'PUT';

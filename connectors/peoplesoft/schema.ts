@@ -33,12 +33,27 @@ const auth = z.union(
   },
 );
 
+/** What an answer of this status says is never of the change. */
+function neverSuccess(status: number): boolean {
+  return (status >= 300 && status < 400) || [401, 403, 408, 429].includes(status);
+}
+
 const success = z.strictObject({
   status: z
-    .array(z.int().min(200).max(499))
+    .array(
+      z
+        .int()
+        .min(200)
+        .max(499)
+        .refine((status) => !neverSuccess(status), {
+          error: 'is never success: a redirect, 401 and 403 are about who asks, 408 and 429 pass',
+        }),
+    )
     .min(1)
     .default([200, 201, 202, 204])
-    .describe('statuses that count as success, if the body names no error'),
+    .describe(
+      'statuses that count as success, if the body names no error; 404 and 410, that somebody is gone already, only for account.disable and enrolment.remove',
+    ),
   errorKeys: z
     .array(z.string())
     .default(['error', 'errors', 'fault'])
@@ -48,7 +63,9 @@ const success = z.strictObject({
     .describe('regular expression for a plain text that means success; without it a text is taken for a login page'),
   denied: regularExpression
     .optional()
-    .describe('regular expression over the words of a refusal that is about the login, and so ends the delivery'),
+    .describe(
+      'regular expression over the words of a refusal, or a page, that is about the login, and so ends the delivery at once',
+    ),
 });
 
 const today = z.strictObject({

@@ -3,10 +3,10 @@ import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import { type HttpAnswer, retryAfterMs } from '../../src/connector/http.ts';
 import type { DeliveryItem, ItemResult, TargetContext } from '../../src/connector/target.ts';
 import { judge, type Verdict } from './answer.ts';
-import { lookAt } from './confirm.ts';
+import { type Look, lookAt } from './confirm.ts';
 import type { Login } from './login.ts';
 import { memoryOf, type Transmission } from './memory.ts';
-import type { AcceptedType } from './operations.ts';
+import { type AcceptedType, removes } from './operations.ts';
 import { belowGateway, type Credentials, type Draft, pathOf, requestFor } from './request.ts';
 import type { PeoplesoftSettings } from './schema.ts';
 import type { Confirm, Operation, Shape } from './shapes.ts';
@@ -20,6 +20,8 @@ const mostStruck = 3;
 
 /** Sends items and reads back what became of them. */
 export interface Sender {
+  /** True once a login was accepted: somebody got an answer that only those get who are let in. */
+  readonly admitted: boolean;
   /** Throws `Unavailable` without an answer, `Denied` and `Misconfigured` when nothing more should be sent. */
   send(item: DeliveryItem): Promise<ItemResult>;
   /**
@@ -37,6 +39,9 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
   const memory = memoryOf(settings);
 
   const opened = memory.answered;
+  let admitted = false;
+  /** Why the login was refused: with each further one the account comes nearer to being locked. */
+  let refusal: Denied | null = null;
   /**
    * Items that were turned away in place of an answer, in this delivery. Those of earlier ones may have left the queue, which
    * nobody says, and would count against others for ever; those that have not are turned away in this one as well.
@@ -56,6 +61,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
 
   /** Sends a request, and once more if its credentials are refused and there are new ones. */
   async function exchange(draft: Draft, who: Credentials, again: (who: Credentials) => Draft): Promise<HttpAnswer> {
+    if (refusal) throw refusal;
     const answer = await context.http.send(draft);
     if (answer.status !== 401 || !login.renew(who)) return answer;
     return context.http.send(again(await login.credentials()));
@@ -69,11 +75,19 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     return exchange(first, who, (as) => made(as) as Draft);
   }
 
-  async function look(confirm: Confirm, values: Values): Promise<{ shows: 'state' | 'other'; words: string }> {
+  /** What an answer says of the login, whatever it is to. */
+  function loginBy(verdict: Verdict, what: string): void {
+    if (verdict.meaning === 'done' || verdict.meaning === 'refused') admitted = true;
+    else if (verdict.meaning === 'denied' && verdict.login) refusal ??= stopping(verdict, what) as Denied;
+  }
+
+  async function look(confirm: Confirm, values: Values): Promise<Pick<Look, 'shows' | 'words'>> {
     const answer = await call(confirm.read, values);
     if ('impossible' in answer) return { shows: 'other', words: answer.impossible };
     const seen = lookAt(answer, confirm, values, settings.success);
-    if (seen.shows === 'nothing') throw stopping(seen.verdict, `the read-back ${pathOf(confirm.read, settings)}`);
+    const what = `the read-back ${pathOf(confirm.read, settings)}`;
+    loginBy(seen.verdict, what);
+    if (seen.shows === 'nothing') throw stopping(seen.verdict, what);
     return seen;
   }
 
@@ -139,7 +153,10 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     });
     const who = await login.credentials();
     const answer = await exchange(draft(who), who, draft);
-    return { answer, verdict: judge(answer, settings.success) };
+    const verdict = judge(answer, settings.success);
+    // of a login that others were let in with, it says what this one operation is not permitted
+    if (!admitted) loginBy(verdict, `GET ${settings.probe}`);
+    return { answer, verdict };
   }
 
   /** True when the target is there for others, so that an error is this item's own. */
@@ -196,19 +213,23 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
   }
 
   async function attempt({ item, ...change }: DeliveryItem): Promise<ItemResult> {
-    const operation = settings.operations[change.type as AcceptedType];
+    const type = change.type as AcceptedType;
+    const operation = settings.operations[type];
     const { confirm } = operation;
-    const what = confirm ? hash('sha256', JSON.stringify(change), 'hex') : '';
+    const said = confirm ? hash('sha256', JSON.stringify(change), 'hex') : '';
     // became one with a later change meanwhile: that one was never transmitted
-    if (memory.transmitted.get(item)?.what !== what) memory.transmitted.delete(item);
+    if (memory.transmitted.get(item)?.what !== said) memory.transmitted.delete(item);
     const again = memory.transmitted.has(item);
     const values = valuesOf({ item, ...change }, settings.node, todayOf(clock.now(), settings.today));
     const told = confirm && (await known(item, confirm, values));
     if (told) return told;
     const answer = await call(operation, values);
     if ('impossible' in answer) return { item, outcome: 'failed', answer: answer.impossible };
-    const verdict = judge(answer, settings.success, operation.shape === 'ci-soap' ? 'xml' : 'anything');
+    const verdict = judge(answer, settings.success, { xml: operation.shape === 'ci-soap', removes: removes(type) });
     const { words } = verdict;
+    // the path as it is written in the configuration: filled, it names somebody
+    const what = `${type}: ${pathOf(operation, settings)}`;
+    loginBy(verdict, what);
     if (verdict.meaning === 'later') {
       const wait = retryAfterMs(answer.headers, clock.now());
       const delayMs = wait === undefined ? {} : { delayMs: wait };
@@ -216,8 +237,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
       return putOff(item, words, delayMs);
     }
     if (verdict.meaning === 'denied' || verdict.meaning === 'missing') {
-      // the path as it is written in the configuration: filled, it names somebody
-      const why = stopping(verdict, `${change.type}: ${pathOf(operation, settings)}`);
+      const why = stopping(verdict, what);
       // one login too many locks an account
       if (verdict.meaning === 'denied' && verdict.login) throw why;
       return turnedAway(item, why);
@@ -230,7 +250,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     }
     if (!confirm) return { item, outcome: 'sent', answer: transmittedOnly(operation) + words };
     const since = clock.monotonic();
-    memory.transmitted.set(item, { since, lookedAt: since, words, what, again });
+    memory.transmitted.set(item, { since, lookedAt: since, words, what: said, again });
     return confirmed(item, confirm, values);
   }
 
@@ -240,6 +260,9 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
   }
 
   return {
+    get admitted() {
+      return admitted;
+    },
     probe,
     putOff,
     async send(item) {
@@ -258,7 +281,8 @@ function transmittedOnly({ async: is }: Operation): string {
 export function stopping(verdict: Verdict, what: string): Denied | Misconfigured {
   if (verdict.meaning === 'missing')
     return new Misconfigured(`${what}: ${verdict.words}`, {
-      remedy: 'check gateway, node and operations of the target; a 404 that means success belongs into success.status',
+      remedy:
+        'check gateway, node and operations of the target; where a 404 without an error says that who is taken away is gone already, put it into success.status',
     });
   return new Denied(`${what}: ${verdict.words}`, {
     remedy: 'check auth, and that the OPRID has permission for this service operation',

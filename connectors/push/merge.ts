@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Incomplete } from '../../src/base/errors.ts';
+import { isSecret } from '../../src/connector/passwords.ts';
 import type { ColumnExpectation } from '../../src/connector/source.ts';
 import { type Spooled, SpoolWriter, spoolLine, spoolLines } from '../../src/connector/spool.ts';
 import type { Waiting } from './files.ts';
@@ -44,6 +45,11 @@ export async function merge(
   if (lost.length)
     throw new Incomplete(`a delta came, and the list in force was read without ${lost.join(', ')}`, {
       remedy: 'send a whole list (answer=snapshot): the format of this source has changed',
+    });
+  // kept by an older rosterd, to which not all of them were passwords: the next whole list is kept in its place
+  if (whole.columns.some((column) => isSecret(expected, column)))
+    throw new Incomplete('a delta came, and the list in force was kept with a column of passwords', {
+      remedy: 'send a whole list (answer=snapshot): passwords are not kept any more',
     });
   const columns = [...whole.columns, ...delta.columns.filter((column) => !whole.columns.includes(column))];
   const said = await placesOf(delta);

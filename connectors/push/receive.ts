@@ -12,10 +12,10 @@ import { SpoolWriter, spoolLine } from '../../src/connector/spool.ts';
 import { readCsv } from './csv.ts';
 import type { Entry } from './files.ts';
 import { readRecords } from './json.ts';
-import { isDropped, type ReadRow, type RowTaker, rowsOfJson } from './rows.ts';
+import { isDropped, others, type ReadRow, type RowTaker, rowsOfJson } from './rows.ts';
 import type { PushSettings } from './schema.ts';
 
-/** Refused records that a receipt lists. */
+/** Refused records that a receipt lists, and names of what was dropped. */
 const listed = 100;
 
 /**
@@ -94,7 +94,7 @@ class Intake implements RowTaker {
   readonly #context: ReceiveContext;
   readonly #writer: SpoolWriter;
   readonly #records: RefusedRecord[] = [];
-  readonly #dropped: Record<string, number> = {};
+  readonly #dropped = new Map<string, number>();
   #judge: ReturnType<ReceiveContext['judge']> = () => null;
   #idAt = -1;
   #accepted = 0;
@@ -117,7 +117,8 @@ class Intake implements RowTaker {
   }
 
   drop(column: string): void {
-    this.#dropped[column] = (this.#dropped[column] ?? 0) + 1;
+    const name = this.#dropped.size < listed || this.#dropped.has(column) ? column : others;
+    this.#dropped.set(name, (this.#dropped.get(name) ?? 0) + 1);
   }
 
   async take(rows: readonly ReadRow[]): Promise<void> {
@@ -159,7 +160,15 @@ class Intake implements RowTaker {
     const [accepted, refused, records] = [this.#accepted, this.#refused, this.#records];
     if (refused && !accepted)
       throw new Refused(422, `none of the ${refused} records can be taken`, 'see the reasons', records);
-    return { run, answer: this.#answer, accepted, refused, records, dropped: this.#dropped, note: this.#note() };
+    return {
+      run,
+      answer: this.#answer,
+      accepted,
+      refused,
+      records,
+      dropped: Object.fromEntries(this.#dropped),
+      note: this.#note(),
+    };
   }
 
   #note(): string | null {

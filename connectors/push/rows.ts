@@ -1,4 +1,6 @@
 import type { PushAnswer } from '../../src/connector/inbox.ts';
+import { type Inner, objectCell } from '../../src/connector/objects.ts';
+import { isSecret } from '../../src/connector/passwords.ts';
 import { type ColumnExpectation, cellOf, manyValues } from '../../src/connector/source.ts';
 import { type Json, type JsonRecord, WrittenNumber } from './json.ts';
 import type { PushSettings } from './schema.ts';
@@ -29,9 +31,9 @@ export interface Reading {
   answer: PushAnswer;
 }
 
-/** True for a column that is thrown away: the source says so, or its format. */
-export function isDropped({ drop }: PushSettings, { secret = [] }: ColumnExpectation, column: string): boolean {
-  return [...drop, ...secret].some((one) => one.toLowerCase() === column.toLowerCase());
+/** True for a column that is thrown away: it is one of passwords, or the source says so. */
+export function isDropped({ drop }: PushSettings, expected: ColumnExpectation, column: string): boolean {
+  return isSecret(expected, column) || drop.some((one) => one.toLowerCase() === column.toLowerCase());
 }
 
 /** Turns JSON records into rows. Formats whose columns have types are taken at their word; other tables want scalars. */
@@ -41,7 +43,26 @@ export function rowsOfJson({ settings, expected, answer }: Reading, taker: RowTa
   );
   const required = new Set(expected.required);
   const known = new Set(columns);
+  /** Where a record has an object on the way to a column. */
+  const ways = new Set(
+    columns.flatMap((column) => [...column.matchAll(/\./g)].map(({ index }) => column.slice(0, index))),
+  );
+  /** Says of what lies under a name that it is not kept, unless there is nothing. */
+  const drop = (way: readonly string[], value: Json): void => {
+    if (value !== null) taker.drop(way.every(isPlain) ? way.join('.') : others);
+  };
+  const dropUnread = (value: Map<string, Json>, before: readonly string[]): void => {
+    for (const [key, its] of value) {
+      const way = [...before, key];
+      const path = way.join('.');
+      if (known.has(path)) continue;
+      if (ways.has(path) && its instanceof Map) dropUnread(its, way);
+      else drop(way, its);
+    }
+  };
   const cellAs = (column: string): ((value: Json) => string | Wrong) => {
+    if (expected.objects?.includes(column))
+      return (value) => objectOf(value, (way) => drop([...column.split('.'), ...way], ''));
     if (expected.numbers === undefined) return scalarCell;
     return expected.numbers.includes(column) ? numberCell : textCell;
   };
@@ -54,15 +75,16 @@ export function rowsOfJson({ settings, expected, answer }: Reading, taker: RowTa
     };
     let deleted = false;
     for (const [key, its] of value) {
-      if (isDropped(settings, expected, key)) taker.drop(key);
+      if (isDropped(settings, expected, key)) taker.drop(isPlain(key) ? key : others);
       else if (known.has(key)) continue;
+      else if (ways.has(key) && its instanceof Map) dropUnread(its, [key]);
       else if (key === settings.deletedField) {
         if (typeof its !== 'boolean') refuse(key, 'is not true or false');
         else if (its && answer === 'snapshot') refuse(key, onlyInDelta);
         else deleted = its;
-      } else if (expected.exact)
-        if (isPlain(key)) refuse(key, 'is no field of this format');
-        else refuse(null, 'has a key that is no field of this format, and does not look like one');
+      } else if (!expected.exact) drop([key], its);
+      else if (isPlain(key)) refuse(key, 'is no field of this format');
+      else refuse(null, 'has a key that is no field of this format, and does not look like one');
     }
     const cells = readers.map(({ column, cell, path }) => {
       const its = valueAt(value, column, path);
@@ -97,6 +119,9 @@ export function rowsOfJson({ settings, expected, answer }: Reading, taker: RowTa
 
 /** True for a key that may be shown: one of the sender's making may be an address or a number of somebody. */
 const isPlain = (key: string): boolean => /^[\p{L}_][\p{L}\p{N}_ .-]{0,39}$/u.test(key) && !/\d{4}/.test(key);
+
+/** What keys that may not be shown, and more of them than anybody would read, are counted under. */
+export const others = '(others)';
 
 /** What is said of a record that takes somebody out of a whole list. */
 export const onlyInDelta = 'belongs into a delta; from a whole list somebody is left out';
@@ -134,6 +159,20 @@ function scalarCell(value: Json): string | Wrong {
   if (value instanceof Map) return { wrong: 'is an object; the map names the fields in it, with dots' };
   const text = value instanceof WrittenNumber ? value.text : value === null ? '' : String(value);
   return text.includes(manyValues) ? { wrong: 'contains a control character' } : text;
+}
+
+function objectOf(value: Json, drop: (way: readonly string[]) => void): string | Wrong {
+  if (value === null) return '';
+  if (!(value instanceof Map)) return { wrong: `is ${kindOf(value)}, and has to be an object` };
+  return objectCell(innerOf(value) as ReadonlyMap<string, Inner>, drop);
+}
+
+function innerOf(value: Json): Inner {
+  if (value === null) return null;
+  if (value instanceof WrittenNumber) return value.text;
+  if (Array.isArray(value)) return value.map(innerOf);
+  if (value instanceof Map) return new Map([...value].map(([name, inner]) => [name, innerOf(inner)]));
+  return String(value);
 }
 
 function kindOf(value: Json): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isPassword, neverStored } from '../../src/connector/passwords.ts';
 import { duration, size } from '../../src/connector/settings.ts';
 
 const key = z
@@ -25,8 +26,8 @@ export const settings = z
     deletedField: column.default('deleted').describe('the column that takes a person out, in a delta'),
     drop: z
       .array(column)
-      .default(['password'])
-      .describe('columns that are thrown away unread, whatever their letter case; never kept, never logged'),
+      .default([])
+      .describe('columns that are thrown away unread as passwords always are, whatever their letter case'),
     maxBody: size.prefault('100MB').describe('a larger body is refused'),
     maxRecords: z.number().int().positive().default(5_000_000).describe('more records in one body are refused'),
     maxRecordBytes: size
@@ -55,6 +56,8 @@ export const settings = z
   .superRefine(({ drop, idField, deletedField }, context) => {
     const issue = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
     if (idField === deletedField) issue('deletedField', 'is another column than idField');
+    for (const [path, name] of Object.entries({ idField, deletedField }))
+      if (isPassword(name)) issue(path, neverStored);
     for (const name of [idField, deletedField])
       if (drop.some((one) => one.toLowerCase() === name.toLowerCase())) issue('drop', `has ${name}, which is needed`);
   });

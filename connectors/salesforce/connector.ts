@@ -1,3 +1,4 @@
+import { plainAddress } from '../../src/connector/address.ts';
 import { personChangeTypes, type TargetConnector } from '../../src/connector/target.ts';
 import { openClient } from './client.ts';
 import { openSession, previewBatch } from './deliver.ts';
@@ -10,6 +11,7 @@ export const salesforce: TargetConnector<SalesforceSettings> = {
   direction: 'target',
   description: 'Salesforce: people and enrolments by collections upsert (REST API) or jobs (Bulk API 2.0)',
   settings,
+  address: ({ url }) => plainAddress(url),
   accepts: ({ courses }) => (courses ? ['course.create', ...personChangeTypes] : personChangeTypes),
   batchSize: ({ batch, concurrency, bulk }) => bulk?.batch ?? batch * concurrency,
   open: async (chosen, context) => openSession(chosen, context),

@@ -1,4 +1,5 @@
 import { Incomplete } from '../../src/base/errors.ts';
+import { type Inner, objectCell } from '../../src/connector/objects.ts';
 import { type ColumnExpectation, cellOf, manyValues } from '../../src/connector/source.ts';
 import type { SpoolWriter } from '../../src/connector/spool.ts';
 import { type Json, kindOf, type Path, parsePath, pathText, valueAt, WrongShape } from './path.ts';
@@ -10,6 +11,8 @@ export class RowMaker {
   readonly #paths: readonly Path[];
   /** For each column the rest of its way inside an element of `each`; null where it does not lead there. */
   readonly #inner: readonly (Path | null)[];
+  /** For each column whether it is an object with names of its own. */
+  readonly #isObject: readonly boolean[];
   readonly #key: Path | undefined;
   readonly #each: Path | undefined;
   readonly #name: string;
@@ -19,6 +22,7 @@ export class RowMaker {
   constructor(columns: ColumnExpectation, key: Path | undefined, each: Path | undefined, name: string) {
     this.columns = [...columns.required, ...columns.optional];
     this.#required = columns.required.length;
+    this.#isObject = this.columns.map((column) => columns.objects?.includes(column) ?? false);
     this.#paths = this.columns.map(parsePath);
     this.#inner = this.#paths.map((path) =>
       each?.every((part, at) => path[at] === part) ? path.slice(each.length) : null,
@@ -70,7 +74,8 @@ export class RowMaker {
       const value =
         inner === null ? valueAt(record, path) : element === undefined ? undefined : valueAt(element, inner);
       if (value !== undefined) this.#found[at] = true;
-      const cell = value instanceof WrongShape ? value : cellText(value, path);
+      const cell =
+        value instanceof WrongShape ? value : this.#isObject[at] ? objectText(value, path) : cellText(value, path);
       if (cell instanceof WrongShape) return { reason: cell.reason, column: at + 1 };
       cells.push(cell);
     }
@@ -101,6 +106,20 @@ function cellText(value: Json | undefined, path: Path): string | WrongShape {
   if (values.some((one) => one.includes(manyValues)))
     return new WrongShape(`${pathText(path)} has a separator character in it`);
   return cellOf(values);
+}
+
+/** Passwords in it are left out without a word: nobody sent them to us, and nobody would hear it. */
+function objectText(value: Json | undefined, path: Path): string | WrongShape {
+  if (value === undefined || value === null) return '';
+  const inner = innerOf(value);
+  if (inner instanceof Map) return objectCell(inner, () => {});
+  return new WrongShape(`${pathText(path)} is ${kindOf(value)}, and has to be an object`);
+}
+
+function innerOf(value: Json): Inner {
+  if (value === null || typeof value === 'string') return value;
+  if (Array.isArray(value)) return value.map(innerOf);
+  return new Map(Object.entries(value).map(([name, inner]) => [name, innerOf(inner)]));
 }
 
 /** Every way into a record that ends at a single value or a list of them; for people who write a map. */

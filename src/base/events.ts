@@ -59,6 +59,8 @@ export const fields = {
   file: 'text',
   modified: 'time',
   lastModified: 'time',
+  address: 'text',
+  lastAddress: 'text',
   import: 'count',
   messages: 'count',
   answer: 'name',
@@ -193,6 +195,14 @@ export const events = {
     remedy: 'name the target again as it was, or they stay; `rosterd queue fill` brings a new target the whole roster',
     fields: ['target', 'items'],
   },
+  'target.moved': {
+    levels: ['error'],
+    meaning:
+      'a target points to another platform (`address`) than the one that has what was sent to it (`lastAddress`). Nothing is sent, its changes wait in the queue',
+    remedy:
+      'put the address back, or `rosterd queue moved TARGET same` (only the address is new) or `new` (a new platform)',
+    fields: ['target', 'address', 'lastAddress'],
+  },
   'pull.retry': {
     levels: ['info'],
     meaning: 'an attempt to read a source failed and is repeated',
@@ -283,6 +293,13 @@ export const events = {
     meaning: 'the whole roster was queued for a target, because a person asked for it',
     remedy: null,
     fields: ['target', 'items'],
+  },
+  'queue.moved': {
+    levels: ['info'],
+    meaning:
+      'a person has said of a target that points elsewhere: it is the `same` platform under a new address, or a `new` one, for which `items` are queued in place of what waited',
+    remedy: null,
+    fields: ['target', 'outcome', 'items'],
   },
   'queue.paused': {
     levels: ['info'],

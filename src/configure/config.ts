@@ -149,12 +149,18 @@ export interface FieldSource {
   /** Of several columns the first that is not blank counts, and nothing is joined. */
   first?: true;
   constant: string | null;
-  /** Value → canonical value (exact, after trimming); null when values are taken as they are. */
+  /** Value → canonical value (exact but for white space, see `anyCase`); null when values are taken as they are. */
   values: Readonly<Record<string, string | null>> | null;
   /** What values that `values` does not list become, blank ones too; left out: they are taken as they are. */
   otherwise?: string;
+  /** `values`, and the list of what is allowed, are the same in any letter case; what is taken is spelled as the list is. */
+  anyCase?: true;
+  /** Of an attribute: the cell is an object, whose names become attributes under this one (`NAME.…`). */
+  object?: true;
   /** Blank is refused. */
   required?: true;
+  /** Of the e-mail alone: what to do about a blank one, in the words of who writes the feed. */
+  blank?: string;
   /** Of the course alone: a row without one is a person without a course, instead of unreadable. */
   optional?: true;
   /** What the value looks like; blank ones are not asked. */
@@ -183,6 +189,8 @@ export interface ListRule {
   allowed: readonly string[] | null;
   /** A value that is not allowed quarantines the row, or is taken and remarked. */
   unknown: 'refuse' | 'remark';
+  /** What a value is called in a reason, where the field goes by another name than what people wrote. */
+  called?: string;
 }
 
 /** One target, compiled. */

@@ -1,11 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { isPassword, neverStored } from '../connector/passwords.ts';
 import { attributePrefix, type CanonicalField, canonicalFields } from './canonical.ts';
 import type { FieldMap, FieldSource } from './config.ts';
 
 /** The `map:` of a source: canonical field to column, as written, and its way to a `FieldMap`. */
 
-const column = z.string().min(1).describe('the name of a column, exactly as in the header');
+/** A column that is read; one of passwords never is. */
+export const readColumn = z
+  .string()
+  .min(1)
+  .refine((name) => !isPassword(name), neverStored);
+
+const column = readColumn.describe('the name of a column, exactly as in the header');
 const text = z.union([z.string(), z.number().transform(String)]);
 const values = z
   .record(z.string(), z.union([z.string(), z.number().transform(String), z.null()]))
@@ -108,7 +115,8 @@ export const mapSchema = z
       .record(
         z
           .string()
-          .regex(attributeName, 'an attribute name starts with a letter and has letters, digits, "_", "." and "-"'),
+          .regex(attributeName, 'an attribute name starts with a letter and has letters, digits, "_", "." and "-"')
+          .refine((name) => !isPassword(name), neverStored),
         fieldSource,
       )
       .optional()

@@ -26,7 +26,7 @@ function roleName({ name, role }: Config['sources'][number]): string {
 }
 
 /** Another number when rosterd itself judges the same rows otherwise than before. */
-const judgement = 4;
+const judgement = 5;
 
 /** Changes when somebody's account could come out otherwise although no row changed: then everybody is looked at. */
 export function rulesFingerprint(config: Config): string {

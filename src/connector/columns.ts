@@ -2,8 +2,13 @@
 export interface ColumnExpectation {
   required: readonly string[];
   optional: readonly string[];
-  /** Columns that hold passwords: their values are neither kept nor digested, and where that cannot be, the answer is refused. */
+  /** Columns that hold passwords beside those that are called so: see `isSecret`. Their values are neither kept nor digested. */
   secret?: readonly string[];
+  /**
+   * Optional columns that are objects with names of the sender's own: the cell is the object as `objectCell` writes it. A
+   * table has no objects; their parts are columns there, `COLUMN.NAME`.
+   */
+  objects?: readonly string[];
   /** True: a column that is neither required nor optional makes the answer `Incomplete`. */
   exact: boolean;
   /** Where values have types (JSON): columns that are numbers; all others are text. Left out: any scalar will do. */

@@ -49,7 +49,7 @@ export interface Receipt {
   refused: number;
   /** The first 100 that were refused. */
   records: RefusedRecord[];
-  /** Columns that are never kept, and how many values of each were thrown away. */
+  /** Columns and keys that are not kept, and how many values of each were thrown away. */
   dropped: Record<string, number>;
   /** What else they should know. */
   note: string | null;

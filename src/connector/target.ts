@@ -148,6 +148,11 @@ export interface TargetConnector<S = unknown> {
   direction: 'target';
   description: string;
   settings: z.ZodType<S>;
+  /**
+   * Which platform it is, for people and to tell it from others: its address (see `plainAddress`), and what is behind that
+   * address where there are several. Never a secret, and nothing that only says how is sent.
+   */
+  address(settings: S): string;
   /** Change types that this target takes; others are never queued for it, nor sent where they were queued before. */
   accepts(settings: S): readonly ChangeType[];
   /** Most items of one `deliver` call. */

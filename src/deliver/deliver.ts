@@ -13,6 +13,7 @@ import type { Lock, Store } from '../store/port.ts';
 import { discreet } from './discreet.ts';
 import { type DeliveryEnd, drain, pausedOf } from './drain.ts';
 import { Lull } from './lull.ts';
+import { platformOf, refuseMoved } from './platform.ts';
 import { release } from './queue.ts';
 import { withRosterStill } from './roster.ts';
 import type { DeliveryPatience } from './waiting.ts';
@@ -64,12 +65,15 @@ export async function deliverAlone(
     await store.outbox.recover(target.name);
     end.paused = await pausedOf(store, target.name);
     if (!end.paused) {
+      const remember = await refuseMoved(target, store, work);
       const discrepancies = new HoldingBack(store);
       await discrepancies.look();
       const accepts = target.connector.accepts(target.settings);
       await release(store, target.name, { accepts, discrepancies: discrepancies.now });
       if ((await store.outbox.queued(target.name, 0, 1)).length)
-        await deliverTo(target, config, store, under(lock, work), patience, end, discrepancies).catch(stopped);
+        await deliverTo(target, config, store, under(lock, work), patience, end, discrepancies, remember).catch(
+          stopped,
+        );
     }
     await forgetSent(store, target.name, config.retention.sentItems);
   } catch (error) {
@@ -110,6 +114,7 @@ async function deliverTo(
   patience: DeliveryPatience,
   end: DeliveryEnd,
   discrepancies: HoldingBack,
+  remember: () => Promise<void>,
 ): Promise<void> {
   const { clock, observer } = work;
   const { connector, settings, name } = target;
@@ -133,7 +138,12 @@ async function deliverTo(
       const way = {
         lull,
         file: join(spool.dir, 'batch'),
-        send: (batch: DeliveryBatch) => patiently(() => send(batch)),
+        send: async (batch: DeliveryBatch) => {
+          const results = await patiently(() => send(batch));
+          // before any of it counts as sent: after a cut nobody would know where it went
+          if (results.some(({ outcome }) => outcome === 'sent')) await remember();
+          return results;
+        },
       };
       await drain(target, store, work, patience, end, discrepancies, way);
     } finally {
@@ -144,7 +154,7 @@ async function deliverTo(
 
 /**
  * Has a target that wants the whole roster apply all of it anew, because a person asks. What is queued for it stays so.
- * Throws what keeps it from happening.
+ * The caller holds the target's lock, and `work` ends with it. Throws what keeps it from happening.
  */
 export async function remaster(
   target: TargetConfig,
@@ -153,15 +163,10 @@ export async function remaster(
   work: Work,
   patience: DeliveryPatience = usualPatience,
 ): Promise<void> {
-  const lock = await waitForLock(store, `target:${target.name}`, work, target.name);
-  const mine = under(lock, work);
-  try {
-    await withTarget(target, config, mine, patience, (session, patiently) =>
-      patiently(() => session.deliverRoster!(stillOf(store, target.name, mine), [], { remaster: true })),
-    );
-  } finally {
-    await lock.release();
-  }
+  await withTarget(target, config, work, patience, (session, patiently) =>
+    patiently(() => session.deliverRoster!(stillOf(store, target.name, work), [], { remaster: true })),
+  );
+  await store.outbox.putPlatform(platformOf(target));
 }
 
 type Still = <T>(read: (roster: RosterView) => Promise<T>) => Promise<T>;

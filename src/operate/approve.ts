@@ -9,7 +9,8 @@ import { type Account, type Change, type EvidenceRow, keysOfAccount } from '../r
 import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
 import { enforceHeld, finishInterrupted, withRoster } from '../run/force.ts';
 import type { Rosterd } from '../run/rosterd.ts';
-import { directoriesNow } from '../run/rules.ts';
+import { rolesNow } from '../run/rules.ts';
+import { isReason } from '../snapshot/record.ts';
 import type { Plan, PlanPosition, Run } from '../store/port.ts';
 import { findRun } from './history.ts';
 import { printRun, runJson } from './report.ts';
@@ -123,7 +124,8 @@ function isOvertaken({ account, before }: Change, now: Account): boolean {
 /** True when the first of the sources that speak of the person says another kind than the change, or nobody can read what. */
 function saysOther({ account }: Change, rows: readonly EvidenceRow[], order: readonly string[]): boolean {
   const place = ({ source }: EvidenceRow): number => (order.includes(source) ? order.indexOf(source) : order.length);
-  const now = rows.filter(({ state }) => state === 'now');
+  // a row that is no reason for an account does not say who somebody is
+  const now = rows.filter(({ state, record }) => state === 'now' && (record === null || isReason(record)));
   const first = Math.min(...now.map(place));
   return now.some((row) => place(row) === first && row.record?.kind !== account!.kind);
 }
@@ -139,7 +141,7 @@ function isRenamed({ account }: Change, now: Account): boolean {
  */
 async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void> {
   const { matches } = courseRules(config);
-  const directories = await directoriesNow(store, config);
+  const { directories, unread } = await rolesNow(store, config, plan.source);
   const order = config.sources.map(({ name }) => name);
   const evidence = store.rows.evidence(plan.source, plan.snapshot);
   // Of an empty snapshot the updates wait as well: what removals say of those who stay was never so.
@@ -164,17 +166,19 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
     }
     if (course) ended.set(courseKey(course), (ended.get(courseKey(course)) ?? 0) + 1);
     const left = rule === 'left-snapshot';
-    if (isRenamed(change, now) && (left || !refused)) return true;
+    const ends = left || rule === 'no-account';
+    if (isRenamed(change, now) && (ends || !refused)) return true;
     if (rule === 'left-scope' && !matches(course!)) return false;
     // In a refused plan the two may differ, and each may be how another source knows the person.
     const keys = new Set([...keysOfAccount(change.account), ...keysOfAccount(now)]);
     return (await evidence.rows([...keys])).some(({ source, state, record }) => {
-      if (directories.has(source)) return false;
-      const says = course !== null && record && record.provision !== false && courseKey(record) === courseKey(course);
+      if (directories.has(source) && !unread.has(source)) return false;
+      const says = course !== null && record && isReason(record) && courseKey(record) === courseKey(course);
       // Its own row names the course, and counts: the patterns match it again.
       if (source === plan.source) return rule === 'left-scope' && state === 'now' && says;
-      // A row in quarantine may say anything of the person; and whoever was gone from everywhere is not any more.
-      return left || record === null || says;
+      // A row in quarantine may say anything of the person; whoever was gone from everywhere is not any more; and of whom
+      // all rows were no reason for an account, one may be by now.
+      return left || record === null || (ends && isReason(record)) || says;
     });
   };
 

@@ -7,6 +7,7 @@ import type { Config } from '../configure/config.ts';
 import { ConfigErrors } from '../configure/problems.ts';
 import { probeStore, readConfig } from '../daemon.ts';
 import { targetContext } from '../deliver/deliver.ts';
+import { movedError, movedOf } from '../deliver/platform.ts';
 import type { StoreLook } from '../store/port.ts';
 import { type Preview, previewLines, previewSource } from './preview.ts';
 import { openProgress, openScreen, paint, type Screen } from './screen.ts';
@@ -56,7 +57,7 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
   const probe = async (
     entry: { name: string; enabled: boolean },
     connector: { kind: string; direction: Finding['direction'] },
-    look: () => Promise<Pick<Finding, 'found' | 'answer'> & { warnings?: string[] }>,
+    look: () => Promise<Pick<Finding, 'found' | 'answer'> & Partial<Pick<Finding, 'warnings' | 'error'>>>,
   ): Promise<Finding> => {
     const { kind, direction } = connector;
     const finding = { ...entry, kind, direction, found: [], warnings: [], error: null };
@@ -70,9 +71,11 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
   try {
     const { kind } = config.store;
     let last: StoreLook['last'] = new Map();
+    let platforms: StoreLook['platforms'] = [];
     const store = probe({ name: 'store', enabled: true }, { kind, direction: 'store' }, async () => {
       const look = await probeStore(config);
       last = look.last;
+      platforms = look.platforms;
       const sources = unnamedSources(config, last.values()).map(unnamedText);
       const targets = unnamedTargets(config, look.outbox).map(leftBehindText);
       return { found: look.found, warnings: [...sources, ...targets] };
@@ -90,7 +93,11 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
         const spool = mkdtempSync(join(config.stateDir, 'probe-'));
         const context = targetContext(target, config.institution, spool, work);
         try {
-          return { found: await target.connector.probe(target.settings, context) };
+          const found = await target.connector.probe(target.settings, context);
+          // it is there, and yet the next delivery would be stopped
+          await store;
+          const moved = movedOf(target, platforms);
+          return { found, error: moved && failureOf(movedError(moved)) };
         } finally {
           await context.http.close();
           rmSync(spool, { recursive: true, force: true });
@@ -109,7 +116,7 @@ function tell(screen: Screen, config: Config, findings: readonly Finding[], conn
   for (const { name, kind, direction, enabled, found, warnings, answer, error } of findings) {
     const mark = error ? paint.red('failed') : enabled ? paint.green('ok') : paint.dim('disabled');
     screen.say(`  ${mark}  ${direction === 'store' ? '' : `${direction} `}${paint.bold(name)} (${kind})`);
-    for (const line of answer === undefined ? found : [...found, ...previewLines({ found, answer })])
+    for (const line of answer === undefined ? found : [...found, ...previewLines({ answer })])
       screen.say(`        ${line}`);
     for (const line of warnings) screen.say(paint.yellow(`        ${line}`));
     if (error) screen.say(paint.red(`        ${error.kind}: ${error.message}`));

@@ -7,13 +7,15 @@ import { courseTitle } from '../connector/target.ts';
 import { sourceContext } from '../pull/pull.ts';
 import { formatOf } from '../snapshot/formats/index.ts';
 import { withoutShown } from '../snapshot/formats/text.ts';
-import { hasCourse, type PersonRecord } from '../snapshot/record.ts';
+import { hasCourse, isReason, type PersonRecord } from '../snapshot/record.ts';
 import type { Snapshot } from '../store/port.ts';
 
 /** What a pull of a source would read, found out by pulling; nothing of it is kept. */
 export interface Preview {
   /** Sentences of the login. */
   found: string[];
+  /** What keeps nothing back, and should not stay as it is. */
+  warnings: string[];
   /** Null when there is rightly nothing new to read. Left out: the source is pushed, and what waits is its runs' business. */
   answer?: {
     rows: number;
@@ -50,9 +52,9 @@ export async function previewSource(
     const format = formatOf(source.format, source.role);
     const context = sourceContext(source, format, last, config.stateDir, spool, work);
     const found = await source.connector.probe(source.settings, context);
-    if (source.connector.inbox) return { found };
+    if (source.connector.inbox) return { found, warnings: [] };
     answer = await source.connector.pull(source.settings, context);
-    if (!answer) return { found, answer: null };
+    if (!answer) return { found, warnings: [], answer: null };
     const places: RowPlace[] = [];
     let rows = 0;
     await answer.scan({
@@ -67,8 +69,12 @@ export async function previewSource(
     );
     const bad = read.flatMap((row) => ('quarantined' in row ? [row.quarantined.reason] : []));
     const good = read.flatMap((row) => ('record' in row ? [row.record] : []));
+    const passwords = new Set(answer.parts.flatMap(({ columns }) => format.passwords(columns)));
     return {
       found,
+      warnings: [...passwords].map(
+        (column) => `the column "${column}" holds passwords: it is passed over, and better left out of the file`,
+      ),
       answer: {
         rows,
         bytes: answer.parts.reduce((sum, part) => sum + part.bytes, 0),
@@ -86,7 +92,7 @@ export async function previewSource(
 }
 
 /** The answer as sentences. */
-export function previewLines({ answer }: Preview): string[] {
+export function previewLines({ answer }: Pick<Preview, 'answer'>): string[] {
   if (!answer) return ['complete: nothing new to read'];
   const { rows, bytes, records, looked, unreadable, reason } = answer;
   const count = (value: number): string => value.toLocaleString('en');
@@ -116,7 +122,7 @@ export function masked(record: PersonRecord): Record<string, string> {
     kind,
     year: year === null ? null : String(year),
     course: hasCourse(record) ? courseTitle(record) : null,
-    account: record.provision === false ? 'none' : null,
+    account: isReason(record) ? null : 'none',
     ...Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`attributes.${name}`, hidden(value)])),
   };
   return Object.fromEntries(Object.entries(shown).filter((entry): entry is [string, string] => !!entry[1]));

@@ -5,7 +5,7 @@ import type { Discrepancy } from '../outbox/discrepancies.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import type { OutboxItem, OutboxStatus } from '../store/port.ts';
 import type { Daemon } from './control/client.ts';
-import { fill } from './fill.ts';
+import { type Filled, fill, settleMove } from './fill.ts';
 import {
   acknowledge,
   discrepancies,
@@ -38,7 +38,8 @@ interface Queue {
   ack(id: string, said: { status: Acked; answer: string | null; target?: string }): Promise<OutboxItem>;
   pause(target: string, paused: boolean, reason: string | null): Promise<boolean>;
   /** As `replay` with the delivery. */
-  fill(target: string, how: { deliver: boolean }): Promise<{ queued: number; remastered: boolean }>;
+  fill(target: string, how: { deliver: boolean }): Promise<Filled>;
+  moved(target: string, platform: 'same' | 'new', how: { deliver: boolean }): Promise<Filled>;
   discrepancies(): Promise<Discrepancy[]>;
   review(account: string, what: { discrepancy?: string | undefined; note: string | null }): Promise<Discrepancy[]>;
   /** Delivers what is queued now; a daemon does by itself. */
@@ -82,6 +83,7 @@ function queueOf(rosterd: Rosterd): Queue {
     ack: (id, said) => acknowledge(rosterd, id, said),
     pause: (target, paused, reason) => setPaused(rosterd, target, paused, reason),
     fill: (target) => fill(rosterd, target),
+    moved: (target, platform) => settleMove(rosterd, target, platform),
     discrepancies: () => discrepancies(rosterd),
     review: (account, what) => review(rosterd, account, what),
     deliver: () => deliverAll(config, store, work),
@@ -112,6 +114,7 @@ function queueOver(daemon: Daemon): Queue {
       return (await daemon.call('resume', { params })).changed;
     },
     fill: (target, { deliver }) => daemon.call('fill', { params: { target }, body: { deliver } }),
+    moved: (target, platform, { deliver }) => daemon.call('moved', { params: { target }, body: { platform, deliver } }),
     discrepancies: async () => (await daemon.call('discrepancies')).discrepancies,
     review: async (account, what) => (await daemon.call('review', { body: { account, ...what } })).discrepancies,
     deliver: async () => [],
@@ -251,19 +254,45 @@ export function pauseQueue(target: string, paused: boolean, options: Options & {
 export function fillQueue(target: string, options: Options & { deliver: boolean }): Promise<number> {
   return withQueue(options, async (queue, screen) => {
     const { deliver } = options;
-    const { queued, remastered } = await queue.fill(target, { deliver });
-    const ends = deliver && queued ? await queue.deliver() : [];
-    if (!screen.human) screen.json({ target, queued, remastered, deliveries: ends });
-    else {
-      screen.say(
-        remastered
-          ? `${target} has applied the whole roster anew`
-          : `${queued.toLocaleString('en')} items queued for ${target}`,
-      );
-      for (const end of ends) screen.say(endLine(end));
-    }
-    return ends.some((end) => end.error || end.failed) ? exit.failed : exit.done;
+    const filled = await queue.fill(target, { deliver });
+    const ends = deliver && filled.queued ? await queue.deliver() : [];
+    return tellFilled(screen, target, filled, ends, filledText(target, filled));
   });
+}
+
+/** `queue moved TARGET same|new`: what a target is that points elsewhere than to what has what was sent. */
+export function movedQueue(
+  target: string,
+  platform: 'same' | 'new',
+  options: Options & { deliver: boolean },
+): Promise<number> {
+  return withQueue(options, async (queue, screen) => {
+    const { deliver } = options;
+    const filled = await queue.moved(target, platform, { deliver });
+    const ends = deliver ? await queue.deliver() : [];
+    const text = platform === 'same' ? `${target} goes on at its new address` : filledText(target, filled);
+    return tellFilled(screen, target, filled, ends, text);
+  });
+}
+
+function filledText(target: string, { queued, remastered }: Filled): string {
+  if (remastered) return `${target} has applied the whole roster anew`;
+  return `${queued.toLocaleString('en')} items queued for ${target}`;
+}
+
+function tellFilled(
+  screen: Screen,
+  target: string,
+  filled: Filled,
+  ends: readonly DeliveryEnd[],
+  text: string,
+): number {
+  if (!screen.human) screen.json({ target, ...filled, deliveries: ends });
+  else {
+    screen.say(text);
+    for (const end of ends) screen.say(endLine(end));
+  }
+  return ends.some((end) => end.error || end.failed) ? exit.failed : exit.done;
 }
 
 function endLine({ target, sent, failed, error }: DeliveryEnd): string {

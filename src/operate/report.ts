@@ -72,6 +72,7 @@ export function printRun(screen: Screen, of: Run, configFile = 'FILE', cells: Ce
   if (run.error) screen.say(paint.red(`  ${run.error.kind}: ${run.error.message}`));
   if (run.snapshot.complete)
     screen.say(`  ${numberOf(records, 'record')}, ${numberOf(quarantined, 'row')} in quarantine`);
+  else if (id) screen.say('  nothing new to read: its last answer, under rules that were edited');
   printChanges(screen, run);
   printGuards(screen, run);
   printDoubt(screen, run);

@@ -115,10 +115,16 @@ export function printStatus(screen: Screen, { service, store, atWork, sources, t
           one.queue === null ? '?' : one.queue.queued + one.queue.processing,
           one.queue?.failed ?? '?',
           one.queue?.sent ?? '?',
-          stateOf(one) + (one.paused ? `, paused${one.paused.reason ? `: ${one.paused.reason}` : ''}` : ''),
+          (one.moved ? movedText(one.moved) : stateOf(one)) +
+            (one.paused ? `, paused${one.paused.reason ? `: ${one.paused.reason}` : ''}` : ''),
         ]),
       )}`,
     );
+}
+
+/** In place of the failures that come of it: what to do about it stands in the log, and is said by whoever delivers. */
+function movedText({ from, to }: NonNullable<StatusBody['targets'][number]['moved']>): string {
+  return `gets nothing: what was sent went to ${from}, it is ${to} (rosterd queue moved)`;
 }
 
 function stateOf(lane: StatusBody['sources'][number] | StatusBody['targets'][number]): string {

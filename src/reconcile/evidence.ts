@@ -31,6 +31,11 @@ export interface Touched {
   /** Keys of the difference and of what was left pending: what this run's source is answerable for. */
   own: ReadonlySet<string>;
   everybody: boolean;
+  /**
+   * Keys of all who have an account or a course because of the source; after the rules changed, else nothing. Its rows do
+   * not lead to everybody: somebody may have left it while, by the rules of that time, that took nothing.
+   */
+  given: AsyncIterable<readonly string[]>;
 }
 
 /** What the difference of two snapshots says about courses. */

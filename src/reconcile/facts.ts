@@ -1,4 +1,5 @@
 import type { AccountFacts } from '../connector/target.ts';
+import { isReason } from '../snapshot/record.ts';
 import { fillIn, type Known } from './directory.ts';
 import type { Account, EvidenceRow, PeopleRules, PersonRow } from './model.ts';
 
@@ -22,9 +23,18 @@ function rankOf(source: string, { precedence }: PeopleRules): number {
   return place < 0 ? precedence.length : place;
 }
 
-/** True when a source that comes before all that speak of the person has a row that may be about them, and that nobody can read. */
+/** True when a row of the person is a reason for an account. */
+export function hasReason({ rows }: Pick<Person, 'rows'>): boolean {
+  return rows.some(({ record }) => isReason(record));
+}
+
+/**
+ * True when a row that may be about the person, and that nobody can read, could be the one that decides: its source comes
+ * before all that have a reason for an account. A row of the same source that is no reason does not speak in its place.
+ */
 export function isUnread(person: Person, rows: readonly EvidenceRow[], rules: PeopleRules): boolean {
-  const first = Math.min(...person.rows.map(({ source }) => rankOf(source, rules)));
+  const reasons = person.rows.filter(({ record }) => isReason(record));
+  const first = Math.min(...reasons.map(({ source }) => rankOf(source, rules)));
   const anybodys = rules.blockAll !== null && !rules.directories.has(rules.source);
   if (anybodys && rankOf(rules.source, rules) < first) return true;
   return rows.some((row) => row.state === 'now' && row.record === null && rankOf(row.source, rules) < first);
@@ -38,12 +48,20 @@ export function unreadFacts(facts: Facts, old: Account): Facts {
 
 type Facts = Omit<AccountFacts, 'account' | 'status'>;
 
-/** The person as the sources say, the first source of the configuration that has a row deciding. */
+/**
+ * The person as the sources say: the first source of the configuration decides that has a reason for an account. Whom a
+ * feed only knows by name is not made another over it: a student who also teaches stays a student.
+ */
 export function factsOf(person: Person, rules: PeopleRules): Facts {
+  const alone = !hasReason(person);
+  const isLast = ({ record, source }: PersonRow): number =>
+    Number(!alone && !isReason(record) && !rules.directories.has(source));
   const ordered = <R extends PersonRow>(rows: readonly R[]): R[] =>
     [...rows].sort(
       (a, b) =>
-        rankOf(a.source, rules) - rankOf(b.source, rules) || (a.source < b.source ? -1 : a.source > b.source ? 1 : 0),
+        isLast(a) - isLast(b) ||
+        rankOf(a.source, rules) - rankOf(b.source, rules) ||
+        (a.source < b.source ? -1 : a.source > b.source ? 1 : 0),
     );
   const top = ordered(person.rows)[0]!.record;
   const attributes: Record<string, string> = {};

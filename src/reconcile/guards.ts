@@ -49,8 +49,9 @@ export interface GuardInput {
   /** What stands because of this source. */
   standing: { accounts: number; enrolments: number };
   /**
-   * Rows of this snapshot or of the one before, whichever has more, with those in quarantine. A source cannot speak for more
-   * than that, whatever once came from it: people whom it gave and another source names by now would hide that it is emptied.
+   * Rows of this snapshot, of the one before, or of the one before removals began to wait, whichever has most, with those in
+   * quarantine. A source cannot speak for more than that, whatever once came from it: people whom it gave and another source
+   * names by now would hide that it is emptied. And the same removals are the same share as long as they wait.
    */
   rows: number;
   /**

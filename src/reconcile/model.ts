@@ -136,6 +136,8 @@ export interface PeopleRules {
   precedence: readonly string[];
   /** Sources that only fill in. */
   directories: ReadonlySet<string>;
+  /** Those of them that are to say who exists as soon as they are read again: whom they name loses nothing until then. */
+  unread: ReadonlySet<string>;
   /** True: only what directories fill in is changed; it is a directory's run, or these people are nobody's that it is about. */
   fillOnly: boolean;
   inScope(course: CourseName): boolean;
@@ -143,6 +145,8 @@ export interface PeopleRules {
   isUndecided(course: CourseName): boolean;
   /** Why no removal of this snapshot may happen at all (a quarantined row whose person nobody can tell); else null. */
   blockAll: string | null;
+  /** False: the snapshot is an old one. What its rows say goes by the rules; whom it does not name loses nothing over it. */
+  answered: boolean;
 }
 
 /** Hands out account numbers, in the order of asking. */

@@ -1,7 +1,7 @@
 import { type AccountFacts, type CourseName, courseKey } from '../connector/target.ts';
-import { hasCourse } from '../snapshot/record.ts';
+import { hasCourse, isReason } from '../snapshot/record.ts';
 import { joinDirectories, ofDirectory } from './directory.ts';
-import { factsOf, isUnread, type Person, personFields, same, unreadFacts } from './facts.ts';
+import { factsOf, hasReason, isUnread, type Person, personFields, same, unreadFacts } from './facts.ts';
 import { accountInDoubt, groupPersons, matchAccounts } from './identity.ts';
 import {
   type Account,
@@ -48,7 +48,10 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
   const removals: Change[] = [];
   const undecided: { kept: Change[]; doubt: Doubt }[] = [];
   for (const person of persons)
-    if (!person.conflict) {
+    if (!person.conflict && person.account && !hasReason(person)) {
+      if (isAnswerable(person.account, component, rules) || person.rows.some(({ source }) => source === rules.source))
+        removals.push(...endOf(person.account, [...person.rows, ...goneRows(component)], 'no-account'));
+    } else if (!person.conflict) {
       const unread = person.account !== null && isUnread(person, component.rows, rules);
       const result = changesOf(person, rules, issueNumber, unread, component.pendingElsewhere.length > 0);
       changes.push(...result.changes);
@@ -63,7 +66,7 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
   const matched = new Set(persons.map((person) => person.account?.account));
   for (const account of component.accounts)
     if (!matched.has(account.account) && isAnswerable(account, component, rules))
-      removals.push(...leaverChanges(account, component.rows));
+      removals.push(...endOf(account, goneRows(component), 'left-snapshot'));
 
   const keepBack = (kept: readonly Change[], doubt: Doubt): void => {
     for (const change of kept)
@@ -77,10 +80,14 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
     });
   };
   for (const { kept, doubt } of undecided) keepBack(kept, doubt);
-  const doubt = removals.length ? doubtAbout(component, persons, rules) : null;
-  if (!doubt) return { changes: [...changes, ...removals], notes, pending: [...pending] };
-  keepBack(removals, doubt);
-  return { changes, notes, pending: [...pending] };
+  const doubt = removals.length ? (doubtAbout(component, persons, rules) ?? unreadAbout(all, rules)) : null;
+  const kept = doubt ? removals : removals.filter(({ rule }) => !rules.answered && rule !== 'left-scope');
+  if (kept.length) keepBack(kept, doubt ?? unanswered);
+  return {
+    changes: [...changes, ...removals.filter((change) => !kept.includes(change))],
+    notes,
+    pending: [...pending],
+  };
 }
 
 /** Facts that directories may fill in. */
@@ -96,7 +103,7 @@ function filledIn(
   const changes: Change[] = [];
   const pending = new Set<string>();
   for (const person of persons) {
-    if (person.conflict || person.account?.status !== 'active') continue;
+    if (person.conflict || person.account?.status !== 'active' || !hasReason(person)) continue;
     for (const change of changesOf(person, rules, issueNumber, isUnread(person, rows, rules)).changes)
       if (change.type === 'account.update' && Object.keys(change.after!).every((field) => filled.includes(field)))
         changes.push(change);
@@ -115,12 +122,13 @@ function filledIn(
 
 /** True when the row is a reason for an account: in a course that is in scope, or in none and nothing speaks against it. */
 function counts({ record }: PersonRow, rules: PeopleRules): boolean {
-  return record.provision !== false && (!hasCourse(record) || rules.inScope(record));
+  return isReason(record) && (!hasCourse(record) || rules.inScope(record));
 }
 
 /**
- * What has to happen for one person to be as its rows say. `unread`: what the account has already counts for more.
- * `waits`: another source has not come to an end with the person. `keeps`: something stays as it was over one of these.
+ * What a person without an account comes to, or one whose account somebody has a reason for. `unread`: what the account has
+ * already counts for more. `waits`: another source has not come to an end with the person. `keeps`: something stays as it
+ * was over one of these.
  */
 function changesOf(
   person: Person,
@@ -201,13 +209,21 @@ function updateRule(changed: readonly string[], old: Account): string {
   return 'attributes';
 }
 
-function leaverChanges(account: Account, rows: readonly EvidenceRow[]): Change[] {
-  const mine = origins(rows.filter((row) => row.state === 'gone'));
+function goneRows({ rows }: Component): EvidenceRow[] {
+  return rows.filter(({ state }) => state === 'gone');
+}
+
+/**
+ * The end of an account that nobody has a reason for: no row is left, or none that is left is one. What else the rows say is
+ * not taken over, so that the account is found again as it was left, as that of a leaver is.
+ */
+function endOf(account: Account, rows: readonly EvidenceRow[], rule: 'left-snapshot' | 'no-account'): Change[] {
+  const mine = origins(rows);
   const { source: _source, enrolments, ...facts } = account;
   const after: AccountFacts = { ...facts, status: 'disabled' };
   const removals = enrolments.map((name) => ({
     ...enrolment('enrolment.remove', after, name, mine),
-    rule: 'left-snapshot',
+    rule,
   }));
   if (account.status === 'disabled') return removals;
   return [
@@ -219,7 +235,7 @@ function leaverChanges(account: Account, rows: readonly EvidenceRow[]): Change[]
       before: { status: 'active' },
       after: { status: 'disabled' },
       emailConfirmed: false,
-      rule: 'left-snapshot',
+      rule,
       rows: mine,
     },
   ];
@@ -256,7 +272,7 @@ interface Doubt {
 
 /** A course of a department nobody knows may be the old one under another name; until somebody decides, people keep that. */
 function undecidedAbout({ rows }: Person, rules: PeopleRules): Doubt | null {
-  const its = rows.filter(({ record }) => record.provision !== false && hasCourse(record) && rules.isUndecided(record));
+  const its = rows.filter(({ record }) => isReason(record) && hasCourse(record) && rules.isUndecided(record));
   if (!its.length) return null;
   const text = 'a row names a course of a department that is only reported';
   return { reason: 'unknown-department', text, rows: origins(its), waits: true };
@@ -284,6 +300,23 @@ function doubtAbout(component: Component, persons: readonly Person[], rules: Peo
       waits: true,
     };
   return null;
+}
+
+/** Whoever is not in an answer of some time ago may be there by now. */
+const unanswered: Doubt = {
+  reason: 'no-answer',
+  text: 'the source had nothing new to say, and its last answer is looked at again',
+  rows: [],
+  waits: true,
+};
+
+/** A source that is to say who exists, and has so far said only what it knows of them, may be about to name this person. */
+function unreadAbout({ rows }: Component, { unread }: PeopleRules): Doubt | null {
+  const its = rows.filter((row) => row.state === 'now' && unread.has(row.source));
+  if (!its.length) return null;
+  const names = [...new Set(its.map(({ source }) => source))].sort().join(', ');
+  const text = `${names} names this person, and was last read as a directory`;
+  return { reason: 'role-changed', text, rows: origins(its), waits: true };
 }
 
 function conflictNote(person: Person, accounts: readonly Account[]): Note {

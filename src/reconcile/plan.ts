@@ -49,11 +49,15 @@ export interface PlanInput {
   precedence: readonly string[];
   /** Sources that only fill in; see `directory.ts`. */
   directories: ReadonlySet<string>;
+  /** See `PeopleRules`. */
+  unread: ReadonlySet<string>;
   courseRules: CourseRules;
   courses: CourseDifference;
   /** True after the rules changed: courses are judged anew as well. */
   everything: boolean;
   blockAll: string | null;
+  /** See `PeopleRules`. */
+  answered: boolean;
   limits: Limits;
   records: { now: number; before: number | null };
   /** See `GuardInput`. */
@@ -95,10 +99,12 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     source: input.source,
     precedence: input.precedence,
     directories: input.directories,
+    unread: input.unread,
     fillOnly: directory,
     inScope: book.inScope,
     isUndecided: book.isUndecided,
     blockAll: input.blockAll,
+    answered: input.answered,
   };
   let losses = 0;
   let conflicts = 0;
@@ -107,7 +113,19 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   let keptBack = 0;
   const done = new Set<string>();
   const filled = new Set<string>();
+  /** Accounts that got something filled in before they came by themselves: the same change is not counted twice. */
+  const updated = new Set<string>();
+  /** Accounts that came by themselves; only kept when more may come. */
+  const looked = new AccountSet();
   const emptied = input.records.now === 0 && (input.records.before ?? 0) > 0;
+
+  /** Pages of keys: of rows and of what was left; then of accounts that these did not lead to. */
+  async function* pages(): AsyncGenerator<readonly string[]> {
+    yield* input.touched.pages;
+    // an empty answer is no word on people whom the one before did not name either
+    if (directory || input.records.now === 0) return;
+    for await (const page of input.touched.given) yield page.filter((key) => !looked.has(key.slice(2)));
+  }
 
   const put = async (changes: readonly Change[]): Promise<void> => {
     for (const { type, course } of changes) {
@@ -118,7 +136,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
     await sink.add(changes.map(placed));
   };
 
-  for await (const page of input.touched.pages) {
+  for await (const page of pages()) {
     const keys = page.filter((key) => !done.has(key));
     const changes: Change[] = [];
     const notes: Note[] = [];
@@ -145,9 +163,12 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
         const own = component.rows.filter((row) => directory || !input.directories.has(row.source));
         const others = new Set(own.map((row) => personKey(row.record ?? row.hints)));
         if (others.size > 1) for (const key of others) if (key !== null) done.add(key);
+        for (const { account } of component.accounts) looked.add(account);
       }
       const verdict = reconcileComponent(component, meant ? rules : { ...rules, fillOnly: true }, issueNumber);
       for (const change of verdict.changes) {
+        if (change.type === 'account.update' && updated.has(change.account!.account)) continue;
+        if (!meant) updated.add(change.account!.account);
         // What follows from an empty snapshot beside removals waits until it is in force, for it may never be.
         const takes = isRemoval(change.type) || (directory && takesAttribute(change));
         if (takes && directory) losses += 1;
@@ -266,6 +287,22 @@ function heldKeys(planned: PlannedChange): string[] {
 
 function bump(tally: Map<string, number>, course: CourseName, by: number): void {
   tally.set(courseKey(course), (tally.get(courseKey(course)) ?? 0) + by);
+}
+
+/** Account numbers, a bit for each: a roster of a million needs no more memory than one of a thousand. */
+class AccountSet {
+  readonly #series = new Map<string, Uint8Array>();
+  add(account: string): void {
+    const prefix = account.slice(0, 3);
+    const bits = this.#series.get(prefix) ?? new Uint8Array(10_000_000 / 8);
+    this.#series.set(prefix, bits);
+    const number = Number(account.slice(3));
+    bits[number >> 3]! |= 1 << (number & 7);
+  }
+  has(account: string): boolean {
+    const number = Number(account.slice(3));
+    return ((this.#series.get(account.slice(0, 3))?.[number >> 3] ?? 0) & (1 << (number & 7))) !== 0;
+  }
 }
 
 /** The two series of account numbers (Corvus): 950 for students, 951 for faculty and staff, seven digits each. */

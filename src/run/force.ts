@@ -2,7 +2,8 @@ import { directoriesOf, rulesFingerprint } from '../configure/rules.ts';
 import { applyPlan, countsOf } from '../outbox/apply.ts';
 import type { Taken } from '../snapshot/take.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
-import type { Given, Lock, Plan, Run, SourceState, Store } from '../store/port.ts';
+import type { Given, Lock, Plan, Run, Snapshot, SourceState, Store } from '../store/port.ts';
+import { rowsOf } from './plan.ts';
 import { endRun } from './record.ts';
 import { interests, type Rosterd } from './rosterd.ts';
 import { enterRules, outdated } from './rules.ts';
@@ -31,20 +32,23 @@ export async function enforce(rosterd: Rosterd, state: SourceState, plan: Plan, 
   } else {
     state.current = taken.snapshot.number;
     state.staging = null;
-    state.rules = rules;
+    // an empty one takes nobody but whom it had, see `PlanInput.touched`: the next one looks at everybody again
+    state.rules = taken.snapshot.records ? rules : outdated;
     state.emptyApproved = false;
+    state.directory = directoriesOf(config).has(plan.source);
   }
-  state.directory = directoriesOf(config).has(plan.source);
   state.pending = plan.plan;
   state.applying = { plan: plan.plan, part: 'free' };
   state.held = plan.heldTypes.length ? plan.plan : null;
-  state.givenSince = plan.heldTypes.length || run.blocked ? givenWith(state.givenSince, plan) : null;
+  state.givenSince = plan.heldTypes.length || run.blocked ? givenWith(state.givenSince, plan, taken.before) : null;
   await store.sources.put(state);
   return finishPlan(rosterd, state, plan, run);
 }
 
-function givenWith(since: Given | null, { counts }: Plan): Given {
+function givenWith(since: Given | null, { counts }: Plan, before: Snapshot | null): Given {
+  const rows = since ? since.rows : before ? rowsOf(before) : 0;
   return {
+    ...(rows === undefined ? {} : { rows }),
     accounts: (since?.accounts ?? 0) + (counts['account.create'] ?? 0) + (counts['account.enable'] ?? 0),
     enrolments: (since?.enrolments ?? 0) + (counts['enrolment.add'] ?? 0),
   };

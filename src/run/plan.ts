@@ -8,7 +8,7 @@ import type { Taken } from '../snapshot/take.ts';
 import type { Plan, Run, Snapshot, SourceState, Store } from '../store/port.ts';
 import { touchedPeople } from '../store/touched.ts';
 import type { Rosterd } from './rosterd.ts';
-import { directoriesNow, rulesChanged } from './rules.ts';
+import { rolesNow, rulesChanged } from './rules.ts';
 
 /** More notes than any plan has. */
 const all = 2 ** 31 - 1;
@@ -24,7 +24,7 @@ export async function planRun(
   run: Run,
   taken: Taken,
 ): Promise<Plan | null> {
-  const { snapshot, before } = taken;
+  const { snapshot, before, answered } = taken;
   const left = state.pending ? await store.plans.pendingKeys(state.pending) : [];
   const everything = await rulesChanged(store, state, rulesFingerprint(config));
   if (!taken.staged && !left.length && !everything) return null;
@@ -38,15 +38,16 @@ export async function planRun(
       evidence: store.rows.evidence(source.name, snapshot.number),
       touched: touchedPeople(store, source.name, snapshot.number, taken.touched, people, everything),
       precedence: config.sources.map((one) => one.name),
-      directories: await directoriesNow(store, config),
+      ...(await rolesNow(store, config, source.name)),
       courseRules: courseRules(config),
-      courses: { ...taken.courses, gone: [...new Set([...taken.courses.gone, ...openCourses])] },
+      courses: { ...taken.courses, gone: answered ? [...new Set([...taken.courses.gone, ...openCourses])] : [] },
       everything,
       blockAll: taken.blockAll,
+      answered,
       limits: source.limits,
       // somebody has said that it is empty indeed
       records: { now: snapshot.records, before: state.emptyApproved ? 0 : (before?.records ?? null) },
-      rows: Math.max(rowsOf(snapshot), before ? rowsOf(before) : 0),
+      rows: Math.max(rowsOf(snapshot), before ? rowsOf(before) : 0, state.givenSince?.rows ?? 0),
       givenSince: state.givenSince ?? { accounts: 0, enrolments: 0 },
       numbers: await store.roster.nextNumbers(),
       today: work.clock.now(),
@@ -57,6 +58,7 @@ export async function planRun(
     },
     sink,
   );
+  if (!answered) await sink.pending(openCourses.map((key) => `c:${key}`));
   run.guards = summary.guards;
   if (summary.refused && !summary.heldTypes.length) {
     await store.plans.discard(run.run);
@@ -92,7 +94,10 @@ export async function planRun(
   return plan;
 }
 
-const rowsOf = ({ records, quarantined }: Snapshot): number => records + quarantined;
+/** Rows that a source spoke of, with those that nobody could read. */
+export function rowsOf({ records, quarantined }: Snapshot): number {
+  return records + quarantined;
+}
 
 /** The conflicts of the plan in force that a new one has not noted itself. */
 async function openConflicts(store: Store, state: SourceState, plan: string): Promise<Note[]> {

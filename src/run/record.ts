@@ -66,9 +66,9 @@ export async function openRun({ store, work }: Rosterd, source: string, order: R
 }
 
 /** Writes into the run what its snapshot is. */
-export function noteSnapshot(run: Run, { snapshot, quarantine, remarks, remarked }: Taken): void {
+export function noteSnapshot(run: Run, { snapshot, answered, quarantine, remarks, remarked }: Taken): void {
   const { source, number, records, quarantined } = snapshot;
-  run.snapshot = { id: snapshotId(source, number), complete: true, records, quarantined };
+  run.snapshot = { id: snapshotId(source, number), complete: answered, records, quarantined };
   run.quarantine = quarantine
     .slice(0, listed)
     .map(({ file, line, column, reason }) => ({ file, line, column, reason }));

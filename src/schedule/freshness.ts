@@ -3,7 +3,7 @@ import type { Calendar } from './calendar.ts';
 
 /**
  * How old what rosterd believes is: the age of the last run of a source that was complete and fully applied, or that found
- * nothing changed. Held, failed, incomplete, skipped and dry runs make nothing fresher.
+ * nothing changed. Held, failed, incomplete, skipped and dry runs make nothing fresher, nor do looks at an old answer.
  */
 export type Freshness =
   /** Nobody could be asked yet. */

@@ -18,13 +18,18 @@ export interface PersonRecord extends CourseName {
   /** 0 to 7 (Unitu's field table); null when blank. */
   year: number | null;
   attributes: Record<string, string>;
-  /** Left out: the row is a reason for an account. False: the person is known by name, and gets none over this row. */
+  /** Left out: the row is a reason for an account. False: the person is known by name, and over this row has none. */
   provision?: false;
 }
 
 /** True for a record of somebody in a course. */
 export function hasCourse(record: CourseName): boolean {
   return record.course !== '';
+}
+
+/** True for a record that is a reason for an account; whether its course is in scope is another question. */
+export function isReason({ provision }: Pick<PersonRecord, 'provision'>): boolean {
+  return provision !== false;
 }
 
 /** Something about a row that a person should know, and that keeps nothing back. */

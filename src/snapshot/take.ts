@@ -27,6 +27,8 @@ export interface Taken {
   before: Snapshot | null;
   /** False: the answer said nothing new, and `snapshot` is the one in force already. */
   staged: boolean;
+  /** False: there was no answer. Nobody has said of late that `snapshot` still holds. */
+  answered: boolean;
   /** Person keys of rows that came or went; null when there are too many to name. */
   touched: ReadonlySet<string> | null;
   courses: CourseDifference;
@@ -112,6 +114,12 @@ export async function takeSnapshot(
   return finish(store, snapshot, before, true, overflow ? null : touched, said, index);
 }
 
+/** The snapshot in force once more, for a source that has nothing new to say. */
+export async function takeAgain(store: Store, snapshot: Snapshot): Promise<Taken> {
+  const said = { added: [], gone: [], remarks: [], remarked: 0 };
+  return { ...(await finish(store, snapshot, snapshot, false, new Set(), said, null)), answered: false };
+}
+
 /** Rows, and not one of them a record: the file is not what the format takes it for. A success it must never be. */
 async function unreadable(store: Store, source: string, number: number, count: number): Promise<Incomplete> {
   const [first] = await store.rows.quarantined(source, number, 1);
@@ -148,6 +156,7 @@ async function finish(
     snapshot,
     before,
     staged,
+    answered: true,
     touched,
     quarantine,
     remarks: said.remarks,
@@ -277,6 +286,12 @@ async function storeAdded(
     courses: new Map<string, CourseName>(),
     remarks: [] as RowRemark[],
   };
+  for (const { name: file, columns } of answer.parts)
+    for (const column of format.passwords(columns)) {
+      result.remarked += 1;
+      if (result.remarks.length < mostRemarks)
+        result.remarks.push({ file, line: 0, column, reason: 'holds passwords, and is passed over' });
+    }
   const normalisers: Normaliser[] = answer.parts.map((part) => format.normaliser(part.columns, part.lists));
   for (let at = 0; at < difference.added.length; at += batchSize) {
     work.signal.throwIfAborted();

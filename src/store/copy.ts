@@ -56,6 +56,7 @@ export async function copyStore(from: Store, to: Store, work: Work): Promise<Cop
     count('items', items.length);
   }
   for (const { target, ...pause } of await from.outbox.pauses()) await to.outbox.pause(target, pause);
+  for (const platform of await from.outbox.platforms()) await to.outbox.putPlatform(platform);
   for (const review of await from.outbox.reviews()) await to.outbox.review(review);
   await to.roster.putRules(await from.roster.rules());
   for (const state of states) await to.sources.put(state);
@@ -148,6 +149,7 @@ export interface Picture {
   runs: string;
   states: string;
   standing: string;
+  platforms: string;
 }
 
 /** See `Picture`. */
@@ -168,6 +170,7 @@ export async function pictureOf(store: Store): Promise<Picture> {
     runs: await digestOf((await store.runs.list({ limit: all })).map(({ run }) => run)),
     states: await digestOf(states.map(valuesOf)),
     standing: await digestOf(await Promise.all(standing)),
+    platforms: await digestOf((await store.outbox.platforms()).map(valuesOf)),
   };
 }
 

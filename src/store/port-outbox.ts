@@ -29,7 +29,8 @@ export interface OutboxItem {
   attempts: number;
   answer: string | null;
   /**
-   * Why it stands there without a word of the target. `superseded`: the item that carries its state. `failed`:
+   * Why it stands there without a word of the target. `superseded`: the item that carries its state, or
+   * the fill that took its place. `failed`:
    * `discrepancy`, `type` (the target takes no such changes any more), or the item whose failure it stands behind.
    * `processing`: `outside`, another system has it. Else null.
    */
@@ -68,6 +69,13 @@ export interface Pause {
   target: string;
   at: string;
   reason: string | null;
+}
+
+/** Which platform has what was sent to a target. `address`: as the connector gives it (`TargetConnector.address`). */
+export interface Platform {
+  target: string;
+  kind: string;
+  address: string;
 }
 
 /** A person has looked at a discrepancy and lets its items pass. `discrepancy`: its digest; another one is another matter. */
@@ -147,6 +155,10 @@ export interface Outbox {
   pauses(): Promise<Pause[]>;
   /** Stops sending to a target after the batch in hand; null: goes on. */
   pause(target: string, pause: Omit<Pause, 'target'> | null): Promise<void>;
+  /** Of every target that something was sent to, as far as anybody has remembered it; by target. */
+  platforms(): Promise<Platform[]>;
+  /** Remembers the platform of a target in place of the one before. Whoever does holds the target's lock. */
+  putPlatform(platform: Platform): Promise<void>;
   /** By account, then by discrepancy. */
   reviews(): Promise<Review[]>;
   /** The same again replaces it. */

@@ -4,7 +4,7 @@ import type { GuardResult } from '../reconcile/guards.ts';
 import type { CourseEntry, Note, PlanType } from '../reconcile/model.ts';
 import type { PlannedChange, PlanSink } from '../reconcile/plan.ts';
 import type { PersonRecord, Quarantined } from '../snapshot/record.ts';
-import type { Outbox, OutboxCounts } from './port-outbox.ts';
+import type { Outbox, OutboxCounts, Platform } from './port-outbox.ts';
 
 export type * from './port-outbox.ts';
 
@@ -88,11 +88,11 @@ export interface SourceState {
   applying: { plan: string; part: PlanPart } | null;
   /** The plan that waits for a person. */
   held: string | null;
-  /** What this source gave since removals of it wait, held or in doubt; null when none do. See `GuardInput`. */
+  /** How this source stood when removals of it began to wait, held or in doubt; null when none do. See `GuardInput`. */
   givenSince: Given | null;
   /** A person approved what an empty answer takes; the next one comes into force when it is empty as well. */
   emptyApproved: boolean;
-  /** True when it only fills in, by the configuration of its last plan; see `directoriesNow`. */
+  /** True when it only fills in: its snapshot in force was read as a directory's; see `rolesNow`. */
   directory: boolean;
 }
 
@@ -110,10 +110,12 @@ export const nothingInForce: Omit<SourceState, 'source'> = {
   directory: false,
 };
 
-/** How many accounts and enrolments were given. */
+/** How many accounts and enrolments were given since removals wait. */
 export interface Given {
   accounts: number;
   enrolments: number;
+  /** Rows of the snapshot before, with those in quarantine; left out where an older rosterd wrote it. */
+  rows?: number;
 }
 
 /** The part of a plan that needs nobody, or the part that was held and then approved. */
@@ -142,6 +144,10 @@ export interface Run {
   startedAt: string;
   endedAt: string | null;
   durationMs: number | null;
+  /**
+   * `complete`: the source gave a whole answer. False with an id: it had nothing new to say, and this is its last answer,
+   * looked at again under other rules.
+   */
   snapshot: { id: string | null; complete: boolean; records: number; quarantined: number };
   /** The first 100 rows in quarantine, where they stand in the file of this run. */
   quarantine: { file: string; line: number; column: string | null; reason: string }[];
@@ -203,6 +209,7 @@ export interface StoreLook {
   last: ReadonlyMap<string, Snapshot>;
   /** Of every target that ever had an item. */
   outbox: Readonly<Record<string, OutboxCounts>>;
+  platforms: readonly Platform[];
 }
 
 /** Sorted row digests (16 bytes each): a full set, or what comes and goes against the full set of `base`. */

@@ -21,6 +21,7 @@ export function touchedPeople(
     own,
     everybody,
     pages: everybody ? all(store, source, number, [...own].sort()) : inPages([...own].sort()),
+    given: rulesChanged ? givenBy(store, source) : inPages([]),
   };
 }
 
@@ -41,4 +42,17 @@ async function* all(
 
 async function* inPages(keys: readonly string[]): AsyncGenerator<readonly string[]> {
   for (let at = 0; at < keys.length; at += pageSize) yield keys.slice(at, at + pageSize);
+}
+
+async function* givenBy(store: Store, source: string): AsyncGenerator<readonly string[]> {
+  let page: string[] = [];
+  for await (const { account, source: giver, enrolments } of store.roster.entries()) {
+    const gave = account.status === 'active' && giver === source;
+    if (!gave && !enrolments.some((one) => one.source === source)) continue;
+    page.push(`n:${account.account}`);
+    if (page.length < pageSize) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length) yield page;
 }

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { startStubs } from '../../src/daemon.ts';
+import { DaemonSite } from '../support/daemon-site.ts';
 import { Installation } from '../support/installation.ts';
 import { type MongoServer, mongodbMissing, startMongo } from '../support/mongodb/server.ts';
 import { changed, set, small } from '../support/oneroster-zip.ts';
@@ -81,6 +83,41 @@ targets:
 
 test('a delta alone is whole with what is kept, in the embedded store', () => deltasIn('{ kind: embedded }'));
 
+/** What was sent went elsewhere: the target may be there, and the next delivery would be stopped all the same. */
+async function movedIn(store: string): Promise<void> {
+  const stubs = await startStubs({});
+  onTestFinished(async () => {
+    await Promise.all(stubs.map((stub) => stub.close()));
+  });
+  const [from, to] = [
+    stubs.find(({ kind }) => kind === 'salesforce')!.url,
+    stubs.find(({ kind }) => kind === 'canvas')!.url,
+  ];
+  const site = new DaemonSite({
+    store,
+    top: `targets:
+  crm: { kind: salesforce, url: '${from}', clientId: c, clientSecret: { file: ./secret } }`,
+  });
+  writeFileSync(join(site.directory, 'secret'), 'stub');
+  for (const source of ['sis', 'hr']) site.drop(source, 0, 3);
+  const check = async () => {
+    const { status, stdout } = await site.rosterd('check', '--connect', '--json');
+    const { findings } = JSON.parse(stdout) as { findings: { name: string; error: { message: string } | null }[] };
+    return [status, findings.find(({ name }) => name === 'crm')!.error?.message ?? null];
+  };
+  expect((await site.rosterd('sync')).status).toBe(0);
+  expect(await check()).toEqual([0, null]);
+  site.rewrite((yaml) => yaml.replace(from, `${from}/`));
+  expect(await check()).toEqual([0, null]);
+  site.rewrite((yaml) =>
+    yaml.replace(/crm: .*/, `crm: { kind: canvas, url: '${to}', token: { file: ./secret }, pollEvery: 20ms }`),
+  );
+  const words = `crm is canvas at ${to}, account self now, but what was sent went to salesforce at ${from}; `;
+  expect(await check()).toEqual([2, expect.stringContaining(words)]);
+}
+
+test('that a target has moved is said, in the embedded store', () => movedIn('{ kind: embedded }'));
+
 const missing = await mongodbMissing();
 
 requireServer('mongodb', () => missing)('in MongoDB', () => {
@@ -92,5 +129,9 @@ requireServer('mongodb', () => missing)('in MongoDB', () => {
 
   test('a delta alone is whole with what is kept', { timeout: 400_000 }, () =>
     deltasIn(`{ kind: mongodb, uri: '${server.uri}', database: check_last }`),
+  );
+
+  test('that a target has moved is said', { timeout: 400_000 }, () =>
+    movedIn(`{ kind: mongodb, uri: '${server.uri}', database: check_moved }`),
   );
 });

@@ -197,6 +197,10 @@ async function queueIsAsked(get: Ask, send: Send): Promise<void> {
   const fill = '/v1/targets/{target}/fill';
   expect((await send('/v1/targets/crm/fill', undefined, 200, fill)).queued).toBeGreaterThan(20);
   await send('/v1/targets/nobody/fill', undefined, 404, fill);
+  const moved = '/v1/targets/{target}/moved';
+  await send('/v1/targets/crm/moved', { platform: 'same' }, 409, moved);
+  await send('/v1/targets/crm/moved', { platform: 'another' }, 400, moved);
+  await send('/v1/targets/nobody/moved', { platform: 'new' }, 404, moved);
   expect(await send('/v1/targets/crm/resume', undefined, 200, resume)).toEqual({ target: 'crm', changed: true });
   await send('/v1/targets/nobody/resume', undefined, 404, resume);
 }

@@ -22,7 +22,7 @@ requireServer('ldap', slapdMissing)('a university whose people are in a director
     await server?.stop();
   });
 
-  function configure(account: { dn: string; password: string }): void {
+  function configure(account: { dn: string; password: string }, settings = '', fields = ''): void {
     const secret = join(site.directory, 'secret');
     writeFileSync(secret, account.password);
     writeFileSync(
@@ -40,7 +40,8 @@ sources:
     password: { file: ${secret} }
     base: ${people}
     incremental: on
-    map: { faculty: { constant: University }, department: departmentNumber, course: employeeType }
+    ${settings}
+    map: { faculty: { constant: University }, department: departmentNumber, course: employeeType ${fields} }
 `,
     );
   }
@@ -93,5 +94,19 @@ sources:
     const run = await site.sync();
     expect(run).toMatchObject({ status: 'applied', plan: { changes: { 'account.disable': 2 } } });
     expect((await site.accounts()).disabled).toEqual(['p000005', 'p000006']);
+  });
+
+  test('whom the directory has disabled goes by an incremental pull too where such entries are kept', async () => {
+    const byFlag = ", provision: { column: '@disabled', values: { 'true': no }, otherwise: yes }";
+    configure(server.admin, 'disabledAccounts: keep', byFlag);
+    // the entry is there again, and is no reason for an account
+    expect(await site.sync()).toMatchObject({ snapshot: { records: 59 }, plan: { changes: {} } });
+    modify(7, 'modify\nadd: userAccountControl\nuserAccountControl: 514');
+    modify(6, 'modify\nreplace: userAccountControl\nuserAccountControl: 512');
+    expect(await site.sync()).toMatchObject({
+      status: 'applied',
+      plan: { changes: { 'account.disable': 1, 'account.enable': 1 } },
+    });
+    expect((await site.accounts()).disabled).toEqual(['p000005', 'p000007']);
   });
 });

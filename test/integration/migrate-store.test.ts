@@ -100,6 +100,12 @@ requireServer('mongodb', () => missing)('migrate-store', () => {
     expect(new Set(digests).size).toBe(1);
     expect(await exported(mongo)).toEqual(await exported(site));
     expect(await exported(back)).toEqual(await exported(site));
+
+    // where everything was sent has come along, and the targets of the new site are others
+    const { status, out } = await start(back, syncOf(back.config.open)).ended;
+    const { deliveryErrors } = JSON.parse(out) as { deliveryErrors: { error: { message: string } }[] };
+    expect([status, deliveryErrors.length]).toEqual([1, site.stubs.length]);
+    for (const { error } of deliveryErrors) expect(error.message).toContain('what was sent went to');
   });
 
   test('an empty database beside a file with a roster is not begun: account numbers would start again', {

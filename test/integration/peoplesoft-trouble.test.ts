@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Misconfigured } from '../../src/base/errors.ts';
-import { item, openSite, restOperations, withConfirm } from '../support/peoplesoft.ts';
+import { peoplesoft } from '../../connectors/peoplesoft/connector.ts';
+import { Denied, Misconfigured } from '../../src/base/errors.ts';
+import { item, openSite, restOperations, shapes, withConfirm } from '../support/peoplesoft.ts';
 
 /** Whose trouble it is: an item's own, or everybody's. What the queue does with an item meanwhile, the target never hears. */
 
@@ -71,5 +72,97 @@ describe('a 500 that says nothing', () => {
     const last = [item('account.create', '9500000005')];
     expect(await session.deliver(last)).toMatchObject([{ outcome: 'retry' }]);
     expect(await session.deliver(last)).toMatchObject([{ outcome: 'failed' }]);
+  });
+});
+
+describe('a 404 that a site calls success', () => {
+  const success = { status: [200, 404] };
+  const removals = (count: number) =>
+    people(count).map(({ account }) => item('account.disable', account!.account, { status: 'disabled' }));
+  const missing = `<?xml version="1.0"?><IBResponse type="error"><StatusCode>20</StatusCode><MessageSet>158</MessageSet>
+<MessageID>10721</MessageID><DefaultMessage>operation not found</DefaultMessage></IBResponse>`;
+
+  test.each([
+    ['the gateway has no such operation', missing],
+    ['it is a page', '<html><h1>404 Not Found</h1></html>'],
+  ])('is none where %s: nothing counts as sent, whatever the change', async (_what, body) => {
+    const site = await openSite();
+    site.stub.setFaults([{ status: 404, body }]);
+    for (const items of [people(30), removals(30)]) {
+      const session = await site.open(site.settings({ success }));
+      await expect(session.deliver(items)).rejects.toBeInstanceOf(Misconfigured);
+    }
+  });
+
+  test('is none where the gateway is another', async () => {
+    const site = await openSite();
+    const session = await site.open(site.settings({ success, gateway: '/IB' }));
+    await expect(session.deliver([...people(15), ...removals(15)])).rejects.toBeInstanceOf(Misconfigured);
+    await expect(peoplesoft.probe(site.settings({ success, gateway: '/IB' }), site.context)).rejects.toThrow(/404/);
+  });
+
+  test('says of a removal that nobody is there any more', async () => {
+    const site = await openSite();
+    site.stub.setFaults([{ path: '/9500000011', status: 404 }]);
+    const session = await site.open(site.settings({ success, concurrency: 1 }));
+    expect(await session.deliver(people(3))).toMatchObject([{ outcome: 'sent' }, { outcome: 'retry' }, {}]);
+    expect(await session.deliver([...removals(2), item('enrolment.remove', '9500000011')])).toMatchObject(
+      Array(3).fill({ outcome: 'sent' }),
+    );
+  });
+});
+
+describe('a password that is refused is tried once in a delivery', () => {
+  test.each(Object.keys(shapes).filter((name) => !name.startsWith('rowset-')))('by %s', async (name) => {
+    const site = await openSite();
+    await site.mode({ oprids: { ROSTERD: 'other' } });
+    const session = await site.open(site.settings({ operations: shapes[name]!, concurrency: 8 }));
+    await expect(session.deliver(people(20))).rejects.toBeInstanceOf(Denied);
+    expect(site.state().requests).toBe(1);
+    // the same delivery does not come back with it
+    await expect(session.deliver(people(20))).rejects.toBeInstanceOf(Denied);
+    expect(site.state().requests).toBe(1);
+  });
+
+  test('where a look comes first', async () => {
+    const site = await openSite();
+    await site.mode({ oprids: { ROSTERD: 'other' } });
+    const session = await site.open(site.settings({ operations: withConfirm(restOperations), concurrency: 8 }));
+    await expect(session.deliver(people(20))).rejects.toBeInstanceOf(Denied);
+    expect(site.state().requests).toBe(1);
+  });
+
+  test('and once it was good, no more follow than were under way', async () => {
+    const site = await openSite();
+    const session = await site.open(site.settings({ operations: shapes['iscript']!, concurrency: 4 }));
+    expect(await session.deliver(people(1))).toMatchObject([{ outcome: 'sent' }]);
+    await site.mode({ oprids: { ROSTERD: 'other' } });
+    const before = site.state().requests;
+    const all = people(20).flatMap((one) => [one, item('enrolment.add', one.account!.account)]);
+    await expect(session.deliver(all)).rejects.toBeInstanceOf(Denied);
+    expect(site.state().requests - before).toBeLessThanOrEqual(4);
+  });
+
+  test('but a probe that is not permitted stops nobody who is let in', async () => {
+    const site = await openSite();
+    site.stub.setFaults([
+      { method: 'GET', status: 401 },
+      { path: '/9500000011', status: 500 },
+    ]);
+    const session = await site.open(site.settings({ silentAnswers: 1, concurrency: 1 }));
+    expect((await session.deliver(people(3))).map(({ outcome }) => outcome)).toEqual(['sent', 'failed', 'sent']);
+  });
+
+  test('also by a page that nobody knows: beside it only the probe asks', async () => {
+    const site = await openSite();
+    await site.mode({ oprids: { ROSTERD: 'other' } });
+    const body = '<html>Das Kennwort ist falsch</html>';
+    site.stub.setFaults([{ method: 'POST', headers: { 'content-type': 'text/html' }, body, status: 200 }]);
+    const settings = { operations: shapes['iscript']!, concurrency: 8 };
+    await expect((await site.open(site.settings(settings))).deliver(people(20))).rejects.toBeInstanceOf(Denied);
+    expect(site.stub.requests().map(({ method }) => method)).toEqual(['POST', 'GET']);
+    const known = site.settings({ ...settings, success: { denied: 'Kennwort ist falsch' } });
+    await expect((await site.open(known)).deliver(people(20))).rejects.toBeInstanceOf(Denied);
+    expect(site.stub.requests()).toHaveLength(3);
   });
 });

@@ -217,6 +217,43 @@ describe('a delta', () => {
   });
 });
 
+describe('users of Corvus', () => {
+  const ann = { email: 'ann@x.edu', firstName: 'Ann', lastName: 'Lee', accountType: 'Student', externalId: 'SIS-1' };
+
+  test('arrive with their custom fields, and what no field of the format is has a word said about it', async () => {
+    const site = await started({ format: 'format: corvus-users', source: '    idField: externalId' });
+    const { status, body } = await site.push([
+      {
+        ...{ ...ann, customFields: { locker: 12, 'Bus Route': '7', initialPassword: 'secret-word' }, shoeSize: 41 },
+        ...{ facultyProfile: { tools: ['R'], office: 'B2', hat: null }, 'ann@x.edu': 'x', password: 'secret-word' },
+      },
+      { ...ann, externalId: 'SIS-2', email: 'bob@x.edu', facultyProfile: 'PhD', shoeSize: 43 },
+    ]);
+    expect([status, body.accepted, body.refused]).toEqual([202, 2, 0]);
+    expect(body.dropped).toEqual({
+      ...{ password: 1, 'customFields.initialPassword': 1, 'facultyProfile.office': 1, facultyProfile: 1, shoeSize: 2 },
+      '(others)': 1,
+    });
+    await site.says('run.applied');
+    const delta = { externalId: 'SIS-1', customFields: { locker: 13 } };
+    expect((await site.push([delta], '?answer=delta')).status).toBe(202);
+    await site.says('run.applied', 2);
+    await site.stop();
+    expect((await site.accounts()).get('SIS-1')!.attributes).toEqual({
+      ...{ accountType: 'Student', 'facultyProfile.tools': 'R', 'customFields.locker': '13' },
+    });
+    const [first] = await site.runs();
+    expect(first).toMatchObject({ status: 'applied', snapshot: { records: 2, quarantined: 0 } });
+    expect(everything(site.directory) + site.log).not.toContain('secret-word');
+  });
+
+  test('a record whose custom fields are none is refused', async () => {
+    const site = await started({ format: 'format: corvus-users', source: '    idField: externalId' });
+    const { body } = await site.push([ann, { ...ann, externalId: 'SIS-2', email: 'b@x.edu', customFields: ['a'] }]);
+    expect(body.records).toEqual([{ record: 2, field: 'customFields', reason: 'is a list, and has to be an object' }]);
+  });
+});
+
 describe('an upload', () => {
   const header = 'login,mail,first,last,dept,course,Password,colour';
   const map = `map:
@@ -282,6 +319,21 @@ describe('an upload', () => {
         .quarantine.map(({ reason }) => reason)
         .sort(),
     ).toEqual([expect.any(String), expect.any(String)]);
+    expect(everything(site.directory) + site.log).not.toContain('secret-word');
+  });
+
+  test('drops what is called a password, however it is written, and though nothing says so', async () => {
+    const site = await started({
+      format: 'format: cloudwork-upload',
+      source: '    idField: Username\n    drop: [Locker]',
+    });
+    const columns = 'Username,Email,Firstname,Lastname,Pass-Word,Initial password,Locker,Bus';
+    const { status, body } = await site.upload(`${columns}\nann,ann@x.edu,Ann,Lee,secret-word,secret-word,12,7\n`);
+    expect(status).toBe(202);
+    expect(body.dropped).toEqual({ 'Pass-Word': 1, 'Initial password': 1, Locker: 1 });
+    await site.says('run.applied');
+    await site.stop();
+    expect((await site.accounts()).get('ann')!.attributes).toEqual({ Bus: '7' });
     expect(everything(site.directory) + site.log).not.toContain('secret-word');
   });
 

@@ -257,6 +257,55 @@ describe.each(ways)('%s', { timeout: 300_000 }, (way) => {
     expect([users.length, enrollments.length]).toEqual([6, 6]);
   });
 
+  test('a target that points elsewhere gets nothing before somebody has said what it is', async () => {
+    const site = await QueueSite.open(way);
+    await site.does(0, 'sync');
+    await site.settled();
+    const others = await startStubs({});
+    onTestFinished(async () => {
+      await Promise.all(others.map((stub) => stub.close()));
+    });
+    const other = others.find(({ kind }) => kind === 'salesforce')!;
+    const contacts = (): Json[] => (other.state() as Json).contacts;
+    const [from, to] = [site.stub('salesforce').url, other.url];
+    site.rewrite((yaml) => yaml.replace(from, `${to}/`));
+    if (site.daemon) {
+      await site.does(0, 'reload');
+      expect(await site.daemon.says('target.moved')).toMatchObject({ target: 'crm', level: 'error' });
+      const [{ targets }] = await site.does(0, 'status');
+      expect(targets).toMatchObject([{ moved: { from: `salesforce at ${from}`, to: `salesforce at ${to}` } }]);
+    }
+    const words = new RegExp(
+      `crm is salesforce at ${to} now, but what was sent went to salesforce at ${from};.* moved crm`,
+    );
+    const [{ findings }] = await site.does(2, 'check', '--connect');
+    expect(findings.find(({ name }: Json) => name === 'crm').error.message).toMatch(words);
+    site.drop('sis', 0, 4);
+    const [{ deliveryErrors }] = await site.does(1, 'sync');
+    expect(deliveryErrors).toMatchObject([{ error: { kind: 'Misconfigured', message: expect.stringMatching(words) } }]);
+    await site.refused(words, 'fill', 'crm');
+    await site.refused('there is no target lms', 'moved', 'lms', 'new');
+    expect(contacts()).toEqual([]);
+
+    const { queued } = await site.queue('moved', 'crm', 'new');
+    await site.settled();
+    // the seventh had left by then, and was never there
+    expect(contacts()).toHaveLength(6);
+    expect(queued).toBeGreaterThan(6);
+    await site.refused('crm has not moved', 'moved', 'crm', 'same');
+
+    site.rewrite((yaml) => yaml.replace(`${to}/`, from));
+    if (site.daemon) await site.does(0, 'reload');
+    site.drop('sis', 0, 3);
+    await site.does(1, 'sync');
+    expect(await site.queue('moved', 'crm', 'same')).toMatchObject({ queued: 0 });
+    await site.settled();
+    await site.does(0, 'sync');
+    expect(contacts(), 'the other one was told of nobody any more').toHaveLength(6);
+    const left = (await site.items()).filter(({ type, status }) => type === 'account.disable' && status === 'sent');
+    expect(left).toHaveLength(1);
+  });
+
   test('what sources disagree about is held back until somebody lets it pass', async () => {
     const site = await QueueSite.open(way);
     await site.does(0, 'sync');

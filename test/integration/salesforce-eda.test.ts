@@ -84,6 +84,18 @@ describe('EDA', () => {
     ]);
   });
 
+  test('the same course in another term is the same record; a name that has the term makes another', async () => {
+    const old = await at.open(eda);
+    await old.deliver([item('account.create', 1), item('enrolment.add', 1)]);
+    await old.deliver([item('enrolment.remove', 1)]);
+    const session = await at.open({ ...eda, term: { key: '2027-28', name: 'Academic Year 2027-28' } });
+    await session.deliver([item('enrolment.add', 1)]);
+    const moved = { hed__Status__c: 'Current', hed__Course_Offering__r: chainKeys.offering(design, '2027-28') };
+    expect(at.seen().connections).toMatchObject([moved]);
+    await session.deliver([item('enrolment.add', 1, {}, { ...design, course: 'Car Design 2028-29' })]);
+    expect(at.seen().connections).toMatchObject([moved, { hed__Status__c: 'Current' }]);
+  });
+
   test('a course that is refused takes its enrolments with it, and no other', async () => {
     const session = await at.open(eda);
     const long = { ...design, course: 'x'.repeat(81) };

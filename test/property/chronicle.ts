@@ -2,7 +2,7 @@
 import { Misconfigured, Rejected } from '../../src/base/errors.ts';
 import { historyOf } from '../../src/operate/history.ts';
 import type { Run } from '../../src/store/port.ts';
-import { kindFormat, type Member, noLimits, Site, type View } from '../support/history.ts';
+import { type Member, noLimits, Site, type View } from '../support/history.ts';
 import type { MemoryRow } from '../support/memory-source.ts';
 import {
   type BadRow,
@@ -14,7 +14,7 @@ import {
   type Person,
   sameName,
 } from './model.ts';
-import { type Act, Book, inScope, rowsOf, type Shuffle, type Story, scopes, shuffled } from './story.ts';
+import { type Act, Book, inScope, rowsOf, type Shuffle, type Story, scopes, shuffled, storyFormat } from './story.ts';
 
 export const usualLimits = { percent: 10, atLeast: 20, window: { days: 7, percent: 25 } };
 
@@ -34,6 +34,10 @@ export class Chronicle {
   readonly #guarded: boolean;
   readonly #books: Book[];
   scope = 0;
+  /** The scope that the roster stands under, and how often it became another one. */
+  #entered = { scope: -1, times: 0 };
+  /** How often it had, when everybody of a source was last looked at. */
+  readonly #looked = new Map<string, number>();
   /** The last complete answer of each source, and the one that it replaced. */
   readonly #now = new Map<string, InForce>();
   readonly #before = new Map<string, InForce>();
@@ -43,8 +47,8 @@ export class Chronicle {
   readonly #giver = new Map<string, string>();
   /** Rows of the snapshot in force, as its run counted them. */
   readonly #rows = new Map<string, number>();
-  /** What each source gave since removals of it wait. */
-  readonly #givenSince = new Map<string, { accounts: number; enrolments: number }>();
+  /** What each source gave since removals of it wait, and the rows that it had before. */
+  readonly #givenSince = new Map<string, { accounts: number; enrolments: number; rows: number }>();
   /** Sources of which a person has approved what an empty answer takes. */
   readonly #emptyApproved = new Set<string>();
   /** Removals that no person approved. */
@@ -57,8 +61,8 @@ export class Chronicle {
     this.site = new Site({
       sources: story.sources,
       limits: story.guarded ? usualLimits : noLimits,
-      format: kindFormat,
       emptyCourses: story.archive ? 'archive' : 'keep',
+      format: storyFormat,
     });
     this.site.setScope(scopes[0]!);
   }
@@ -85,19 +89,23 @@ export class Chronicle {
 
   async drop(source: string, answer: MemoryRow[], how: (Act & { act: 'drop' })['how']): Promise<Run> {
     const before = await this.site.look();
+    const heldBefore = (await this.site.held(source)) !== null;
     const said = how === 'complete' || how === 'dry' ? answer : how;
     const run = await this.site.run(source, said, how === 'dry');
     const after = await this.site.look();
     this.#always(before, after);
-    const expected = { incomplete: 'failed', 'nothing new': 'skipped', dry: null, complete: null }[how];
+    const again = how === 'nothing new' && this.#looksAgain(source, heldBefore);
+    const expected = { incomplete: 'failed', 'nothing new': again ? null : 'skipped', dry: null, complete: null }[how];
     if (expected && run.status !== expected) this.#say(`${how} pull ended as ${run.status}`);
     if (run.status === 'running' || run.error?.kind === 'Unexpected') this.#say(`run: ${JSON.stringify(run.error)}`);
+    if (again) return this.#checkAgain(source, run, before, after);
     if (how === 'dry') this.#unchanged('dry run', before, after);
     else if (how !== 'complete' || run.status === 'failed') this.#unchanged(`${how} pull`, before, after);
     if (how !== 'complete') return run;
 
     const rows = rowsOf(source, answer);
     const old = this.#now.get(source) ?? nothing;
+    const rowsBefore = this.#rows.get(source) ?? 0;
     // A drop that nobody can read a row of is no snapshot, nor is an empty one that would change something.
     const unreadable = rows.bad.length > 0 && !rows.good.length;
     const emptied = answer.length === 0 && old.good.length > 0 && !this.#emptyApproved.has(source);
@@ -105,6 +113,7 @@ export class Chronicle {
       this.#say(`a run with ${rows.good.length} good and ${rows.bad.length} bad rows ended as ${run.status}`);
     if (run.status === 'failed') return run;
     const refused = this.#checkGuards(source, run, before, rows, this.#now.has(source) ? old.good.length : null);
+    this.#enter(source, !refused && rows.good.length > 0);
     this.#last.set(source, answer);
     if (refused) this.#unchanged('an empty snapshot', before, after, ['pending', 'held']);
     else {
@@ -121,7 +130,46 @@ export class Chronicle {
       this.#say(`${took.kinds} people are of another kind`);
     this.#removed.push({ source, at: this.site.time, ...took });
     this.#give(source, before, after);
-    this.#noteGiven(source, run);
+    this.#noteGiven(source, run, rowsBefore);
+    return run;
+  }
+
+  /** `everybody`: false: the answer was empty, which leaves everybody to the next one. */
+  #enter(source: string, everybody: boolean): void {
+    const { scope, times } = this.#entered;
+    if (scope !== this.scope) this.#entered = { scope: this.scope, times: times + 1 };
+    if (everybody) this.#looked.set(source, this.#entered.times);
+    else if (this.#looked.get(source) !== this.#entered.times) this.#looked.set(source, -1);
+  }
+
+  /** True when the last answer of a source that has nothing new to say has to be looked at again: the scope is another one. */
+  #looksAgain(source: string, held: boolean): boolean {
+    const { good } = this.#now.get(source) ?? nothing;
+    const { scope, times } = this.#entered;
+    const edited = scope !== this.scope || this.#looked.get(source) !== times;
+    return edited && good.length > 0 && !held && !this.#emptyApproved.has(source);
+  }
+
+  /** Under another scope an old answer gives whoever is in it what it takes in, and takes what it leaves out: nothing else. */
+  #checkAgain(source: string, run: Run, before: View, after: View): Run {
+    if (!['applied', 'unchanged', 'held'].includes(run.status) || run.snapshot.complete)
+      this.#say(`a look at an old answer ended as ${run.status}, complete: ${run.snapshot.complete}`);
+    const its = this.#now.get(source)!;
+    this.#checkGuards(source, run, before, its, its.good.length);
+    for (const person of this.#persons(before.members))
+      if (!person.conflict && person.rows.some((row) => row.source === source))
+        this.#checkPerson(person, after.members, 'at least');
+    const took = this.#checkRemovals(`a look of ${source}`, source, before, after, []);
+    if (took.disables) this.#say(`a look of ${source} at its old answer disabled somebody`);
+    for (const old of before.members) {
+      const now = after.members.find((one) => one.account === old.account)!;
+      if (old.enrolments.some((key) => !now.enrolments.includes(key) && inScope(key, this.scope)))
+        this.#say(`a look of ${source} at its old answer took a course from ${text([old])}`);
+    }
+    this.#enter(source, true);
+    this.#removed.push({ source, at: this.site.time, ...took });
+    this.#give(source, before, after);
+    this.#noteGiven(source, run, this.#rows.get(source)!);
     return run;
   }
 
@@ -152,13 +200,14 @@ export class Chronicle {
     this.#give(source, before, after);
   }
 
-  #noteGiven(source: string, { heldTypes, blocked, plan, changes }: Run): void {
+  /** `rows`: of the snapshot before. */
+  #noteGiven(source: string, { heldTypes, blocked, plan, changes }: Run, rows: number): void {
     if (plan === null) return;
     if (!heldTypes.length && !blocked) {
       this.#givenSince.delete(source);
       return;
     }
-    const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0 };
+    const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0, rows };
     since.accounts += (changes['account.create'] ?? 0) + (changes['account.enable'] ?? 0);
     since.enrolments += changes['enrolment.add'] ?? 0;
     this.#givenSince.set(source, since);
@@ -229,9 +278,9 @@ export class Chronicle {
     const past = (kind: 'disables' | 'unenrolments' | 'kinds'): number => week.reduce((sum, one) => sum + one[kind], 0);
     const { percent, atLeast, window } = this.#guarded ? usualLimits : noLimits;
     // What came since removals wait did not stand before them; but no more than all of something can go.
-    const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0 };
+    const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0, rows: 0 };
     // Nor does it speak for more than it has rows, now or the time before.
-    const rows = Math.max(run.snapshot.records + run.snapshot.quarantined, this.#rows.get(source) ?? 0);
+    const rows = Math.max(run.snapshot.records + run.snapshot.quarantined, this.#rows.get(source) ?? 0, since.rows);
     const stood = (now: number, stands: number, given: number): number =>
       Math.max(Math.min(stands, rows) - given, Math.min(now, stands));
     const over = (now: number, stood: number, earlier: number): boolean => {
@@ -272,12 +321,18 @@ export class Chronicle {
   #checkPerson(person: Person, members: readonly Member[], how: 'exactly' | 'at least'): void {
     const { id, top, rows } = person;
     const who = `${id ?? top.email}`;
-    const wanted = [...new Set(rows.map((row) => row.course))].filter((key) => inScope(key, this.scope)).sort();
+    const reasons = rows.filter(({ reason }) => reason);
+    const wanted = [...new Set(reasons.map((row) => row.course))].filter((key) => inScope(key, this.scope)).sort();
     const account = members.find((one) =>
       person.account ? one.account === person.account.account : one.email === top.email,
     );
     if (!account) {
       if (wanted.length) this.#say(`${who} has no account`);
+      return;
+    }
+    if (!reasons.length) {
+      const ended = account.status === 'disabled' && !account.enrolments.length;
+      if (how === 'exactly' && !ended) this.#say(`nobody has a reason for ${text([account])}`);
       return;
     }
     if (account.status !== 'active') this.#say(`${who} is not active`);
@@ -305,7 +360,7 @@ export class Chronicle {
     const bad = inForce.flatMap((one) => one.bad);
     const near = rows.flatMap((row) => connected(row, [...good, ...bad, ...members]));
     return bad
-      .filter(({ source }) => place(source) < place(top.source))
+      .filter(({ source }) => !top.reason || place(source) < place(top.source))
       .some((row) => isAnybody(row, [...good, ...members]) || near.includes(row));
   }
 
@@ -331,8 +386,8 @@ export class Chronicle {
       const say = (why: string): void => this.#say(`${what} took from ${old.id ?? old.email}, but ${why}`);
       // What is out of scope goes whatever any row says.
       if (approved && !disabled && !lost.some((key) => inScope(key, this.scope))) continue;
-      const rows = good.filter((row) => sameName(row, old));
-      if (disabled && rows.length) say('there is a row');
+      const rows = good.filter((row) => row.reason && sameName(row, old));
+      if (disabled && rows.length) say('there is a row that is a reason');
       if (rows.some((row) => lost.includes(row.course) && inScope(row.course, this.scope))) say('the course is there');
       if (bad.some((row) => sameName(row, old))) say('there is a quarantined row');
       if (approved) continue;

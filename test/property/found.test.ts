@@ -9,12 +9,27 @@ function drop(source: 'sis' | 'hr', ...edits: Edit[]): Act {
 }
 const put = (who: number, course: 1 | 2 | 3): Edit => ({ edit: 'put', who, course: course - 1 });
 const leave = (who: number): Edit => ({ edit: 'leave', who });
+const guest = (who: number): Edit => ({ edit: 'guest', who, rows: 'all' });
 const empty: Edit = { edit: 'empty' };
 const approve: Act = { act: 'approve', source: 0, right: true };
 /** 0: everything, 1: all but C3, 2: C1 only. */
 const scope = (to: number): Act => ({ act: 'scope', scope: to });
 
 const stories: Record<string, Act[]> = {
+  'a held leaver of whom the other source knows the name is taken by neither before somebody approves': [
+    drop('sis', put(0, 1), put(1, 1)),
+    drop('hr', put(0, 2), guest(0)),
+    drop('sis', empty),
+    drop('hr', { edit: 'rename', who: 0 }),
+    approve,
+    drop('hr', guest(0)),
+  ],
+  'who is known by name only under another address is found again under the old one': [
+    drop('sis', put(0, 1)),
+    drop('sis', guest(0), { edit: 'email', who: 0, email: 3 }),
+    drop('sis', put(3, 1)),
+    drop('sis', guest(0)),
+  ],
   'two sources that let go of one person do not wait for each other for ever': [
     drop('sis', put(0, 2)),
     scope(2),

@@ -12,6 +12,8 @@ export interface GoodRow {
   year: number | null;
   kind: 'student' | 'staff';
   course: string;
+  /** The row is a reason for an account. */
+  reason: boolean;
 }
 
 /** A row that cannot be read; what of it can be told is who it is about, or not even that. */
@@ -37,7 +39,7 @@ export interface ModelAccount {
 export interface Person {
   id: string | null;
   rows: GoodRow[];
-  /** The row of the source that comes first in the configuration. */
+  /** The row that decides: of those that are a reason for an account, if any is, the one of the source that comes first. */
   top: GoodRow;
   account: ModelAccount | null;
   conflict: string | null;
@@ -60,7 +62,9 @@ export function judge(rows: GoodRow[], accounts: readonly ModelAccount[], preced
       if (nameless.length) groups.push(nameless);
     }
   const persons = groups.map((its): Person => {
-    const top = [...its].sort((a, b) => precedence.indexOf(a.source) - precedence.indexOf(b.source))[0]!;
+    const reasons = its.filter(({ reason }) => reason);
+    const deciding = reasons.length ? reasons : its;
+    const top = [...deciding].sort((a, b) => precedence.indexOf(a.source) - precedence.indexOf(b.source))[0]!;
     const person: Person = {
       id: its.find((row) => row.id !== null)?.id ?? null,
       rows: its,

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { Misconfigured } from '../../src/base/errors.ts';
 import { noLimits, Site } from '../support/history.ts';
 import type { MemoryRow } from '../support/memory-source.ts';
+import { storyFormat } from './story.ts';
 
 const numRuns = Number(process.env['ROSTERD_PROPERTY_RUNS'] ?? 40);
 
@@ -84,27 +85,35 @@ test('removals over a limit wait, to the person exactly; an approval is used up,
   );
 });
 
-test('who is known to several sources is disabled by the last one that lets go, and by no other', async () => {
+test('who is known to several sources is disabled by the last one that has a reason, and enabled by the first', async () => {
   const sources = ['sis', 'hr', 'guests'];
   const step = fc.record({
     source: fc.constantFrom(...sources),
     who: fc.constantFrom('ann', 'bob'),
     course: fc.constantFrom('C1', 'C2'),
+    // what becomes of the row: it comes or goes, or is no reason for an account any more
+    says: fc.constantFrom('L', 'L', 'guest', 'gone'),
   });
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 14, size: 'max' }), async (steps) => {
-      await using site = new Site({ sources, limits: noLimits });
+      await using site = new Site({ sources, limits: noLimits, format: storyFormat });
       // Each source keeps somebody of its own, so that none is ever empty and each has something standing.
       const rows = new Map(sources.map((name) => [name, new Map([[name, row(name)]])]));
-      for (const { source, who, course } of steps) {
+      for (const { source, who, course, says } of steps) {
         const its = rows.get(source)!;
         const key = `${who} ${course}`;
-        if (!its.delete(key)) its.set(key, row(who, course));
+        if (says === 'gone') its.delete(key);
+        else its.set(key, (row(who, course) as string[]).with(4, says));
         const run = await site.run(source, [...its.values()]);
         // What somebody else gave may be more than all that stands by this source: then a person is asked.
         if (run.status === 'held') await site.approve(run.run, run.digest!);
-        const known = new Set([...rows.values()].flatMap((one) => [...one.keys()]));
-        for (const member of (await site.look()).members) {
+        const reasons = [...rows.values()].flatMap((one) => [...one]).filter(([, cells]) => cells[4] === 'L');
+        const known = new Set(reasons.map(([key]) => key));
+        const { members } = await site.look();
+        const there = new Set(members.map(({ id }) => id));
+        for (const whose of ['ann', 'bob'])
+          if ([...known].some((key) => key.startsWith(whose))) expect(there).toContain(whose);
+        for (const member of members) {
           const courses = ['C1', 'C2'].filter((name) => known.has(`${member.id} ${name}`));
           if (sources.includes(member.id!)) continue;
           expect(member.status).toBe(courses.length ? 'active' : 'disabled');

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import type { SiteScope } from '../support/history.ts';
+import type { FormatConfig } from '../../src/configure/config.ts';
+import { kindFormat, type SiteScope } from '../support/history.ts';
 import type { MemoryRow } from '../support/memory-source.ts';
 import type { BadRow, GoodRow } from './model.ts';
 
@@ -30,6 +31,17 @@ export function inScope(course: string, scope: number): boolean {
   return scopes[scope]!.departments.test(department) && scopes[scope]!.courses.test(name);
 }
 
+const last = { columns: ['lastName'], join: '', constant: null };
+/** How the rows of a story are read: the column of the last name says whether a row is a reason for an account. */
+export const storyFormat: FormatConfig = {
+  kind: 'map',
+  fields: {
+    ...kindFormat.fields,
+    lastName: { columns: [], join: '', constant: 'L', values: null },
+    provision: { ...last, values: { L: 'yes', guest: 'no' } },
+  },
+};
+
 /** What a source changes before it answers. People are numbered; so are ids and e-mails: `i3`, `e3@x.edu`. */
 export type Edit =
   | { edit: 'put'; who: number; course: number }
@@ -45,6 +57,8 @@ export type Edit =
   | { edit: 'recode' }
   /** One row of the person says something else than the others. */
   | { edit: 'odd'; who: number }
+  /** All rows of the person, or the first alone, are no reason for an account; the next time they are one again. */
+  | { edit: 'guest'; who: number; rows: 'all' | 'first' }
   /** The first row of the person cannot be read, but tells whose it is. */
   | { edit: 'break'; who: number; leaves: Readable }
   /** There is a row that could be anybody's. */
@@ -76,6 +90,7 @@ interface Entry {
   kind: keyof typeof kinds;
   courses: Set<number>;
   odd: boolean;
+  guest: 'no' | 'all' | 'first';
   broken: 'no' | Readable;
 }
 
@@ -104,6 +119,7 @@ export class Book {
       kind: 'student',
       courses: new Set(),
       odd: false,
+      guest: 'no',
       broken: 'no',
     };
     const entry = this.#people.get(who) ?? made;
@@ -129,6 +145,7 @@ export class Book {
         else if (edit.edit === 'year') entry.year = 3 - entry.year;
         else if (edit.edit === 'turn') entry.kind = otherKind[entry.kind];
         else if (edit.edit === 'odd') entry.odd = !entry.odd;
+        else if (edit.edit === 'guest') entry.guest = entry.guest === 'no' ? edit.rows : 'no';
         else entry.broken = entry.broken === 'no' ? edit.leaves : 'no';
       }
     }
@@ -150,7 +167,16 @@ export class Book {
         const year = broken === 'id and e-mail' ? 'x' : String(entry.odd && at === 0 ? 5 : entry.year);
         const email = broken === 'id' ? 'nowhere' : `e${entry.email}@x.edu`;
         const id = broken === 'e-mail' ? unreadableId : entry.id === null || !this.#ids ? '' : `i${entry.id}`;
-        rows.push([kinds[entry.kind], ...courses[course]!.slice(1), `N${entry.name}`, 'L', email, year, id]);
+        const guest = entry.guest === 'all' || (entry.guest === 'first' && at === 0);
+        rows.push([
+          kinds[entry.kind],
+          ...courses[course]!.slice(1),
+          `N${entry.name}`,
+          guest ? 'guest' : 'L',
+          email,
+          year,
+          id,
+        ]);
       });
     for (let n = 0; n < this.#crowd; n += 1)
       rows.push([
@@ -175,7 +201,7 @@ export function rowsOf(source: string, rows: readonly MemoryRow[]): { good: Good
       bad.push({ source, id: null, email: null });
       continue;
     }
-    const [kind, department, course, name, , email, year, id] = row as string[];
+    const [kind, department, course, name, last, email, year, id] = row as string[];
     const who = { id: id === '' || id === unreadableId ? null : id!, email: email === 'nowhere' ? null : email! };
     if (year === 'x' || id === unreadableId || who.email === null) bad.push({ source, ...who });
     else
@@ -187,6 +213,7 @@ export function rowsOf(source: string, rows: readonly MemoryRow[]): { good: Good
         year: Number(year),
         kind: kind === kinds.student ? 'student' : 'staff',
         course: ['F', department, course].join('\u001f'),
+        reason: last !== 'guest',
       });
   }
   return { good, bad };
@@ -215,6 +242,14 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ edit: 'recode' as const }) },
   { weight: 1, arbitrary: fc.record({ edit: fc.constant('odd' as const), who }) },
   {
+    weight: 3,
+    arbitrary: fc.record({
+      edit: fc.constant('guest' as const),
+      who,
+      rows: fc.constantFrom<'all' | 'first'>('all', 'all', 'first'),
+    }),
+  },
+  {
     weight: 2,
     arbitrary: fc.record({
       edit: fc.constant('break' as const),
@@ -232,6 +267,7 @@ function editText(one: Edit): string {
   if (one.edit === 'leave') return `-p${one.who}`;
   if (one.edit === 'email') return `p${one.who}.email=e${one.email}`;
   if (one.edit === 'id') return `p${one.who}.id=${one.id === null ? 'none' : `i${one.id}`}`;
+  if (one.edit === 'guest') return `guest p${one.who} (${one.rows} of the rows)`;
   if (one.edit === 'break') return `break p${one.who} (leaves ${one.leaves})`;
   return 'who' in one ? `${one.edit} p${one.who}` : one.edit;
 }

@@ -11,7 +11,7 @@ export interface CrashPoint {
 
 const writes = new Set([
   ...['put', 'putPack', 'add', 'end', 'discard', 'note', 'pending', 'apply', 'putCourses'],
-  ...['recover', 'processing', 'settle', 'merge', 'supersede', 'replay', 'forget', 'unreview'],
+  ...['recover', 'processing', 'settle', 'merge', 'supersede', 'replay', 'forget', 'unreview', 'putPlatform'],
 ]);
 
 /** The store of a process that dies at one of its writes: from then on every call fails, reading ones too. */

@@ -8,6 +8,7 @@ import type {
   Config,
   FormatConfig,
   RemovalLimits,
+  Role,
   ServiceConfig,
   SourceConfig,
   TargetConfig,
@@ -54,10 +55,10 @@ export interface SiteOptions {
   /** Those of the sources that only fill in. Their rows have id and email, and first and last name are attributes. */
   directories?: readonly string[];
   limits: RemovalLimits;
-  /** How sources that do not only fill in are read; left out: as Unitu's list. */
-  format?: FormatConfig;
   emptyCourses?: 'keep' | 'archive';
   newCourses?: 'report' | 'provision';
+  /** Of all sources but directories; left out: Unitu's list. */
+  format?: FormatConfig;
   /** Left out: one target that takes every change. */
   targets?: readonly TargetConfig[];
 }
@@ -79,6 +80,7 @@ export const everything: TargetConnector = {
   direction: 'target',
   description: 'takes every change',
   settings: z.unknown(),
+  address: (settings) => (settings as { url?: string }).url ?? 'nowhere',
   accepts: () => changeTypes,
   batchSize: () => 100,
   open: () => Promise.reject(new Error('nothing is delivered here')),
@@ -98,7 +100,7 @@ const directoryFormat: FormatConfig = {
 };
 
 /** Unitu's list with the kind in the place of the faculty, which is `F` of everybody: whatever is not `STU` is staff. */
-export const kindFormat: FormatConfig = {
+export const kindFormat: FormatConfig & { kind: 'map' } = {
   kind: 'map',
   fields: {
     ...Object.fromEntries(memoryColumns.map((name) => [name, column(name)])),
@@ -140,9 +142,9 @@ export class Site {
     sources,
     directories = [],
     limits,
-    format = { kind: 'unitu' },
     emptyCourses = 'keep',
     newCourses = 'report',
+    format = { kind: 'unitu' },
     targets,
   }: SiteOptions): Config {
     const any = { include: [/^.*$/], exclude: [] };
@@ -184,6 +186,13 @@ export class Site {
       courses: { include: [courses], exclude: [] },
     };
     this.rosterd.config = { ...this.rosterd.config, roster: { ...this.rosterd.config.roster, ...scope } };
+  }
+
+  /** As an edit of the file does; rows are read by the same map. */
+  setRole(source: string, role: Role): void {
+    const { config } = this.rosterd;
+    const sources = config.sources.map((one) => (one.name === source ? { ...one, role } : one));
+    this.rosterd.config = { ...config, sources };
   }
 
   /** One run; a second goes by before it. */

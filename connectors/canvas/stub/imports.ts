@@ -156,7 +156,7 @@ function applyTable(table: Table, roster: StubRoster, { options, problems }: Stu
     if (row.every((text) => text.trim() === '')) continue;
     const cell = (column: string): string => (row[table.columns.get(column) ?? -1] ?? '').trim();
     try {
-      applyRow[table.importer](roster, cell, options.skipDeletes);
+      applyRow[table.importer](roster, cell, options);
       applied += 1;
     } catch (error) {
       if (!(error instanceof RowError)) throw error;

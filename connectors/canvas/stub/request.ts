@@ -12,6 +12,7 @@ export interface ImportOptions {
   overrideStickiness: boolean;
   addStickiness: boolean;
   clearStickiness: boolean;
+  takeOver: boolean;
 }
 
 /** What a `POST …/sis_imports` carries. */
@@ -28,12 +29,7 @@ export interface Refusal {
 }
 
 /** Parameters of Canvas that would change what an import does, and that this stub does not have. */
-const notHere = [
-  'batch_mode',
-  'multi_term_batch_mode',
-  'batch_mode_enrollment_drop_status',
-  'update_sis_id_if_login_claimed',
-];
+const notHere = ['batch_mode', 'multi_term_batch_mode', 'batch_mode_enrollment_drop_status'];
 
 const extensions: Record<string, string> = { 'text/plain': 'csv', 'text/csv': 'csv', 'text/xml': 'xml' };
 
@@ -114,5 +110,6 @@ function readOptions(parameters: URLSearchParams, terms: { has(id: string): bool
     overrideStickiness: override,
     addStickiness: override && isTrue(get('add_sis_stickiness')),
     clearStickiness: override && isTrue(get('clear_sis_stickiness')),
+    takeOver: isTrue(get('update_sis_id_if_login_claimed')),
   };
 }

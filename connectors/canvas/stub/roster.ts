@@ -85,6 +85,24 @@ export function emptyRoster(): StubRoster {
   };
 }
 
+/** Puts an enrolment where it is found by what it is. */
+export function keepEnrollment(roster: StubRoster, record: StubEnrollment): void {
+  const { status: _, ...identity } = record;
+  roster.enrollments.set(Object.values(identity).join('\u001f'), record);
+}
+
+/** Gives a user another SIS ID. Enrolments are the user's, so they show it, too. */
+export function renameUser(roster: StubRoster, user: StubUser, id: string): void {
+  roster.users.delete(user.user_id);
+  for (const [key, record] of [...roster.enrollments]) {
+    if (record.user_id !== user.user_id) continue;
+    roster.enrollments.delete(key);
+    keepEnrollment(roster, { ...record, user_id: id });
+  }
+  user.user_id = id;
+  roster.users.set(id, user);
+}
+
 /** The records in a fixed order, so that two states can be compared. */
 export function rosterView(roster: StubRoster) {
   return {

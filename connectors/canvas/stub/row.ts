@@ -1,4 +1,12 @@
+import type { ImportOptions } from './request.ts';
+
 /** The means by which the row rules are written. */
+
+/**
+ * What an import says of its rows. `skipDeletes`: a good row that deletes is passed over. `takeOver`: a user with the login of
+ * a row gets its SIS ID.
+ */
+export type RowOptions = Pick<ImportOptions, 'skipDeletes' | 'takeOver'>;
 
 /** Reads a cell by column name: stripped, empty when blank or absent. */
 export type Cell = (column: string) => string;

@@ -1,5 +1,5 @@
-import type { StubCourse, StubEnrollment, StubRoster } from './roster.ts';
-import { type Cell, RowError, refuseIf, statusOf } from './row.ts';
+import { keepEnrollment, type StubCourse, type StubEnrollment, type StubRoster } from './roster.ts';
+import { type Cell, RowError, type RowOptions, refuseIf, statusOf } from './row.ts';
 import type { Importer } from './upload.ts';
 import { applyUser } from './users.ts';
 
@@ -8,8 +8,8 @@ import { applyUser } from './users.ts';
  * and the messages in its specs). A status is matched by its beginning, as Canvas does.
  */
 
-/** Applies one row or throws `RowError`. `skipDeletes`: a good row that deletes is passed over. */
-export const applyRow: Record<Importer, (roster: StubRoster, cell: Cell, skipDeletes: boolean) => void> = {
+/** Applies one row or throws `RowError`. */
+export const applyRow: Record<Importer, (roster: StubRoster, cell: Cell, options: RowOptions) => void> = {
   account: applyAccount,
   term: applyTerm,
   course: applyCourse,
@@ -18,7 +18,7 @@ export const applyRow: Record<Importer, (roster: StubRoster, cell: Cell, skipDel
   enrollment: applyEnrollment,
 };
 
-function applyAccount(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
+function applyAccount(roster: StubRoster, cell: Cell, { skipDeletes }: RowOptions): void {
   const id = cell('account_id');
   const parent = cell('parent_account_id');
   refuseIf(id === '', 'No account_id given for an account');
@@ -34,7 +34,7 @@ function applyAccount(roster: StubRoster, cell: Cell, skipDeletes: boolean): voi
   roster.accounts.set(id, { account_id: id, parent_account_id: parent || null, name, status });
 }
 
-function applyTerm(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
+function applyTerm(roster: StubRoster, cell: Cell, { skipDeletes }: RowOptions): void {
   const id = cell('term_id');
   refuseIf(id === '', 'No term_id given for a term');
   const status = statusOf(cell('status'), ['active', 'deleted'], `Improper status "${cell('status')}" for term ${id}`);
@@ -49,7 +49,7 @@ function applyTerm(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
   });
 }
 
-function applyCourse(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
+function applyCourse(roster: StubRoster, cell: Cell, { skipDeletes }: RowOptions): void {
   const id = cell('course_id');
   refuseIf(id === '', 'No course_id given for a course');
   refuseIf(cell('short_name') === '', `No short_name given for course ${id}`);
@@ -96,7 +96,7 @@ function courseState(
   return 'unpublished';
 }
 
-function applySection(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
+function applySection(roster: StubRoster, cell: Cell, { skipDeletes }: RowOptions): void {
   const id = cell('section_id');
   const course = cell('course_id');
   refuseIf(id === '', `No section_id given for a section in course ${course}`);
@@ -114,7 +114,7 @@ const roles = ['student', 'teacher', 'ta', 'observer', 'designer'];
 /** Roles that this account has made itself; capitals count. */
 const customRoles = ['Auditor', 'Course Assistant'];
 
-function applyEnrollment(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
+function applyEnrollment(roster: StubRoster, cell: Cell, { skipDeletes }: RowOptions): void {
   const courseGiven = cell('course_id');
   const sectionGiven = cell('section_id');
   const integration = cell('user_integration_id');
@@ -141,8 +141,8 @@ function applyEnrollment(roster: StubRoster, cell: Cell, skipDeletes: boolean): 
   if (skipDeletes && isDelete(cell)) return;
 
   const store = (kept: StubEnrollment['status']): void => {
-    const record = { course_id: course, section_id: section?.section_id ?? null, user_id: user.user_id, role };
-    roster.enrollments.set(Object.values(record).join('\u001f'), { ...record, status: kept });
+    const identity = { course_id: course, section_id: section?.section_id ?? null, user_id: user.user_id, role };
+    keepEnrollment(roster, { ...identity, status: kept });
   };
   if (status === 'active' && user.status === 'deleted') {
     store('deleted');

@@ -1,8 +1,8 @@
-import type { StubRoster, StubUser } from './roster.ts';
-import { type Cell, RowError, refuseIf, statusOf } from './row.ts';
+import { renameUser, type StubRoster, type StubUser } from './roster.ts';
+import { type Cell, RowError, type RowOptions, refuseIf, statusOf } from './row.ts';
 
 /** The rules of users.csv: one login, one SIS ID and one integration ID belong to one user (canvas-lms user_importer). */
-export function applyUser(roster: StubRoster, cell: Cell, skipDeletes: boolean): void {
+export function applyUser(roster: StubRoster, cell: Cell, { skipDeletes, takeOver }: RowOptions): void {
   const id = cell('user_id');
   const login = cell('login_id');
   refuseIf(id === '', 'No user_id given for a user');
@@ -14,16 +14,19 @@ export function applyUser(roster: StubRoster, cell: Cell, skipDeletes: boolean):
   const provider = cell('authentication_provider_id');
   refuseIf(provider !== '', `unrecognized authentication provider ${provider} for ${id}, skipping`);
 
-  const known = roster.users.get(id);
+  const holder = roster.logins.get(login.toLowerCase());
+  // by SIS ID, else by login
+  const known = roster.users.get(id) ?? holder;
   const claimed = (by: StubUser, what: string): string =>
     `An existing Canvas user with the SIS ID ${by.user_id} has already claimed ${id}'s ${what}, skipping`;
-  const holder = roster.logins.get(login.toLowerCase());
-  if (holder && holder !== known && (!known || status !== 'deleted'))
-    throw new RowError(claimed(holder, 'user_id requested login information'));
   const integration = cell('integration_id') || (known?.integration_id ?? null);
   const namesake = integration === null ? undefined : roster.integrations.get(integration);
   if (namesake && namesake !== known && status !== 'deleted')
     throw new RowError(claimed(namesake, 'requested integration_id'));
+  const isOther = known !== undefined && known.user_id !== id;
+  if (holder && ((isOther && !takeOver) || (holder !== known && status !== 'deleted')))
+    throw new RowError(claimed(holder, 'user_id requested login information'));
+  if (isOther) renameUser(roster, known, id);
 
   const user: StubUser = known ?? {
     user_id: id,

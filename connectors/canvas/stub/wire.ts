@@ -33,7 +33,7 @@ export function importJson(found: StubImport): Record<string, unknown> {
     override_sis_stickiness: options.overrideStickiness || null,
     add_sis_stickiness: options.addStickiness || null,
     clear_sis_stickiness: options.clearStickiness || null,
-    update_sis_id_if_login_claimed: false,
+    update_sis_id_if_login_claimed: options.takeOver,
     diffing_data_set_identifier: options.dataSet,
     diffing_remaster: options.dataSet === null ? null : options.remaster,
     // null also of an import that was compared: so it was seen in production

@@ -113,7 +113,7 @@ const listed = (names: readonly string[]): string => names.map((name) => `"${nam
 
 /** Proves the names: every required one there, none twice, and none beside them when the format is exact. */
 function prove(name: string, line: number, columns: readonly string[], rules: HeaderRules): void {
-  const { required, optional, exact, secret = [] } = rules.columns;
+  const { required, optional, exact, objects = [] } = rules.columns;
   const known = [...required, ...optional];
   // A first line in which nothing is a known name, nor near to one, may be somebody's row: it is not quoted.
   const isHeader = columns.some((column) => known.includes(column) || nearest(column, known) !== undefined);
@@ -135,14 +135,14 @@ function prove(name: string, line: number, columns: readonly string[], rules: He
         index + 1,
       );
   }
-  const password = columns.findIndex((column) => secret.includes(column));
-  if (password >= 0)
+  const object = columns.findIndex((column) => objects.includes(column));
+  if (object >= 0)
     throw refused(
       name,
       line,
-      `the column "${columns[password]}" holds passwords, and a file that is kept may not have any`,
-      'have the exporter leave the column out, or push the file instead',
-      password + 1,
+      `the column "${columns[object]}" is an object, which a table does not have`,
+      `its parts are columns: ${columns[object]}.NAME`,
+      object + 1,
     );
   const missing = required.filter((column) => !columns.includes(column));
   const strangers = columns.filter((column) => !known.includes(column));

@@ -152,6 +152,12 @@ const status = z
           .strictObject({ at: time, reason: z.string().nullable() })
           .nullable()
           .describe('a person has stopped it; null: nobody has, or not known while the store does not answer'),
+        moved: z
+          .strictObject({ from: z.string(), to: z.string() })
+          .nullable()
+          .describe(
+            'it points to another platform than the one that has what was sent, and gets nothing; null as above',
+          ),
       }),
     ),
   })

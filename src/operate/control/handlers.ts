@@ -6,7 +6,7 @@ import { changeOf } from '../../reconcile/plan.ts';
 import { selectSources } from '../../schedule/select.ts';
 import type { Plan, PlanPosition, Run } from '../../store/port.ts';
 import { approveHeld, rejectHeld } from '../approve.ts';
-import { fill } from '../fill.ts';
+import { fill, settleMove } from '../fill.ts';
 import { mostNotes, typesIn } from '../history.ts';
 import { acknowledge, discrepancies, findItem, preview, replay, review, setPaused } from '../queue.ts';
 import type { Service } from '../service.ts';
@@ -83,6 +83,12 @@ export function handlersOf(service: Service): Handlers {
     async fill({ params: { target }, body: { deliver } }) {
       const filled = await fill(service.rosterd, target);
       if (deliver) scheduler.deliverNow('fill');
+      return { target, ...filled };
+    },
+    async moved({ params: { target }, body: { platform, deliver } }) {
+      const filled = await settleMove(service.rosterd, target, platform);
+      // asked for: it may be left alone after all the deliveries that were stopped
+      if (deliver) void scheduler.deliverAndWait('moved').catch(() => {});
       return { target, ...filled };
     },
     discrepancies: async () => ({ discrepancies: await discrepancies(service.rosterd) }),

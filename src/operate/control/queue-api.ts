@@ -21,7 +21,7 @@ const item = z
       .string()
       .nullable()
       .describe(
-        '`superseded`: the item that carries its state; `failed`: `discrepancy`, `type` (the target takes no such changes any more), or the item it stands behind; `processing`: `outside`',
+        '`superseded`: the item that carries its state, or the fill that took its place; `failed`: `discrepancy`, `type` (the target takes no such changes any more), or the item it stands behind; `processing`: `outside`',
       ),
     trail: z
       .array(z.strictObject({ at: time, outcome: z.enum(['sent', 'failed', 'retry']), answer: z.string().nullable() }))
@@ -73,6 +73,15 @@ const targetParams = z.strictObject({ target: name.describe('name of the target'
 const deliver = z.boolean().default(true).describe('false: they stay in the queue until the next delivery');
 
 const paused = json('whether that was anything new', z.strictObject({ target: z.string(), changed: z.boolean() }));
+
+const filled = json(
+  'how many items',
+  z.strictObject({
+    target: z.string(),
+    queued: count,
+    remastered: z.boolean().describe('the target has applied the whole roster anew'),
+  }),
+);
 
 /** Endpoints of the queue, of pauses and of discrepancies. */
 export const queueEndpoints = {
@@ -147,15 +156,21 @@ export const queueEndpoints = {
   },
   fill: {
     ...{ method: 'POST', path: '/v1/targets/:target/fill', summary: 'Queues the whole roster for a target' },
-    ...{ params: targetParams, query: none, body: z.strictObject({ deliver }) },
-    answers: json(
-      'how many items',
-      z.strictObject({
-        target: z.string(),
-        queued: count,
-        remastered: z.boolean().describe('the target has applied the whole roster anew'),
-      }),
-    ),
+    ...{ params: targetParams, query: none, body: z.strictObject({ deliver }), answers: filled },
+  },
+  moved: {
+    ...{
+      method: 'POST',
+      path: '/v1/targets/:target/moved',
+      summary: 'Says what a target is that points elsewhere than to what has what was sent',
+    },
+    ...{ params: targetParams, query: none, answers: filled },
+    body: z.strictObject({
+      platform: z
+        .enum(['same', 'new'])
+        .describe('`same`: under a new address; `new`: another one, it gets the whole roster in place of what waits'),
+      deliver,
+    }),
   },
   discrepancies: {
     ...{ method: 'GET', path: '/v1/discrepancies', summary: 'People whose items are held back, and why' },

@@ -1,5 +1,6 @@
 import { systemClock } from '../../base/clock.ts';
 import { failureOf, kindOf, messageOf, Unavailable } from '../../base/errors.ts';
+import { movedOf, platformText } from '../../deliver/platform.ts';
 import { endsWithin } from '../../schedule/bell.ts';
 import type { Away, Run, Store } from '../../store/port.ts';
 import type { OutboxCounts, Pause } from '../../store/port-outbox.ts';
@@ -16,6 +17,7 @@ interface Stored {
   runs: ReadonlyMap<string, { newest: Run | null; held: string | null }>;
   counts: Readonly<Record<string, OutboxCounts>>;
   pauses: ReadonlyMap<string, Omit<Pause, 'target'>>;
+  moved: ReadonlyMap<string, StatusBody['targets'][number]['moved']>;
 }
 
 /** Tells where everything stands, also and just then when the store does not answer. */
@@ -34,6 +36,7 @@ export function statusTeller(service: Service): () => Promise<unknown> {
       }),
       targets: targets.map((one) => ({
         ...{ ...one, queue: found?.counts[one.name] ?? null, paused: found?.pauses.get(one.name) ?? null },
+        moved: found?.moved.get(one.name) ?? null,
       })),
     };
   };
@@ -106,9 +109,16 @@ async function readStored({ rosterd, scheduler }: Service): Promise<Stored> {
     const { held } = await store.sources.get(name);
     return [name, { newest, held }] as const;
   });
+  const platforms = await store.outbox.platforms();
   return {
     runs: new Map(await Promise.all(runs)),
     counts: await outboxCounts(rosterd),
     pauses: new Map((await store.outbox.pauses()).map(({ target, ...pause }) => [target, pause])),
+    moved: new Map(
+      config.targets.flatMap((target) => {
+        const moved = movedOf(target, platforms);
+        return moved ? [[target.name, { from: platformText(moved.was), to: platformText(moved.is) }] as const] : [];
+      }),
+    ),
   };
 }

@@ -30,7 +30,7 @@ export const queueItem = z
       .string()
       .nullable()
       .describe(
-        'why it stands there, where no answer of the target says so. `not_queued`: `approval`; `processing`: `outside`, another system has it; `failed`: `discrepancy`, `type` (the target takes no such changes any more), or the submission whose failure it stands behind; `superseded`: the submission that carries its state',
+        'why it stands there, where no answer of the target says so. `not_queued`: `approval`; `processing`: `outside`, another system has it; `failed`: `discrepancy`, `type` (the target takes no such changes any more), or the submission whose failure it stands behind; `superseded`: the submission that carries its state, or the fill that took its place',
       ),
     type: changeType,
     run: z.string().describe('the run that planned it; approval names this run'),

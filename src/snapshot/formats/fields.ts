@@ -34,10 +34,15 @@ export function readPersonName(field: 'firstName' | 'lastName', raw: string): st
 /** Why something that stands where an address should is none. */
 export const noAddress = 'email is not an address';
 
+/** Why a row without an address is none; `advice`: what to do about it, where its format knows. */
+export function blankEmail(advice?: string): string {
+  return advice === undefined ? 'email is blank' : `email is blank: ${advice}`;
+}
+
 /** The e-mail address, in lower case. */
 export function readEmail(raw: string): string | Unreadable {
   const text = lowered(raw);
-  if (text === '') return new Unreadable('email is blank');
+  if (text === '') return new Unreadable(blankEmail());
   if (text.length > longestEmail) return new Unreadable(`email is longer than ${longestEmail} characters`);
   return isAddress(text) ? text : new Unreadable(noAddress);
 }

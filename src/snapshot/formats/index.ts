@@ -1,6 +1,7 @@
 import { Incomplete } from '../../base/errors.ts';
 import { attributePrefix } from '../../configure/canonical.ts';
 import type { FieldMap, FieldSource, FormatConfig, Role } from '../../configure/config.ts';
+import { isSecret } from '../../connector/passwords.ts';
 import type { ColumnExpectation } from '../../connector/source.ts';
 import type { Normaliser } from '../record.ts';
 import { mapColumns, mapText } from './map.ts';
@@ -12,6 +13,8 @@ export interface Format {
   /** Another text means that the same row may give another record, so every row has to be read again. */
   fingerprint: string;
   columns: ColumnExpectation;
+  /** Columns of a header that would be taken in, were they not of passwords; for whoever has to be told. */
+  passwords(columns: readonly string[]): string[];
   /**
    * Compiles the format for one header; with `lists` a cell may have several values. Throws `Incomplete` when a column that it needs is missing or is there twice:
    * read as blank, a missing column would empty a field of everybody.
@@ -21,6 +24,11 @@ export interface Format {
 
 /** Version of the field rules. A change of what any rule accepts or gives needs the next number. */
 const rules = 1;
+/**
+ * Version of what becomes of columns that nothing maps, told apart so that a change of it costs nobody else a new reading
+ * of every row. 2: those of passwords became attributes before, and an unchanged file must not leave them where they are.
+ */
+const restRules = 2;
 
 /** The format that a source's configuration asks for. */
 export function formatOf(config: FormatConfig, role: Role = 'authoritative'): Format {
@@ -34,7 +42,8 @@ export function formatOf(config: FormatConfig, role: Role = 'authoritative'): Fo
       role,
     );
   const { name, columns, fields, rest } = config;
-  return format(marked(`${name} rules=${rules} ${mapText(fields)}`), columns, fields, role, rest);
+  const versions = rest ? `rules=${rules} rest=${restRules}` : `rules=${rules}`;
+  return format(marked(`${name} ${versions} ${mapText(fields)}`), columns, fields, role, rest);
 }
 
 function format(
@@ -44,17 +53,22 @@ function format(
   role: Role,
   rest: boolean = false,
 ): Format {
+  const known = new Set([...columns.required, ...columns.optional]);
+  /** True for a column that nothing maps, and that is taken in all the same. */
+  const isTaken = (column: string): boolean =>
+    !known.has(column) && (rest || (columns.objects ?? []).some((object) => column.startsWith(`${object}.`)));
   return {
     fingerprint,
     columns,
+    passwords: (header) =>
+      header.filter((column) => isSecret(columns, column) && (columns.secret !== undefined || isTaken(column))),
     normaliser(header, lists) {
       const missing = columns.required.filter((column) => !header.includes(column));
       if (missing.length > 0)
         throw new Incomplete(
           `${missing.length === 1 ? 'the column is' : 'columns are'} missing: ${missing.join(', ')}`,
         );
-      const known = [...columns.required, ...columns.optional, ...(columns.secret ?? [])];
-      const custom = rest ? header.filter((column) => !known.includes(column)) : [];
+      const custom = header.filter((column) => isTaken(column) && !isSecret(columns, column));
       return compileNormaliser(custom.length ? withCustom(fields, custom) : fields, header, role, lists);
     },
   };

@@ -5,6 +5,7 @@ import { manyValues } from '../../connector/source.ts';
 import type { CourseName } from '../../connector/target.ts';
 import type { Hints, Normalised, Normaliser, PersonRecord, Remark } from '../record.ts';
 import {
+  blankEmail,
   readAlias,
   readAttribute,
   readCourseName,
@@ -17,7 +18,8 @@ import {
   readYear,
   Unreadable,
 } from './fields.ts';
-import { collapsed, shown, tidy } from './text.ts';
+import { readObject } from './objects.ts';
+import { collapsed, lowered, shown, tidy } from './text.ts';
 
 type Text = string | Unreadable;
 type Read = (cells: readonly string[]) => Text;
@@ -52,7 +54,8 @@ export function compileNormaliser(fields: FieldMap, columns: readonly string[], 
   const course = rule('course', (raw) => readCourseName('course', raw));
   const firstName = rule('firstName', (raw) => readPersonName('firstName', raw));
   const lastName = rule('lastName', (raw) => readPersonName('lastName', raw));
-  const email = rule('email', directory ? (raw) => (tidy(raw) === '' ? '' : readEmail(raw)) : readEmail);
+  const noEmail = directory ? '' : new Unreadable(blankEmail(fields['email']?.blank));
+  const email = rule('email', (raw) => (tidy(raw) === '' ? noEmail : readEmail(raw)));
   const id = rule('id', readId);
   const alias = fields['alias'] ? rule('alias', readAlias) : null;
   const number = rule('number', readNumber);
@@ -61,7 +64,12 @@ export function compileNormaliser(fields: FieldMap, columns: readonly string[], 
   const provision = fields['provision'] ? rule('provision', readProvision) : null;
   const attributes = Object.keys(fields)
     .filter((field) => field.startsWith(attributePrefix))
-    .map((field) => ({ field, name: field.slice(attributePrefix.length), read: read(field, 'all') }));
+    .map((field) => ({
+      field,
+      name: field.slice(attributePrefix.length),
+      object: fields[field]!.object,
+      read: read(field, 'all'),
+    }));
 
   const refuse = (cells: readonly string[], field: string, { reason }: Unreadable): Normalised => {
     const sources = fields[field]?.columns ?? [];
@@ -118,6 +126,12 @@ export function compileNormaliser(fields: FieldMap, columns: readonly string[], 
     const extra: Record<string, string> = {};
     for (const attribute of attributes) {
       const raw = attribute.read(cells);
+      if (attribute.object && typeof raw === 'string') {
+        const read = readObject(attribute.name, raw);
+        if (read instanceof Unreadable) return refuse(cells, attribute.field, read);
+        for (const [name, value] of read) extra[`${attribute.name}.${name}`] = value;
+        continue;
+      }
       const value = typeof raw === 'string' ? readAttribute(attribute.name, raw) : raw;
       if (value instanceof Unreadable) return refuse(cells, attribute.field, value);
       if (value !== null) extra[attribute.name] = value;
@@ -160,40 +174,51 @@ function compileRead(
   remark: (reason: string) => void,
 ): Read {
   if (source === undefined) return () => '';
-  const { constant, join, first, otherwise, values } = source;
+  const { constant, join, first, otherwise, values, anyCase } = source;
   if (constant !== null) return () => constant;
   const cells = source.columns.map((column) => cellAt(indexOf(columns, column)));
   const rule = source.list ?? (many && { split: null, pick: many, allowed: null, unknown: 'refuse' });
-  const list = rule && compileList(field, rule, many !== null, remark);
+  const same = anyCase ? (text: string): string => lowered(collapsed(text)) : collapsed;
+  const list = rule && compileList(rule.called ?? nameOf(field), rule, many !== null, same, remark);
   const parts: Read[] = list ? cells.map((cell) => (row) => list(cell(row))) : cells;
   const taken = parts.length === 1 ? parts[0]! : first ? firstOf(parts) : joined(parts, join);
   const raw = source.required || source.form ? checked(field, taken, source) : taken;
   if (values === null && otherwise === undefined) return raw;
-  const known = new Map(Object.entries(values ?? {}).map(([from, to]) => [collapsed(from), to ?? '']));
+  const known = new Map(Object.entries(values ?? {}).map(([from, to]) => [same(from), to ?? '']));
   return (row) => {
     const value = raw(row);
-    return typeof value === 'string' ? (known.get(collapsed(value)) ?? otherwise ?? value) : value;
+    return typeof value === 'string' ? (known.get(same(value)) ?? otherwise ?? value) : value;
   };
 }
 
-/** What becomes of a cell that may have several values. Most have one, and nothing is asked of it. */
-function compileList(field: string, rule: ListRule, lists: boolean, remark: (reason: string) => void) {
+/** What becomes of a cell that may have several values. Most have one, and nothing is asked of it. `same`: of what is one value. */
+function compileList(
+  name: string,
+  rule: ListRule,
+  lists: boolean,
+  same: (text: string) => string,
+  remark: (reason: string) => void,
+) {
   const { split, pick, unknown } = rule;
-  const allowed = rule.allowed && new Set(rule.allowed.map(collapsed));
+  const allowed = rule.allowed && new Map(rule.allowed.map((value) => [same(value), collapsed(value)]));
   return (raw: string): Text => {
     if (!allowed && !(lists && raw.includes(manyValues)) && (split === null || !raw.includes(split))) return raw;
     const parts = (lists ? raw.split(manyValues) : [raw]).flatMap((part) =>
       split === null ? part : part.split(split),
     );
-    const values = [...new Set(parts.map(collapsed))].filter((value) => value !== '');
-    const strangers = allowed ? values.filter((value) => !allowed.has(value)) : [];
-    for (const stranger of strangers) {
-      const reason = `${nameOf(field)} ${shown(stranger)} is not on the list`;
+    const values = new Map<string, string>();
+    for (const part of parts.map(collapsed)) {
+      const key = same(part);
+      if (part === '' || values.has(key)) continue;
+      values.set(key, allowed?.get(key) ?? part);
+      if (!allowed || allowed.has(key)) continue;
+      const reason = `${name} ${shown(part)} is not on the list`;
       if (unknown === 'refuse') return new Unreadable(reason);
       remark(reason);
     }
-    if (pick === 'one' && values.length > 1) return new Unreadable(`${nameOf(field)} has ${values.length} values`);
-    return pick === 'first' ? (values[0] ?? '') : values.join('|');
+    if (pick === 'one' && values.size > 1) return new Unreadable(`${name} has ${values.size} values`);
+    const [first = ''] = values.values();
+    return pick === 'first' ? first : [...values.values()].join('|');
   };
 }
 

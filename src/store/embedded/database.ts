@@ -13,7 +13,7 @@ export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 type Names = 'source_names' | 'course_names' | 'file_names' | 'plan_names';
 
 /** The version of the layout below. Ones from layout 2 on are brought up; any other is refused rather than guessed at. */
-const layout = 5;
+const layout = 6;
 
 /**
  * One SQLite file. WAL, so that exports read beside a running sync; `synchronous = NORMAL`, because what a power cut
@@ -199,9 +199,15 @@ CREATE TABLE outbox_bodies (seq INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TRIGGER outbox_forgotten AFTER DELETE ON outbox BEGIN DELETE FROM outbox_bodies WHERE seq = old.seq; END;
 `;
 
+/** Which platform has what was sent to a target, and whose people these are. */
+const identityTables = `
+CREATE TABLE platforms (target TEXT PRIMARY KEY, kind TEXT NOT NULL, address TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE owner (one INTEGER PRIMARY KEY, institution TEXT NOT NULL);
+`;
+
 /**
  * What each layout has more than the one before, from 3 on: aliases; what an item of the outbox knows of itself; what items
- * say in a table of its own.
+ * say in a table of its own; platforms and the institution.
  */
 const steps = [
   `
@@ -222,6 +228,7 @@ ${bodyTable}
 INSERT INTO outbox_bodies SELECT seq, body FROM outbox;
 ALTER TABLE outbox DROP COLUMN body;
 `,
+  identityTables,
 ];
 
 const tables = `
@@ -275,4 +282,4 @@ CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL U
   plan TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL, answer TEXT,
   person TEXT NOT NULL, because TEXT, trail TEXT NOT NULL DEFAULT '[]');
 CREATE INDEX outbox_status ON outbox (target, status, seq);
-${queueTables}${bodyTable}`;
+${queueTables}${bodyTable}${identityTables}`;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { Misconfigured } from '../../base/errors.ts';
 import type { Lock, LockName, Store } from '../port.ts';
 import { Database } from './database.ts';
 import { history } from './history.ts';
@@ -10,9 +11,13 @@ import { plans } from './plans.ts';
 import { roster } from './roster.ts';
 import { rows } from './rows.ts';
 
-/** The embedded store: one SQLite file in the directory, made when it is not there. Throws `Misconfigured`. */
-export function openEmbeddedStore(directory: string): Store {
+/**
+ * The embedded store: one SQLite file in the directory, made when it is not there. Throws `Misconfigured`, also where it is
+ * another institution's; without `institution` nobody asks whose it is.
+ */
+export function openEmbeddedStore(directory: string, institution?: string): Store {
   const db = new Database(directory);
+  if (institution !== undefined) refuseForeign(db, institution, directory);
   const locks = locksOf(join(directory, 'lock.db'));
   return {
     kind: 'embedded',
@@ -33,6 +38,21 @@ export function openEmbeddedStore(directory: string): Store {
       db.close();
     },
   };
+}
+
+/**
+ * The first who opens it has it for good. People of two institutions have the same ids and numbers, and would be taken for
+ * one another.
+ */
+function refuseForeign(db: Database, institution: string, directory: string): void {
+  const owner = (): unknown => db.get('SELECT institution FROM owner')?.['institution'];
+  if (owner() === undefined) db.run('INSERT OR IGNORE INTO owner (one, institution) VALUES (1, ?)', institution);
+  const found = owner();
+  if (found === institution) return;
+  db.close();
+  throw new Misconfigured(`the store ${directory} belongs to the institution ${found}, not to ${institution}`, {
+    remedy: 'set stateDir to one of its own, or correct institution',
+  });
 }
 
 /**

@@ -5,7 +5,9 @@ import type { Database } from './database.ts';
 export function move(db: Database): Move {
   const tables = (): string[] =>
     db
-      .all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'moves'")
+      .all(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT IN ('moves', 'owner')",
+      )
       .map((row) => row['name'] as string);
   return {
     async from() {

@@ -1,6 +1,6 @@
 import type { ChangeType, DeliveryItem } from '../../connector/target.ts';
 import { mostAnswers, personOf } from '../../outbox/items.ts';
-import type { Outbox, OutboxCounts, OutboxItem, OutboxStatus, Pause, Review } from '../port.ts';
+import type { Outbox, OutboxCounts, OutboxItem, OutboxStatus, Pause, Platform, Review } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
 import { QueueHead } from './queue-head.ts';
 
@@ -195,6 +195,14 @@ export function outbox(db: Database): Outbox {
       if (pause)
         db.run('INSERT OR REPLACE INTO pauses (target, at, reason) VALUES (?, ?, ?)', target, pause.at, pause.reason);
       else db.run('DELETE FROM pauses WHERE target = ?', target);
+    },
+
+    async platforms() {
+      return db.all('SELECT target, kind, address FROM platforms ORDER BY target') as unknown as Platform[];
+    },
+
+    async putPlatform({ target, kind, address }) {
+      db.run('INSERT OR REPLACE INTO platforms (target, kind, address) VALUES (?, ?, ?)', target, kind, address);
     },
 
     async reviews() {

@@ -220,6 +220,13 @@ export interface PauseDoc {
   reason: string | null;
 }
 
+/** `platforms`: which one has what was sent to a target; the `_id` is the target. */
+export interface PlatformDoc {
+  _id: string;
+  kind: string;
+  address: string;
+}
+
 /** `reviews`: discrepancies that a person lets pass; the `_id` is account and discrepancy. */
 export interface ReviewDoc {
   _id: string;

@@ -24,6 +24,7 @@ import { getItem } from './outbox/get.ts';
 import { listItems } from './outbox/list.ts';
 import { mergeItems } from './outbox/merge.ts';
 import { pausesOf, pauseTarget } from './outbox/pauses.ts';
+import { platformsOf, putPlatform } from './outbox/platforms.ts';
 import { markProcessing } from './outbox/processing.ts';
 import { queuedItems } from './outbox/queued.ts';
 import { recoverItems } from './outbox/recover.ts';
@@ -228,6 +229,8 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'away' | 'lock' | 'move
       forget: (target, keep, except) => forgetItems(m, target, keep, except),
       pauses: () => pausesOf(m),
       pause: (target, pause) => pauseTarget(m, target, pause),
+      platforms: () => platformsOf(m),
+      putPlatform: (platform) => putPlatform(m, platform),
       reviews: () => reviewsOf(m),
       review: (review) => putReview(m, review),
       unreview: (reviews) => dropReviews(m, reviews),

@@ -17,6 +17,7 @@ import type {
   PauseDoc,
   PendingDoc,
   PlanDoc,
+  PlatformDoc,
   ReviewDoc,
   RosterDoc,
   RowDoc,
@@ -47,6 +48,7 @@ export interface Collections {
   roster: Collection<RosterDoc>;
   outbox: Collection<OutboxDoc>;
   pauses: Collection<PauseDoc>;
+  platforms: Collection<PlatformDoc>;
   reviews: Collection<ReviewDoc>;
 }
 
@@ -69,6 +71,7 @@ export const collectionNames = [
   'roster',
   'outbox',
   'pauses',
+  'platforms',
   'reviews',
 ] as const satisfies (keyof Collections)[];
 

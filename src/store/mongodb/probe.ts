@@ -7,6 +7,7 @@ import { translated } from './errors.ts';
 import { refuseForeign, refuseOld } from './migrate.ts';
 import { type Collections, collectionNames, collectionsOf } from './mongo.ts';
 import { outboxCounts } from './outbox/counts.ts';
+import { platformsOf } from './outbox/platforms.ts';
 import { snapshotOf } from './snapshots/get.ts';
 import { snapshotKey } from './snapshots/put.ts';
 
@@ -42,8 +43,9 @@ export async function probeMongo(
       await rightsIn(db, settings.database, place),
     ];
     const begun = (await collections.accounts.findOne({}, { projection: { _id: 1 } })) !== null;
-    const outbox = await outboxCounts({ ...collections, attempt: (ask) => ask() });
-    return { look: { found, last: await lastIn(collections), outbox }, begun };
+    const asked = { ...collections, attempt: <T>(ask: () => Promise<T>) => ask() };
+    const [outbox, platforms] = [await outboxCounts(asked), await platformsOf(asked)];
+    return { look: { found, last: await lastIn(collections), outbox, platforms }, begun };
   } catch (error) {
     throw translated(error, place);
   } finally {

@@ -331,6 +331,18 @@ export function outboxConformance(open: OpenStore): void {
     expect((await again.outbox.pauses()).map(({ target }) => target)).toEqual(['salesforce']);
   });
 
+  test('which platform has what was sent to a target is remembered, the last word counts', async () => {
+    const { store, reopen } = await open();
+    expect(await store.outbox.platforms()).toEqual([]);
+    const crm = { target: 'salesforce', kind: 'salesforce', address: 'https://sandbox.example.edu' };
+    const canvas = { target: 'canvas', kind: 'canvas', address: 'https://canvas.example.edu, account 1' };
+    await store.outbox.putPlatform(crm);
+    await store.outbox.putPlatform(canvas);
+    await store.outbox.putPlatform({ ...crm, address: 'https://crm.example.edu' });
+    const again = await reopen();
+    expect(await again.outbox.platforms()).toEqual([canvas, { ...crm, address: 'https://crm.example.edu' }]);
+  });
+
   test('what a person let pass is kept, by account and discrepancy', async () => {
     const { store, reopen } = await open();
     const review = { account: '9500000001', discrepancy: 'abc', at, note: 'called them' };

@@ -104,6 +104,33 @@ ${complete.replace(/^/gm, '  ').trimEnd()}
   });
 });
 
+describe('a password that a configuration would store', () => {
+  const never = 'passwords are never stored, and this is the name of one';
+  const mapped = complete.replace('phone: TEL', 'phone: PHONE');
+  it.each([
+    ['phone: PHONE', 'phone: userPassword', `map.attributes.phone: ${never}`],
+    ['phone: PHONE', 'phone: { column: Initial PW, split: "|" }', `map.attributes.phone.column: ${never}`],
+    ['phone: PHONE', 'phone: { firstOf: [A, Password] }', `map.attributes.phone.firstOf[1]: ${never}`],
+    ['phone: PHONE', 'password: LOGIN', `map.attributes.password: ${never}`],
+    ['LAST, SUFFIX', 'LAST, pwd', `map.lastName.columns[1]: ${never}`],
+    ['email: MAIL', 'email: credentials.password', `map.email: ${never}`],
+  ])('%s → %s is refused', (from, to, expected) => {
+    const found = problems(mapped.replace(from, to));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(expected);
+  });
+
+  it('is refused in the options of a format, beside the one that names it', () => {
+    const format = (options: string): string => `    format: { cloudwork-upload: ${options} }\n`;
+    expect(problems(format('{ form: Password }'))[0]).toContain(`format.cloudwork-upload.form: ${never}`);
+    expect(formatIn(format('{ password: Password }'))).toMatchObject({ columns: { secret: ['Password'] } });
+    expect(problems(format('{ sisId: ID, password: i_d }'))[0]).toContain(
+      'format.cloudwork-upload.password: is the column that sisId names',
+    );
+    expect(problems(format('{ password: E-Mail }'))[0]).toContain('password: is the column that email names');
+  });
+});
+
 describe('exactly one of format and map', () => {
   it('is needed', () => {
     expect(problems('')).toEqual([

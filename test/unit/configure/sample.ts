@@ -49,6 +49,7 @@ export const wire: TargetConnector = {
   direction: 'target',
   description: 'a service',
   settings: z.strictObject({ url: z.url(), account: z.number().int(), token: secret }),
+  address: () => '',
   accepts: () => [],
   batchSize: () => 1,
   open: never,

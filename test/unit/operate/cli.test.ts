@@ -114,6 +114,7 @@ const queueCommands: Record<string, string[]> = {
   pause: ['<target>', '--reason <text>'],
   resume: ['<target>'],
   fill: ['<target>', '--no-deliver'],
+  moved: ['<target>', '<platform>', 'same', 'new', '--no-deliver'],
   discrepancies: [],
   review: ['<account>', '--discrepancy <digest>', '--note <text>'],
 };

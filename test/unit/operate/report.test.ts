@@ -80,6 +80,12 @@ describe('a run for a person', () => {
     expect(text).toContain('vanished courses (1)');
   });
 
+  it('says that it looked at an old answer', () => {
+    const text = printed({ snapshot: { ...run().snapshot, complete: false } });
+    expect(text).toContain('nothing new to read: its last answer, under rules that were edited');
+    expect(text).not.toContain('4,444 records');
+  });
+
   it('says why it failed', () => {
     const error = { kind: 'Incomplete', message: 'no file matches' };
     expect(printed({ status: 'failed', error, snapshot: { ...run().snapshot, complete: false } })).toContain(

@@ -29,7 +29,9 @@ function printed(more: Partial<StatusBody>): string {
         ...{ next: '2026-01-16T02:15:00.000Z', lastRun: null, held: null },
       },
     ],
-    targets: [{ ...lane, name: 'crm', queue: { queued: 3, processing: 1, sent: 0, failed: 2 }, paused: null }],
+    targets: [
+      { ...lane, name: 'crm', queue: { queued: 3, processing: 1, sent: 0, failed: 2 }, paused: null, moved: null },
+    ],
     ...more,
   });
   return lines.join('\n');
@@ -59,7 +61,7 @@ test('without a store it says why, and what cannot be told', () => {
         ...{ freshness: { state: 'unknown' }, next: '2026-01-15T03:15:00.000Z', lastRun: null, held: null },
       },
     ],
-    targets: [{ ...lane, name: 'crm', queue: null, paused: null }],
+    targets: [{ ...lane, name: 'crm', queue: null, paused: null, moved: null }],
   });
   expect(text).toContain(`the store is away since 2026-01-15 02:00 UTC: ${error.message}`);
   expect(text).toContain('not known until it answers: last runs, what waits for a person, queues and pauses (?)');
@@ -87,4 +89,13 @@ test('what is stuck is said with how long', () => {
   expect(text).toContain('source sis: 1 records (nothing new for 2 min)');
   expect(text).toContain('source hr (nothing new for 1 min)');
   expect(text).toMatch(/target crm: 10 sent, 0 failed$/m);
+});
+
+test('a target that has moved says from where to where, in place of the deliveries that failed over it', () => {
+  const moved = { from: 'salesforce at https://sandbox.example.edu', to: 'salesforce at https://crm.example.edu' };
+  const text = printed({
+    targets: [{ ...lane, name: 'crm', queue: { queued: 3, processing: 0, sent: 9, failed: 0 }, paused: null, moved }],
+  });
+  expect(text).toContain('sandbox.example.edu');
+  expect(text.replace(/\s+/g, ' ')).toMatch(/crm 3 0 9 gets nothing.*rosterd queue moved/);
 });

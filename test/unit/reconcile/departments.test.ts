@@ -192,7 +192,7 @@ describe('a department that nobody chose', () => {
   });
 });
 
-test('people who get no account any more lose their courses when somebody approves it', async () => {
+test('people who get no account any more lose it, and their courses, when somebody approves it', async () => {
   const column = (name: string) => ({ columns: [name], join: '', constant: null, values: null });
   const format: FormatConfig = {
     kind: 'map',
@@ -211,7 +211,7 @@ test('people who get no account any more lose their courses when somebody approv
   const guest = (one: MemoryRow): MemoryRow => (one as string[]).with(4, 'GUEST');
   await site.run('sis', [...many(40, 'Mech'), ...many(40, 'Phys')]);
   const held = await site.run('sis', [...many(40, 'Mech'), ...many(40, 'Phys').map(guest)]);
-  expect(held).toMatchObject({ status: 'held', heldTypes: ['enrolment.remove'] });
+  expect(held).toMatchObject({ status: 'held', heldTypes: ['account.disable', 'enrolment.remove'] });
   await site.approve(held.run, held.digest!);
   expect(await sizes(site)).toEqual({ 'Mech 1': 40 });
 });

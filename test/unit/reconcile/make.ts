@@ -89,7 +89,9 @@ export function rules(written: Partial<PeopleRules> = {}): PeopleRules {
     inScope: ({ course }) => !course.startsWith('X'),
     isUndecided: () => false,
     blockAll: null,
+    answered: true,
     directories: new Set(),
+    unread: new Set(),
     fillOnly: false,
     ...written,
   };

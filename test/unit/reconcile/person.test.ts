@@ -216,11 +216,6 @@ const cases: Record<string, Record<string, Case>> = {
       rows: [row({ id: 'a', faculty: '', department: '', course: '', provision: false })],
       changes: [],
     },
-    'lose no account over becoming known by name only, but their courses': {
-      rows: [row({ id: 'a', faculty: '', department: '', course: '', provision: false })],
-      accounts: [account({})],
-      changes: [`enrolment.remove ${one} C1 (left-course)`],
-    },
     'and in one from another feed are one person with both': {
       rows: [row({ id: 'a', faculty: '', department: '', course: '', source: 'hr' }), row({ id: 'a' })],
       changes: [create(fresh), add(fresh)],

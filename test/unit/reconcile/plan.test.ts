@@ -43,16 +43,19 @@ async function plan({ keys = [], everybody = false, pageSize = 500, more = {}, .
     const sorted = [...keys].sort();
     for (let at = 0; at < sorted.length; at += pageSize) yield sorted.slice(at, at + pageSize);
   }
+  async function* nothing(): AsyncGenerator<string[]> {}
   const input: PlanInput = {
     source: 'sis',
     evidence: evidenceOf(of),
-    touched: { pages: pages(), own: new Set(keys), everybody },
+    touched: { pages: pages(), own: new Set(keys), everybody, given: nothing() },
     precedence: ['sis'],
     courseRules: { matches: () => true, newCourses: 'report', emptyCourses: 'keep' },
     courses: { added: [], gone: [], doubt: { any: false, courses: new Set() } },
     everything: false,
     blockAll: null,
+    answered: true,
     directories: new Set(),
+    unread: new Set(),
     limits: { percent: 100, atLeast: 0, window: { days: 7, percent: 100 } },
     records: { now: 10, before: 10 },
     rows: 10,

@@ -39,6 +39,24 @@ test('a file that is no database is not written over', () => {
   expect(() => openEmbeddedStore(place)).toThrow(Misconfigured);
 });
 
+test('the store of one institution is refused to another, also when it was begun before anybody asked', async () => {
+  const place = directory();
+  await openEmbeddedStore(place).close();
+  await openEmbeddedStore(place, 'uni-a').close();
+  const [wrong, right] = [() => openEmbeddedStore(place, 'uni-b'), () => openEmbeddedStore(place, 'uni-a')];
+  expect(wrong).toThrow(Misconfigured);
+  expect(wrong).toThrow(`the store ${place} belongs to the institution uni-a, not to uni-b`);
+
+  // a move throws away what is there, and not whose it is
+  const store = right();
+  await store.move.begin('elsewhere');
+  await store.move.end();
+  expect(await store.move.empty()).toBe(true);
+  await store.close();
+  expect(wrong).toThrow(Misconfigured);
+  await right().close();
+});
+
 test('a newer layout is refused, and left as it is', async () => {
   const place = directory();
   await openEmbeddedStore(place).close();
@@ -64,16 +82,20 @@ test('an older layout is refused too, in plain words, and left as it is', async 
   expect(() => openEmbeddedStore(place)).toThrow(/an older rosterd \(layout 1\)/);
 });
 
-/** Takes away what layout 5 has more than 4. */
-const withoutBodies = `ALTER TABLE outbox ADD COLUMN body TEXT NOT NULL DEFAULT '';
+/** Takes away what layout 6 has more than 5. */
+const withoutPlatforms = 'DROP TABLE owner; DROP TABLE platforms;';
+
+/** Takes away what layout 6 has more than 4. */
+const withoutBodies = `${withoutPlatforms} ALTER TABLE outbox ADD COLUMN body TEXT NOT NULL DEFAULT '';
   UPDATE outbox SET body = (SELECT body FROM outbox_bodies WHERE outbox_bodies.seq = outbox.seq);
   DROP TRIGGER outbox_forgotten; DROP TABLE outbox_bodies;`;
 
-/** Takes away what layout 5 has more than 3. */
+/** Takes away what layout 6 has more than 3. */
 const withoutQueue = `${withoutBodies} DROP INDEX outbox_person; DROP TABLE pauses; DROP TABLE reviews; ALTER TABLE outbox DROP COLUMN person;
   ALTER TABLE outbox DROP COLUMN because; ALTER TABLE outbox DROP COLUMN trail;`;
 
 test.each([
+  ['5', withoutPlatforms, 5],
   ['4', withoutBodies, 4],
   ['3: items say whom they are about', withoutQueue, 3],
 ])('layout %s is brought up', async (_what, older, layout) => {
@@ -93,6 +115,7 @@ test.each([
   expect(await all(store.outbox.all())).toEqual(items);
   expect(items.map(({ person: whose }) => whose)).toEqual([person.account, `course ${courseKey(taught)}`]);
   expect(await store.outbox.pauses()).toEqual([]);
+  expect(await store.outbox.platforms()).toEqual([]);
 });
 
 test('layout 2 is brought up, with what it has', async () => {

@@ -64,7 +64,8 @@ const options = z.strictObject({});
 /**
  * The field table of Corvus’ user calls, faculty profile included, as JSON objects (`facultyProfile.tools` by dots) or as
  * columns of these names. An external id that is a 950/951 number is that number, any other is the id. Somebody `inactive`
- * gets no account over this row. `customFields` has no fixed names: what a site wants of it is named in a map.
+ * gets no account over this row, and loses one that nobody else has a reason for. `customFields` has no fixed names: whatever
+ * is in it becomes attributes `customFields.NAME`.
  */
 export const corvusUsers: FormatDeclaration<z.output<typeof options>> = {
   name: 'corvus-users',
@@ -75,7 +76,8 @@ export const corvusUsers: FormatDeclaration<z.output<typeof options>> = {
     return {
       columns: {
         required: ['email', 'firstName', 'lastName', 'accountType'],
-        optional: ['accountStatus', 'externalId', ...Object.keys(userFields), ...profile],
+        optional: ['accountStatus', 'externalId', ...Object.keys(userFields), ...profile, 'customFields'],
+        objects: ['customFields'],
         exact: false,
       },
       fields: {
@@ -96,6 +98,7 @@ export const corvusUsers: FormatDeclaration<z.output<typeof options>> = {
         'attributes.accountType': column('accountType'),
         ...attributes(userFields, ''),
         ...attributes(facultyFields, 'facultyProfile.'),
+        'attributes.customFields': column('customFields', { object: true }),
       },
       rest: false,
     };

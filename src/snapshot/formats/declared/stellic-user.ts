@@ -22,7 +22,8 @@ const options = z.strictObject({
 /**
  * The user feed of Stellic (`user.csv`): people who are not students, without courses. Its field table has six required
  * columns; lists are delimited by bars; the four foreign keys are held against the lists of the configuration. Somebody who
- * is an instructor and nothing else is there for names in schedules, and gets no account unless the site says so.
+ * is an instructor and nothing else is there for names in schedules, and gets no account unless the site says so. Stellic
+ * takes a user without an address as well; here an account is told by it, and such a row waits in quarantine until it has one.
  */
 export const stellicUser: FormatDeclaration<z.output<typeof options>> = {
   name: 'stellic-user',
@@ -36,17 +37,24 @@ export const stellicUser: FormatDeclaration<z.output<typeof options>> = {
     },
     fields: {
       id: column(id, { required: true }),
-      email: column('email'),
+      email: column('email', {
+        blank: 'Stellic takes a user without one, an account here does not; have user.csv give it',
+      }),
       firstName: firstOf('preferred_first_name', 'first_name'),
       lastName: column('last_name'),
       kind: constant('staff'),
       ...(instructorAccounts
         ? {}
-        : { provision: column('types', { list: all('|'), values: { instructor: 'no' }, otherwise: 'yes' }) }),
+        : {
+            provision: column('types', {
+              ...{ list: all('|'), values: { instructor: 'no' }, otherwise: 'yes', anyCase: true },
+            }),
+          }),
       'attributes.username': column('username', { required: true }),
       'attributes.userId': column('user_id'),
       'attributes.types': column('types', {
         required: true,
+        anyCase: true,
         list: all('|', { allowed: ['instructor', 'advisor', 'admin', ...types], unknown: 'remark' }),
       }),
       'attributes.campus': column('campus_id', campuses ? { list: oneOf(campuses) } : {}),

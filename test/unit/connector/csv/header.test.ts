@@ -88,3 +88,11 @@ test('what is no CSV is refused', () => {
   expect(refusal('id,email\rx,y\rz\n')).toMatch(/bare carriage return/);
   expect(refusal('x'.repeat(3000), {}, false)).toMatch(/longer than 1024 bytes/);
 });
+
+test('a column that would be an object is refused: a table has its parts as columns', () => {
+  const columns = { required: ['id'], optional: ['custom'], objects: ['custom'], exact: false };
+  expect(refusal('id,custom\n', { columns })).toBe(
+    'students.csv:1:2: the column "custom" is an object, which a table does not have; its parts are columns: custom.NAME',
+  );
+  expect(header('id,custom.locker\n', { columns })).toMatchObject({ columns: ['id', 'custom.locker'] });
+});

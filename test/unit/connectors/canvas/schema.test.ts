@@ -27,7 +27,12 @@ describe('an address that the token goes to', () => {
   });
 });
 
+test('nobody is taken over, and logins are e-mail addresses, unless the settings say otherwise', () => {
+  expect(canvasSettings.parse(least)).toMatchObject({ takeOver: false, login: 'email' });
+});
+
 test.each([
+  ['a login that is neither', { login: 'username' }],
   ['a token in plain text', { token: 'hunter2' }],
   ['the word of an older version', { role: 'student' }],
   ['a data set without the mode that has one', { full: {} }],

@@ -162,7 +162,6 @@ describe('parameters', () => {
     ['diffing_user_remove_status=inactive', 400, 'Invalid diffing_user_remove_status'],
     [`diffing_data_set_identifier=${'x'.repeat(129)}`, 400, 'too_long'],
     ['multi_term_batch_mode=1&change_threshold=5', 501, 'multi_term_batch_mode'],
-    ['update_sis_id_if_login_claimed=1', 501, 'update_sis_id_if_login_claimed'],
   ])('%s: %i', async (query, status, words) => {
     const refused = await post(query, users());
     expect(refused.status).toBe(status);

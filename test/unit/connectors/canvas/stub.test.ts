@@ -34,10 +34,10 @@ async function watch(id: number): Promise<Json[]> {
 }
 
 /** Imports the texts as one zip and gives what was said of the rows. */
-async function load(files: Record<string, string>): Promise<{ state: string; said: string[] }> {
+async function load(files: Record<string, string>, option = ''): Promise<{ state: string; said: string[] }> {
   const entries = Object.fromEntries(Object.entries(files).map(([name, text]) => [name, Buffer.from(text)]));
   const body = new Uint8Array(zipSync(entries, { level: 0 }));
-  const { id } = (await ask('POST', '/sis_imports?extension=zip', { headers: csv, body })).body;
+  const { id } = (await ask('POST', `/sis_imports?extension=zip&${option}`, { headers: csv, body })).body;
   const state = (await watch(id)).at(-1).workflow_state;
   const errors = (await ask('GET', `/sis_imports/${id}/errors?per_page=100`)).body.sis_import_errors;
   return { state, said: errors.map((error: Json) => `${error.file}:${error.row} ${error.message}`).reverse() };
@@ -89,7 +89,7 @@ describe('an import', () => {
   });
 
   test('with an option that the stub does not have is refused, not half done', async () => {
-    for (const option of ['update_sis_id_if_login_claimed=1', 'multi_term_batch_mode=1&change_threshold=5']) {
+    for (const option of ['batch_mode_enrollment_drop_status=deleted', 'multi_term_batch_mode=1&change_threshold=5']) {
       const { answer, body } = await ask('POST', `/sis_imports?${option}`, { headers: csv, body: users() });
       expect([answer.status, body.errors[0].message]).toEqual([501, expect.stringContaining(option.split('=')[0]!)]);
     }
@@ -169,6 +169,34 @@ describe('the rows', () => {
     ]);
     await load({ 'u.csv': users('U1,l1,Ann,deleted,') });
     expect((await load({ 'u.csv': users('U2,L1,Bob,active,') })).said).toEqual([]);
+  });
+
+  test('a login that is claimed brings its user another SIS ID where the import says so', async () => {
+    const takeOver = 'update_sis_id_if_login_claimed=true';
+    await load({
+      'c.csv': courses('C1,short,long,active'),
+      'u.csv': users('U1,l1,Ann,suspended,I1', 'U2,l2,Bob,active,I2', 'U3,l3,Cid,active,'),
+      'e.csv': enrollments('C1,,U1,student,active'),
+    });
+    const { said } = await load({ 'u.csv': users('N1,L1,Anna,active,I9', 'N2,l2,Bob,active,I9') }, takeOver);
+    // of an integration id that somebody else has nothing is taken over
+    expect(said).toEqual([
+      "u.csv:3 An existing Canvas user with the SIS ID N1 has already claimed N2's requested integration_id, skipping",
+    ]);
+    const taken = { user_id: 'N1', login_id: 'L1', name: 'Anna', status: 'active', integration_id: 'I9' };
+    expect(stub.state()).toMatchObject({
+      users: [taken, { user_id: 'U2', integration_id: 'I2' }, { user_id: 'U3' }],
+      enrollments: [{ user_id: 'N1', course_id: 'C1', status: 'active' }],
+    });
+    // who is known by the SIS ID takes over nobody
+    expect((await load({ 'u.csv': users('U3,l2,Cid,active,') }, takeOver)).said).toEqual([
+      "u.csv:2 An existing Canvas user with the SIS ID U2 has already claimed U3's user_id requested login information, skipping",
+    ]);
+    expect((await ask('GET', '/sis_imports')).body.sis_imports.at(0)).toMatchObject({
+      update_sis_id_if_login_claimed: true,
+    });
+    expect((await load({ 'e.csv': enrollments('C1,,N1,student,completed') })).said).toEqual([]);
+    expect(stub.state()).toMatchObject({ enrollments: [{ user_id: 'N1', status: 'completed' }] });
   });
 
   test('deleting a user takes away the enrolments, suspending does not', async () => {

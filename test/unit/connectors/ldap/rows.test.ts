@@ -28,6 +28,7 @@ describe('what is asked for', () => {
       columns: ['cn'],
       attributes: ['objectGUID', 'entryUUID', 'cn'],
     });
+    expect(reading(['cn'], { disabledAccounts: 'keep' }, ['unicodePwd', 'code'], ['Code']).columns).toEqual(['cn']);
     expect(reading(['@disabled'], { disabledAccounts: 'keep' }).attributes).toContain('userAccountControl');
   });
 

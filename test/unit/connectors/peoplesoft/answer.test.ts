@@ -23,6 +23,10 @@ const errorWarning = `<SOAP-ENV:Envelope><SOAP-ENV:Body><USER_PROFILE>
   <MessageText>Row already exists with the specified keys. {USER_PROFILE} (91,49)</MessageText></Message></Error-Warning>
 </USER_PROFILE></SOAP-ENV:Body></SOAP-ENV:Envelope>`;
 
+/** The gateway's words for an operation that it does not have. */
+const operationMissing = `<?xml version="1.0"?><IBResponse type="error"><StatusCode>20</StatusCode><MessageSet>158</MessageSet>
+<MessageID>10721</MessageID><DefaultMessage>Integration Gateway: operation not found</DefaultMessage></IBResponse>`;
+
 const fault = (code: string) =>
   `<soap:Envelope><soap:Body><soap:Fault><faultcode>soap:${code}</faultcode><faultstring>no such row</faultstring></soap:Fault></soap:Body></soap:Envelope>`;
 
@@ -124,7 +128,7 @@ describe('an answer that nobody can read is neither success nor a login page', (
   });
 
   test.each(['', '{"ok":true}'])('where XML is due: %j', (text) => {
-    expect(judge(answer(200, text), rule(), 'xml')).toMatchObject({ meaning: 'later', own: true });
+    expect(judge(answer(200, text), rule(), { xml: true })).toMatchObject({ meaning: 'later', own: true });
     expect(judge(answer(200, text), rule()).meaning).toBe('done');
   });
 });
@@ -133,6 +137,40 @@ test('an error of WS-Security, and words that the site calls so, are about the l
   const unsafe = fault('Client').replace('soap:Client', 'wsse:FailedAuthentication');
   expect(judge(answer(500, unsafe), rule()).meaning).toBe('denied');
   expect(judge(answer(200, ibResponse), rule({ denied: 'you had an error' })).meaning).toBe('denied');
+});
+
+describe('a page that refuses the login', () => {
+  const far = `<html><body>${'Welcome to the campus. '.repeat(40)}<p>Your User ID and/or Password are invalid.</p></body></html>`;
+  const html = { 'content-type': 'text/html; charset=UTF-8' };
+  test.each([
+    ['of an iScript', 200, '<div>Your User ID and/or Password are invalid.</div>', html],
+    ['as a text', 200, 'Your User ID and/or Password are invalid.', {}],
+    ['far down', 200, far, html],
+    ['of an older release', 200, '<html>Invalid User ID, or you typed the wrong password</html>', {}],
+    ['outside its hours', 200, '<html>Invalid signon time for user ROSTERD</html>', {}],
+    ['in another language', 200, '<html>Anmeldung</html>', { respondingwithsignonpage: 'true' }],
+    ['with another status', 404, '<html>Your User ID and/or Password are invalid.</html>', html],
+    ['as a server error', 500, '<html>Your User ID and/or Password are invalid.</html>', html],
+    ['by a redirect', 302, '', { location: '/psp/ps/?cmd=login&languageCd=ENG&errorCode=105' }],
+  ])('%s', (_what, status, text, headers) => {
+    for (const own of [rule(), rule({ text: 'User', status: [200, 404] })])
+      expect(judge(answer(status, text, headers), own, { removes: true })).toMatchObject({
+        meaning: 'denied',
+        login: true,
+      });
+  });
+
+  test('in words of the site', () => {
+    const page = answer(200, '<html>Benutzer oder Kennwort ist falsch</html>');
+    expect(judge(page, rule())).toMatchObject({ meaning: 'denied', login: false });
+    expect(judge(page, rule({ denied: 'Kennwort ist falsch' }))).toMatchObject({ meaning: 'denied', login: true });
+  });
+
+  test('is not an answer about a person, whatever it says', () => {
+    const words = 'Ada is not authorized for this time period (14640,7)';
+    expect(judge(answer(200, `{"NAME":"${words}"}`), rule()).meaning).toBe('done');
+    expect(judge(answer(400, `{"errors":[{"MessageText":"${words}"}]}`), rule()).meaning).toBe('refused');
+  });
 });
 
 test('a gateway that says nothing of an error has none', () => {
@@ -164,8 +202,33 @@ describe('other answers', () => {
 
 describe("a site's own rule", () => {
   test('can count other statuses as success, and fewer', () => {
-    expect(judge(answer(409, '{"errors":["there already"]}'), rule({ status: [200, 409] })).meaning).toBe('done');
+    expect(judge(answer(409, '{"state":"there already"}'), rule({ status: [200, 409] })).meaning).toBe('done');
     expect(judge(answer(202), rule({ status: [200, 409] })).meaning).toBe('refused');
+  });
+
+  test.each([
+    [409, '{"errors":["there already"]}', 'refused'],
+    [409, '<html><h1>Conflict</h1></html>', 'refused'],
+    [404, operationMissing, 'missing'],
+    [404, '<html><h1>404 Not Found</h1></html>', 'missing'],
+    [404, 'Not Found', 'missing'],
+    [404, '{"status":404,"error":"Not Found","path":"/PSIGW"}', 'missing'],
+    [404, '{"message":"Integration Broker: operation not found (158,10721)"}', 'missing'],
+    [404, '{"message":"Service Operation X_PERSON.v1 could not be found."}', 'missing'],
+    [404, '{"errors":[{"MessageText":"No rows exist. (91,50)"}]}', 'refused'],
+  ])('never counts an answer as success that names an error, or is a page: %i %s', (status, text, meaning) => {
+    const said = answer(status, text);
+    for (const removes of [true, false])
+      expect(judge(said, rule({ status: [200, 404, 409] }), { removes }).meaning).toBe(meaning);
+  });
+
+  test.each([404, 410])('counts a %i as success only of a removal: what is gone cannot be written', (status) => {
+    const gone = rule({ status: [200, status] });
+    for (const text of ['', '{"person":null}', '{"service":"X_PERSON","message":"person not found"}']) {
+      expect(judge(answer(status, text), gone, { removes: true }).meaning).toBe('done');
+      expect(judge(answer(status, text), gone).meaning).toBe(status === 404 ? 'missing' : 'refused');
+      expect(judge(answer(status, text), rule(), { removes: true }).meaning).not.toBe('done');
+    }
   });
 
   test('can name other keys of errors', () => {

@@ -175,3 +175,10 @@ test.each([
       },
     ]);
 });
+
+test.each([302, 401, 403, 408, 429])('status %i is never success, whatever a site says', (status) => {
+  const read = settings.safeParse({ ...least, success: { status: [200, status] } });
+  expect(read.error?.issues).toMatchObject([
+    { path: ['success', 'status', 1], message: expect.stringContaining('is never success') },
+  ]);
+});

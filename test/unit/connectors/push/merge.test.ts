@@ -135,3 +135,17 @@ test('columns that are new are blank for everybody else; values may have any lin
     'D1 2|Art|Bob|n',
   ]);
 });
+
+test('a list that was kept with passwords is merged into no other', async () => {
+  const folder = temporaryFolder();
+  const whole = await spooled(folder, 'whole', [['1', [...ann, 'hunter2']]]);
+  const news = await spooled(folder, 'delta', [['1', ['1', null, 'Anna']]]);
+  const merging = merge(
+    { run: 'W', columns: [...columns, 'Initial password'], spooled: whole, file: whole.file },
+    { run: 'D', columns, spooled: news, rows: news.file },
+    expected,
+    join(folder, 'merged'),
+    new AbortController().signal,
+  );
+  await expect(merging).rejects.toMatchObject({ kind: 'Incomplete', remedy: expect.stringContaining('whole list') });
+});

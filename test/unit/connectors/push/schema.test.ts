@@ -16,7 +16,7 @@ test('defaults are the careful ones', () => {
     answer: 'snapshot',
     idField: 'id',
     deletedField: 'deleted',
-    drop: ['password'],
+    drop: [],
     maxBody: 100 * 1024 ** 2,
     maxRecords: 5_000_000,
     maxRecordBytes: 64 * 1024,
@@ -35,6 +35,9 @@ test('a key is never written, only its hash', () => {
 });
 
 test('columns do not contradict one another', () => {
+  expect(issues({ ...least, idField: 'Pass word' })).toEqual([
+    'idField: passwords are never stored, and this is the name of one',
+  ]);
   expect(issues({ ...least, deletedField: 'id' })).toEqual(['deletedField: is another column than idField']);
   expect(issues({ ...least, drop: ['ID', 'Deleted'] })).toEqual([
     'drop: has id, which is needed',

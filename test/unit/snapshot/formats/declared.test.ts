@@ -71,7 +71,7 @@ describe('stellic-user', () => {
     ['group_names', 'Deans, all', 'groups "Deans, all" is not on the list'],
     ['types', ' ', 'types is blank'],
     ['username', '', 'id is blank'],
-    ['email', '', 'email is blank'],
+    ['email', ' ', 'email is blank: Stellic takes a user without one, an account here does not; have user.csv give it'],
   ])('%s %j is refused: %s', (column, value, reason) => {
     expect(refusal({ 'stellic-user': lists }, { ...ann, [column]: value })).toBe(`${column}: ${reason}`);
   });
@@ -85,8 +85,20 @@ describe('stellic-user', () => {
     expect(read({ 'stellic-user': { types: ['coach'] } }, { ...ann, types: 'coach' })).not.toHaveProperty('remarks');
   });
 
+  test('a feed that only fills in needs no addresses', () => {
+    expect(recordOf('stellic-user', { ...ann, email: '' }, 'directory')).toMatchObject({ id: 'ann77', email: '' });
+  });
+
+  test('types are the same in any letter case, each once and as the list spells it', () => {
+    const said = read({ 'stellic-user': { types: ['Coach'] } }, { ...ann, types: 'Advisor|ADMIN|coach|advisor|Dean' });
+    expect(said).toMatchObject({
+      record: { attributes: { types: 'advisor|admin|Coach|Dean' } },
+      remarks: [{ column: 'types', reason: 'types "Dean" is not on the list' }],
+    });
+  });
+
   test('instructors and nothing else get no account, unless the site says so', () => {
-    for (const types of ['instructor', 'instructor|instructor', ' instructor '])
+    for (const types of ['instructor', 'instructor|instructor', ' instructor ', 'Instructor', 'INSTRUCTOR|instructor'])
       expect(recordOf('stellic-user', { ...ann, types }).provision).toBe(false);
     for (const types of ['admin', 'instructor|admin', 'instructor|coach'])
       expect(recordOf('stellic-user', { ...ann, types })).not.toHaveProperty('provision');
@@ -128,6 +140,21 @@ describe('cloudwork-upload', () => {
     expect(formatOf(configOf(format)).columns.secret).toEqual(['Secret']);
   });
 
+  test('a column whose name says that it has passwords becomes no attribute', () => {
+    for (const column of ['Password', 'pass word', 'Initial-Password', 'secret', 'PWD']) {
+      const row = { ...ann, [column]: 'hunter2', 'Bus Route': '12' };
+      expect(recordOf(format, row).attributes).toEqual({ role: 'Teacher', 'Bus Route': '12' });
+      expect(formatOf(configOf(format)).passwords(Object.keys(row))).toEqual([column]);
+    }
+  });
+
+  test('the same file is read again after this was another way', () => {
+    // by these words it was read when such columns became attributes
+    expect(formatOf(configOf('cloudwork-upload')).fingerprint).not.toMatch(/^cloudwork-upload rules=1 \[/);
+    // where nothing is read otherwise, nobody pays for it
+    expect(formatOf(configOf('unitu')).fingerprint).toBe('unitu rules=1');
+  });
+
   test('creating needs all four; the username alone is enough to update', () => {
     expect(refusal(format, { ...ann, Email: '' })).toBe('Email: email is blank');
     expect(refusal(format, { Username: 'ann' })).toBe('Lastname: firstName and lastName are both blank');
@@ -146,13 +173,29 @@ describe('cloudwork-upload', () => {
     expect(refusal(format, { ...ann, [column]: value })).toBe(reason);
   });
 
-  test('a role that is not on the list is reported and kept', () => {
-    expect(read(format, { ...ann, Role: 'Visitor' })).toMatchObject({
-      record: { kind: 'student', attributes: { role: 'Visitor' } },
-      remarks: [{ column: 'Role', reason: 'role "Visitor" is not on the list' }],
-    });
-    for (const role of ['Student', 'Alum', 'Parent', ''])
+  test('roles come from the list, in any letter case and under its spelling', () => {
+    for (const role of ['TEACHER', 'teacher', ' Teacher ', 'staff', 'EMPLOYEE'])
+      expect(recordOf(format, { ...ann, Role: role }).kind).toBe('staff');
+    expect(recordOf(format, { ...ann, Role: 'tEACHER' }).attributes).toEqual({ role: 'Teacher' });
+    for (const role of ['Student', 'alum', 'PARENT', ''])
       expect(recordOf(format, { ...ann, Role: role }).kind).toBe('student');
+  });
+
+  test('a role that is not on the list quarantines the row: the number that it would get is for good', () => {
+    expect(refusal(format, { ...ann, Role: 'Wizard' })).toBe('Role: role "Wizard" is not on the list');
+    expect(refusal(format, { ...ann, Role: 'Teacher, Staff' })).toBe('Role: role "Teacher, Staff" is not on the list');
+    expect(refusal(format, { ...ann, Role: cellOf(['Teacher', 'Student']) })).toBe('Role: role has 2 values');
+  });
+
+  test('the list is the site’s to make, and which of its roles work', () => {
+    const own = (more: object) => ({ 'cloudwork-upload': { role: 'Role', roles: ['Wizard', 'Pupil'], ...more } });
+    expect(recordOf(own({ staffRoles: ['wizard'] }), { ...ann, Role: 'WIZARD' })).toMatchObject({
+      kind: 'staff',
+      attributes: { role: 'Wizard' },
+    });
+    expect(recordOf(own({ staffRoles: ['wizard'] }), { ...ann, Role: 'Pupil' }).kind).toBe('student');
+    expect(refusal(own({}), { ...ann, Role: 'Teacher' })).toBe('Role: role "Teacher" is not on the list');
+    expect(() => configOf(own({ staffRoles: ['Wizzard'] }))).toThrow(/is not among roles/);
   });
 
   test('a column that would stand for one of ours is refused', () => {
@@ -215,6 +258,54 @@ describe('corvus-users', () => {
   });
 });
 
+describe('custom fields of corvus-users', () => {
+  const ann: Row = { email: 'ann@x.edu', firstName: 'Ann', lastName: 'Lee', accountType: 'Student' };
+  const custom = (object: unknown) => ({ ...ann, customFields: JSON.stringify(object) });
+  const attributesOf = (row: Row) => recordOf('corvus-users', row).attributes;
+
+  test('each becomes an attribute, whatever it is called', () => {
+    const object = { locker: ' 12 ', 'Bus Route': 7, tags: ['a', 'b', 'a', null], home: { town: 'Ulm' }, none: null };
+    expect(attributesOf(custom({ ...object, commuter: false }))).toEqual({
+      ...{ accountType: 'Student', 'customFields.locker': '12', 'customFields.Bus Route': '7' },
+      ...{ 'customFields.tags': 'a|b', 'customFields.home.town': 'Ulm', 'customFields.commuter': 'false' },
+    });
+    for (const row of [custom({}), { ...ann, customFields: ' ' }])
+      expect(attributesOf(row)).toEqual({ accountType: 'Student' });
+    const odd = attributesOf({ ...ann, customFields: '{"__proto__":"x"}' });
+    expect(Object.keys(odd)).toContain('customFields.__proto__');
+  });
+
+  test('a table has them as columns of their own', () => {
+    const row = { ...ann, 'customFields.locker': '12', 'customFields.password': 'hunter2', other: 'x' };
+    expect(attributesOf(row)).toEqual({ accountType: 'Student', 'customFields.locker': '12' });
+    expect(formatOf(configOf('corvus-users')).passwords(Object.keys(row))).toEqual(['customFields.password']);
+  });
+
+  test('one that is called a password is no attribute', () => {
+    const said = read(
+      'corvus-users',
+      custom({ 'Initial password': 'hunter2', deep: { pwd: 'hunter2' }, locker: '12' }),
+    );
+    expect(said).toMatchObject({ record: { attributes: { 'customFields.locker': '12' } } });
+    expect(JSON.stringify(said)).not.toContain('hunter2');
+  });
+
+  test.each([
+    ['12', 'is no object with names'],
+    ['{', 'is no object with names'],
+    ['["a"]', 'is no object with names'],
+    ['{"a":[["b"]]}', '"a" has a list of more than single values'],
+    ['{"a":[{"b":1}]}', '"a" has a list of more than single values'],
+    ['{" ":1}', 'has a name that is blank'],
+    ['{"a":1,"a ":2}', '"a" is there twice'],
+    ['{"a":"\\u0000"}', '"a" contains a control character'],
+    ['{"a\\u0000":"b"}', 'has a name that contains a control character'],
+    [`{"${'a'.repeat(65)}":"b"}`, 'has a name that is longer than 64 characters'],
+  ])('%s is refused', (customFields, reason) => {
+    expect(refusal('corvus-users', { ...ann, customFields })).toBe(`customFields: customFields ${reason}`);
+  });
+});
+
 describe('oneroster', () => {
   const ann: Row = {
     ...{ sourcedId: 'u1', email: 'ann@x.edu', givenName: 'Annabel', familyName: 'Lee', role: 'student' },
@@ -241,6 +332,8 @@ describe('oneroster', () => {
   test('teachers work, guardians get no account', () => {
     expect(recordOf('oneroster', { ...ann, role: 'teacher' })).toMatchObject({ kind: 'staff' });
     expect(recordOf('oneroster', { ...ann, role: 'guardian' }).provision).toBe(false);
+    expect(recordOf('oneroster', { ...ann, role: 'Student' })).toMatchObject({ kind: 'student' });
+    expect(recordOf('oneroster', { ...ann, role: 'GUARDIAN' })).toMatchObject({ kind: 'student', provision: false });
   });
 
   test('a class whose school nobody named is refused', () => {
