@@ -93,7 +93,7 @@ export interface Scope {
   courses: { include: readonly RegExp[]; exclude: readonly RegExp[] };
 }
 
-/** Limits on removals; disables and un-enrolments are counted apart. Per cent of what stood before. */
+/** Limits on removals; disables, un-enrolments and changes of kind are counted apart. Per cent of what stood before. */
 export interface RemovalLimits {
   percent: number;
   /** The per-cent limit at once holds only when more than this many go. */

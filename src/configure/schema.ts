@@ -57,7 +57,7 @@ const guards = z
       })
       .optional(),
   })
-  .describe('limits on removals; disables and un-enrolments are counted apart');
+  .describe('limits on removals; disables, un-enrolments and changes between student and staff are counted apart');
 
 export type WrittenGuards = z.output<typeof guards>;
 

@@ -13,7 +13,7 @@ export const personChangeTypes = [
   'account.disable',
 ] as const;
 
-/** What can happen to the roster, in the order of a plan; the words of plan, outbox and targets alike. */
+/** What can happen to the roster, in the order of a plan; the words of outbox and targets. A plan has one more: `planTypes`. */
 export const changeTypes = ['course.create', ...personChangeTypes, 'course.archive'] as const;
 export type ChangeType = (typeof changeTypes)[number];
 

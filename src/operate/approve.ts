@@ -5,7 +5,7 @@ import { deliverAll } from '../deliver/deliver.ts';
 import type { DeliveryEnd } from '../deliver/drain.ts';
 import { typesOf } from '../outbox/apply.ts';
 import { same } from '../reconcile/facts.ts';
-import { type Account, type Change, keysOfAccount } from '../reconcile/model.ts';
+import { type Account, type Change, type EvidenceRow, keysOfAccount } from '../reconcile/model.ts';
 import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
 import { enforceHeld, finishInterrupted, withRoster } from '../run/force.ts';
 import type { Rosterd } from '../run/rosterd.ts';
@@ -115,10 +115,19 @@ async function heldPlan(rosterd: Rosterd, id: string): Promise<{ run: Run; plan:
   throw new Misconfigured(`run ${id} ${reason}${waiting}`, { remedy: 'rosterd runs lists what waits' });
 }
 
-/** True when the account is no longer as a directory's plan found it: its update says the whole person. */
+/** True when the account is no longer as the plan found it: an update says the whole person. */
 function isOvertaken({ account, before }: Change, now: Account): boolean {
   const found: Partial<Record<keyof AccountFacts, unknown>> = { alias: null, ...account, ...before };
   return Object.entries(found).some(([field, value]) => !same(now[field as keyof AccountFacts] ?? null, value));
+}
+
+/** True when the first of the sources that speak of the person says another kind than the change, or nobody can read what. */
+function saysOther({ account }: Change, rows: readonly EvidenceRow[], order: readonly string[]): boolean {
+  const place = ({ source }: EvidenceRow): number => (order.includes(source) ? order.indexOf(source) : order.length);
+  // a row that is no reason for an account does not say who somebody is
+  const now = rows.filter(({ state, record }) => state === 'now' && (record === null || isReason(record)));
+  const first = Math.min(...now.map(place));
+  return now.some((row) => place(row) === first && row.record?.kind !== account!.kind);
 }
 
 /** True when the account goes by another id or another address than the person who approves was shown. */
@@ -133,6 +142,7 @@ function isRenamed({ account }: Change, now: Account): boolean {
 async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void> {
   const { matches } = courseRules(config);
   const { directories, unread } = await rolesNow(store, config, plan.source);
+  const order = config.sources.map(({ name }) => name);
   const evidence = store.rows.evidence(plan.source, plan.snapshot);
   // Of an empty snapshot the updates wait as well: what removals say of those who stay was never so.
   const refused = plan.courseEntriesWith === 'held';
@@ -149,6 +159,11 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
     const now = accounts.get(change.account.account);
     if (!now) return true;
     if (type === 'account.update') return isOvertaken(change, now);
+    if (type === 'account.kind') {
+      const rows = await evidence.rows([...new Set([...keysOfAccount(change.account), ...keysOfAccount(now)])]);
+      const its = rows.filter(({ source }) => !directories.has(source));
+      return isOvertaken(change, now) || saysOther(change, its, order);
+    }
     if (course) ended.set(courseKey(course), (ended.get(courseKey(course)) ?? 0) + 1);
     const left = rule === 'left-snapshot';
     const ends = left || rule === 'no-account';

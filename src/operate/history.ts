@@ -1,6 +1,5 @@
 import { Misconfigured } from '../base/errors.ts';
-import type { ChangeType } from '../connector/target.ts';
-import type { Change, Note } from '../reconcile/model.ts';
+import type { Change, Note, PlanType } from '../reconcile/model.ts';
 import { changeOf } from '../reconcile/plan.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import type { Plan, PlanPosition, Run } from '../store/port.ts';
@@ -82,6 +81,6 @@ export async function findRun({ store }: Rosterd, id: string): Promise<Run> {
 }
 
 /** The types of change that a plan has. */
-export function typesIn(plan: Plan): ChangeType[] {
-  return Object.keys(plan.counts) as ChangeType[];
+export function typesIn(plan: Plan): PlanType[] {
+  return Object.keys(plan.counts) as PlanType[];
 }

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Observer } from '../base/observer.ts';
-import { changeTypes } from '../connector/target.ts';
+import { planTypes } from '../reconcile/model.ts';
 import { lastGoodOf } from '../run/fresh.ts';
 import { startOf } from '../run/record.ts';
 import type { Rosterd } from '../run/rosterd.ts';
@@ -109,7 +109,7 @@ export class Metrics implements Observer {
     this.#seconds = new Histogram({ ...of('histogram')[0]!, buckets });
     for (const source of sources) {
       for (const status of ended) this.#counters.rosterd_runs_total.inc({ source, status }, 0);
-      for (const type of changeTypes) this.#counters.rosterd_changes_applied_total.inc({ source, type }, 0);
+      for (const type of planTypes) this.#counters.rosterd_changes_applied_total.inc({ source, type }, 0);
     }
     for (const target of targets) {
       this.itemsSettled(target, { sent: 0, failed: 0, retry: 0 });

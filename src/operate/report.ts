@@ -1,5 +1,5 @@
 import { plainLine } from '../base/plain.ts';
-import { type ChangeType, changeTypes } from '../connector/target.ts';
+import { type PlanType, planTypes } from '../reconcile/model.ts';
 import { withoutShown } from '../snapshot/formats/text.ts';
 import type { Run } from '../store/port.ts';
 import { paint, type Screen, table } from './screen.ts';
@@ -84,11 +84,12 @@ export function printRun(screen: Screen, of: Run, configFile = 'FILE', cells: Ce
 }
 
 /** What a change type means, for those who see it for the first time. */
-const meanings: Readonly<Record<ChangeType, string>> = {
+const meanings: Readonly<Record<PlanType, string>> = {
   'course.create': 'a new course',
   'account.create': 'somebody new',
   'account.enable': 'somebody is back, with the old account',
   'account.update': 'another name, e-mail address, id or year',
+  'account.kind': 'a student becomes staff, or staff a student',
   'enrolment.add': 'somebody joins a course',
   'enrolment.remove': 'somebody leaves a course',
   'account.disable': 'somebody is gone; disabled, never deleted',
@@ -96,7 +97,7 @@ const meanings: Readonly<Record<ChangeType, string>> = {
 };
 
 function printChanges(screen: Screen, run: Run): void {
-  const rows = changeTypes
+  const rows = planTypes
     .filter((type) => run.changes[type])
     .map((type) => [
       type,

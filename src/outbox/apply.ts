@@ -1,12 +1,12 @@
 import type { Work } from '../base/work.ts';
-import { type ChangeType, changeTypes } from '../connector/target.ts';
+import { type PlanType, planTypes } from '../reconcile/model.ts';
 import type { Plan, PlanPart, Store, TargetInterest } from '../store/port.ts';
 
 const batchSize = 500;
 
 /** The change types that belong to a part of a plan. */
-export function typesOf(plan: Pick<Plan, 'heldTypes'>, part: PlanPart): ChangeType[] {
-  return changeTypes.filter((type) => plan.heldTypes.includes(type) === (part === 'held'));
+export function typesOf(plan: Pick<Plan, 'heldTypes'>, part: PlanPart): PlanType[] {
+  return planTypes.filter((type) => plan.heldTypes.includes(type) === (part === 'held'));
 }
 
 /** How many changes of each type a part of a plan has. */

@@ -1,5 +1,5 @@
 import { type AccountFacts, type CourseName, courseKey, type DeliveryItem } from '../connector/target.ts';
-import { type Change, isRemoval } from '../reconcile/model.ts';
+import { type Change, isRemoval, toldAs } from '../reconcile/model.ts';
 import { effectOf, type PlannedChange } from '../reconcile/plan.ts';
 
 /** The id of an outbox item: (plan, position, target). The same change to the same target is the same item for ever. */
@@ -9,7 +9,7 @@ export function itemId(plan: string, change: Pick<PlannedChange, 'rank' | 'key'>
 
 /** True for a change whose item takes along what the person is enrolled in. */
 export function takesEnrolments(change: Pick<Change, 'type' | 'after'>): boolean {
-  return change.type === 'account.update' && change.after?.kind !== undefined;
+  return toldAs(change.type) === 'account.update' && change.after?.kind !== undefined;
 }
 
 /** The roster at the moment of a change, asked only for what its items take along. */
@@ -21,16 +21,17 @@ export interface Moment {
 
 /**
  * What a target is given of a change. A removal may have waited for a person: of whom it is about it gives what is true
- * at this moment, or a target would have the day of the plan back.
+ * at this moment, or a target would have the day of the plan back. And who joins a course joins it as what they are now:
+ * the plan may say what they become when a person lets it pass.
  */
 export function deliveryOf(item: string, planned: PlannedChange, moment: Moment): DeliveryItem {
   const change = effectOf(planned);
   let { account } = change;
-  if (account && isRemoval(change.type))
+  if (account && (isRemoval(change.type) || change.type === 'enrolment.add'))
     account = { ...(moment.facts(account.account) ?? account), status: account.status };
   return {
     item,
-    type: change.type,
+    type: toldAs(change.type),
     account,
     course: change.course,
     changed: Object.keys(change.after ?? {}).sort(),

@@ -1,4 +1,5 @@
 import type { CourseName } from '../connector/target.ts';
+import type { Removals } from './guards.ts';
 import type { Account, CourseEntry, EvidenceRow } from './model.ts';
 
 /**
@@ -20,7 +21,7 @@ export interface Evidence {
   /** What stands in the roster because of this run's source: active accounts and their enrolments. */
   standing(): Promise<{ accounts: number; enrolments: number }>;
   /** Removals of this source that guards let pass by themselves since the date; approved ones do not count. */
-  removedSince(since: Date): Promise<{ disables: number; unenrolments: number }>;
+  removedSince(since: Date): Promise<Removals>;
 }
 
 /** Which people a run looks at, in pages of keys. */

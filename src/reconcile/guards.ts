@@ -2,6 +2,8 @@
  * Guards: limits on what a plan takes away. A tripped guard holds the removals of its source, nothing else. Pure.
  */
 
+import type { PlanType } from './model.ts';
+
 /** Limits as configured; see `RemovalLimits` of the configuration. */
 export interface Limits {
   percent: number;
@@ -13,6 +15,20 @@ export interface Limits {
 export interface Removals {
   disables: number;
   unenrolments: number;
+  /** People who become staff or students: each loses a role in all courses, and is given another. */
+  kinds: number;
+}
+
+/** Nothing is taken away. */
+export const noRemovals: Readonly<Removals> = { disables: 0, unenrolments: 0, kinds: 0 };
+
+/** The removals among changes that are counted by type. */
+export function removalsOf(changes: Readonly<Partial<Record<PlanType, number>>>): Removals {
+  return {
+    disables: changes['account.disable'] ?? 0,
+    unenrolments: changes['enrolment.remove'] ?? 0,
+    kinds: changes['account.kind'] ?? 0,
+  };
 }
 
 /** What one guard measured, also when it lets the plan pass. */
@@ -43,6 +59,11 @@ export interface GuardInput {
    * what it is measured by until it passes by itself.
    */
   givenSince: { accounts: number; enrolments: number };
+  /**
+   * People whom a first snapshot names; null when it is not the first. Nothing stands because of its source yet, but
+   * those whose kind it changes may all be others' accounts: of nothing, each of them would be too many.
+   */
+  first: number | null;
   /** Earlier removals inside the window that no person approved. */
   earlier: Removals;
   /** Records in the snapshot now and in the one before (null: there was none). */
@@ -93,7 +114,7 @@ export function guardDirectory(
  * what stands now plus what the window took, so that a slow drain cannot shrink its own base.
  */
 export function measureGuards(input: GuardInput): GuardResult[] {
-  const { limits, removals, standing, rows, givenSince, earlier, records, keptBack } = input;
+  const { limits, removals, standing, rows, givenSince, first, earlier, records, keptBack } = input;
   const results = guardEmpty(records, removals.disables + removals.unenrolments + keptBack);
   const kinds = [
     {
@@ -109,6 +130,13 @@ export function measureGuards(input: GuardInput): GuardResult[] {
       before: stoodBefore(standing.enrolments, rows, givenSince.enrolments, removals.unenrolments),
       past: earlier.unenrolments,
       what: 'enrolments ended',
+    },
+    {
+      name: 'kinds',
+      now: removals.kinds,
+      before: first ?? stoodBefore(standing.accounts, rows, givenSince.accounts, removals.kinds),
+      past: earlier.kinds,
+      what: 'accounts changed between student and staff',
     },
   ];
   for (const { name, now, before, past, what } of kinds) {

@@ -71,9 +71,32 @@ export function isGone({ status }: CourseEntry): boolean {
   return status === 'vanished' || status === 'lapsed' || status === 'archived';
 }
 
+/**
+ * What a change of a plan can be: what targets are told of (`changeTypes`), and `account.kind`, an update by which somebody
+ * who is active becomes staff or a student. It has a name of its own because guards hold it: it takes a role in every
+ * course and gives another, and a code that an export writes otherwise would do that to everybody in one night.
+ */
+export const planTypes = [
+  'course.create',
+  'account.create',
+  'account.enable',
+  'account.update',
+  'account.kind',
+  'enrolment.add',
+  'enrolment.remove',
+  'account.disable',
+  'course.archive',
+] as const;
+export type PlanType = (typeof planTypes)[number];
+
+/** The type that targets know a change by. */
+export function toldAs(type: PlanType): ChangeType {
+  return type === 'account.kind' ? 'account.update' : type;
+}
+
 /** One change of a plan. Its digest covers everything but `rows`: the same change found on another line is the same. */
 export interface Change {
-  type: ChangeType;
+  type: PlanType;
   /** The person after the change, null for course changes. */
   account: AccountFacts | null;
   course: CourseName | null;
@@ -129,17 +152,25 @@ export interface PeopleRules {
 /** Hands out account numbers, in the order of asking. */
 export type NumberIssuer = (kind: AccountFacts['kind']) => string;
 
-/** Place of each type in the order of a plan; the design's, with the removals last. */
-export const changeRank = Object.fromEntries(changeTypes.map((type, rank) => [type, rank])) as Readonly<
-  Record<ChangeType, number>
->;
+/**
+ * Place of each type in the order of a plan; the design's, with the removals last. Nobody has two updates in one plan, so
+ * that those of one rank have different keys.
+ */
+export const changeRank = Object.fromEntries(
+  planTypes.map((type) => [type, changeTypes.indexOf(toldAs(type))]),
+) as Readonly<Record<PlanType, number>>;
 
-/** The types that take something away, and that a guard holds. */
+/** The types that take something away. */
 export const removalTypes = ['enrolment.remove', 'account.disable', 'course.archive'] as const satisfies ChangeType[];
 
 /** True for a type that takes something from somebody. */
-export function isRemoval(type: ChangeType): boolean {
-  return (removalTypes as readonly ChangeType[]).includes(type);
+export function isRemoval(type: PlanType): boolean {
+  return (removalTypes as readonly PlanType[]).includes(type);
+}
+
+/** True for a type that a guard holds. */
+export function isGuarded(type: PlanType): boolean {
+  return isRemoval(type) || type === 'account.kind';
 }
 
 /** What somebody is known by. */

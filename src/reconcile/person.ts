@@ -53,10 +53,10 @@ export function reconcileComponent(all: Component, rules: PeopleRules, issueNumb
         removals.push(...endOf(person.account, [...person.rows, ...goneRows(component)], 'no-account'));
     } else if (!person.conflict) {
       const unread = person.account !== null && isUnread(person, component.rows, rules);
-      const result = changesOf(person, rules, issueNumber, unread);
+      const result = changesOf(person, rules, issueNumber, unread, component.pendingElsewhere.length > 0);
       changes.push(...result.changes);
-      // the row may be mended without a difference that tells whose it was
-      if (unread && result.keeps) for (const key of keysOfAccount(person.account!)) pending.add(waitingKey(key));
+      // it may be mended, or decided, without a difference that tells whose it was
+      if (result.keeps) for (const key of keysOfAccount(person.account!)) pending.add(waitingKey(key));
       // Where the patterns leave a course out that a row still names, no other course can stand for it.
       const kept = result.removals.filter(({ rule }) => rule === 'left-course');
       const doubt = kept.length ? undecidedAbout(person, rules) : null;
@@ -125,12 +125,17 @@ function counts({ record }: PersonRow, rules: PeopleRules): boolean {
   return isReason(record) && (!hasCourse(record) || rules.inScope(record));
 }
 
-/** What a person without an account comes to, or one whose account somebody has a reason for. */
+/**
+ * What a person without an account comes to, or one whose account somebody has a reason for. `unread`: what the account has
+ * already counts for more. `waits`: another source has not come to an end with the person. `keeps`: something stays as it
+ * was over one of these.
+ */
 function changesOf(
   person: Person,
   rules: PeopleRules,
   issueNumber: NumberIssuer,
   unread: boolean,
+  waits = false,
 ): { changes: Change[]; removals: Change[]; keeps: boolean } {
   const wanted = new Map<string, PersonRow[]>();
   for (const row of person.rows)
@@ -139,7 +144,9 @@ function changesOf(
       wanted.set(key, [...(wanted.get(key) ?? []), row]);
     }
   const said = factsOf(person, rules);
-  const facts = unread ? unreadFacts(said, person.account!) : said;
+  const facts = unread ? unreadFacts(said, person.account!) : { ...said };
+  // What another source says may be the change of kind that a guard holds there: in this run it would be one of a few.
+  if (waits && person.account?.status === 'active') facts.kind = person.account.kind;
   const rows = origins(person.rows);
   if (!person.account && !person.rows.some((row) => counts(row, rules)))
     return { changes: [], removals: [], keeps: false };
@@ -168,7 +175,8 @@ function changesOf(
     if (changed.length)
       changes.push({
         ...base,
-        type: 'account.update',
+        // who comes back has no role to lose
+        type: old.status === 'active' && changed.includes('kind') ? 'account.kind' : 'account.update',
         account,
         before: Object.fromEntries(changed.map((field) => [field, old[field] ?? null])),
         after: Object.fromEntries(changed.map((field) => [field, account[field]])),
@@ -191,7 +199,7 @@ function changesOf(
       ...enrolment('enrolment.remove', account, name, rows),
       rule: all.has(key) ? 'left-scope' : 'left-course',
     }));
-  const keeps = unread && personFields.some((field) => !same(said[field], facts[field]));
+  const keeps = person.account !== null && personFields.some((field) => !same(said[field], facts[field]));
   return { changes, removals, keeps };
 }
 

@@ -1,19 +1,21 @@
 import { createHash, hash } from 'node:crypto';
-import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../connector/target.ts';
+import { type AccountFacts, type CourseName, courseKey } from '../connector/target.ts';
 import { gatherComponents } from './component.ts';
 import { type CourseRules, openCourseBook, planCourses } from './courses.ts';
 import { takesAttribute } from './directory.ts';
 import type { CourseDifference, Evidence, Touched } from './evidence.ts';
-import { type GuardResult, guardDirectory, type Limits, measureGuards } from './guards.ts';
+import { type GuardResult, guardDirectory, type Limits, measureGuards, noRemovals, removalsOf } from './guards.ts';
 import {
   type Change,
   type CourseEntry,
   changeRank,
   isGone,
+  isGuarded,
   isRemoval,
   keysOfAccount,
   type Note,
   type NumberIssuer,
+  type PlanType,
   personKey,
   type RowOrigin,
   waitingKey,
@@ -24,7 +26,7 @@ import { reconcileComponent } from './person.ts';
 export interface PlannedChange {
   rank: number;
   key: string;
-  type: ChangeType;
+  type: PlanType;
   /** The digested part of the change as JSON, made once: what is approved is what is applied, byte for byte. */
   body: string;
   rows: readonly RowOrigin[];
@@ -74,12 +76,12 @@ export interface PlanInput {
 export interface PlanSummary {
   /** Hex SHA-256 over the changes in order; of an empty plan too. */
   digest: string;
-  counts: Partial<Record<ChangeType, number>>;
+  counts: Partial<Record<PlanType, number>>;
   guards: GuardResult[];
   /** An empty snapshot from which something would follow: it must not come into force. */
   refused: boolean;
   /** Types whose changes wait for a person. */
-  heldTypes: ChangeType[];
+  heldTypes: PlanType[];
   conflicts: number;
   blocked: number;
   courses: { fresh: CourseName[]; vanished: CourseName[]; entries: CourseEntry[] };
@@ -89,7 +91,7 @@ export interface PlanSummary {
 export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSummary> {
   const { evidence } = input;
   const book = await openCourseBook(evidence, input.courseRules);
-  const counts: Partial<Record<ChangeType, number>> = {};
+  const counts: Partial<Record<PlanType, number>> = {};
   const tally = new Map<string, number>();
   const issueNumber = numberIssuer(input.numbers);
   const directory = input.directories.has(input.source);
@@ -190,7 +192,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
 
   const guards = directory
     ? guardDirectory({ ...input, keptBack: keptBack + blocked }, losses)
-    : await guard(input, counts, keptBack + blocked);
+    : await guard(input, counts, people, keptBack + blocked);
   const refused = guards.some((result) => result.guard === 'empty-snapshot' && result.held);
   // A refused snapshot says nothing of courses either; the removals of people are all that can be approved of it.
   const difference = refused ? { ...input.courses, added: [], gone: [] } : input.courses;
@@ -202,7 +204,7 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
   const waits = guards.some((result) => result.held);
   // An update says in one piece what a directory gives and no longer gives, so its updates wait as a whole.
   const heldTypes = waits
-    ? (Object.keys(counts) as ChangeType[]).filter((type) => directory || isRemoval(type)).sort()
+    ? (Object.keys(counts) as PlanType[]).filter((type) => directory || isGuarded(type)).sort()
     : [];
   // A course whose people are held back is reported as vanished, and stays in the table until they are settled:
   // with the whole file back tomorrow it would otherwise come as new.
@@ -229,19 +231,21 @@ export async function makePlan(input: PlanInput, sink: PlanSink): Promise<PlanSu
 
 async function guard(
   input: PlanInput,
-  counts: Partial<Record<ChangeType, number>>,
+  counts: Partial<Record<PlanType, number>>,
+  people: number,
   keptBack: number,
 ): Promise<GuardResult[]> {
-  const removals = { disables: counts['account.disable'] ?? 0, unenrolments: counts['enrolment.remove'] ?? 0 };
+  const removals = removalsOf(counts);
   // What stands is counted only when something is to go: the count is the one question that grows with the roster.
-  const asks = removals.disables + removals.unenrolments > 0;
+  const asks = removals.disables + removals.unenrolments + removals.kinds > 0;
   const since = new Date(input.today.getTime() - input.limits.window.days * 86_400_000);
   return measureGuards({
     limits: input.limits,
     removals,
     standing: asks ? await input.evidence.standing() : { accounts: 0, enrolments: 0 },
-    earlier: asks ? await input.evidence.removedSince(since) : { disables: 0, unenrolments: 0 },
+    earlier: asks ? await input.evidence.removedSince(since) : noRemovals,
     givenSince: input.givenSince,
+    first: input.records.before === null ? people : null,
     records: input.records,
     rows: input.rows,
     keptBack,

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lots } from '../base/lots.ts';
 import type { Work } from '../base/work.ts';
-import { type ChangeType, changeTypes } from '../connector/target.ts';
-import { changeRank } from '../reconcile/model.ts';
+import { changeRank, type PlanType, planTypes } from '../reconcile/model.ts';
 import type { PlannedChange } from '../reconcile/plan.ts';
 import type { OutboxItem, Plan, PlanPosition, RosterEntry, Store } from './port.ts';
 
@@ -84,7 +83,7 @@ async function copySnapshots(
 async function copyPlan(from: Store, to: Store, plan: Plan): Promise<void> {
   const sink = to.plans.sink(plan.plan);
   for (let after: PlanPosition | null = null; ; ) {
-    const changes: PlannedChange[] = await from.plans.changes(plan.plan, changeTypes, after, lotSize);
+    const changes: PlannedChange[] = await from.plans.changes(plan.plan, planTypes, after, lotSize);
     if (!changes.length) break;
     await sink.add(changes);
     const { rank, key }: PlannedChange = changes.at(-1)!;
@@ -133,7 +132,7 @@ function movePlan(plan: string, source: string): Plan {
   return { plan, run: plan, source, ...none, courseEntriesWith: 'free' };
 }
 
-function changeFor(type: ChangeType, key: string, { account, enrolments }: RosterEntry, at?: number): PlannedChange {
+function changeFor(type: PlanType, key: string, { account, enrolments }: RosterEntry, at?: number): PlannedChange {
   const its = at === undefined ? null : enrolments[at]!;
   const course = its && { faculty: its.faculty, department: its.department, course: its.course };
   const none = { before: null, after: null, emailConfirmed: false, rule: 'moved' };

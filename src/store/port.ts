@@ -1,7 +1,7 @@
-import type { AccountFacts, ChangeType, CourseName } from '../connector/target.ts';
+import type { AccountFacts, CourseName } from '../connector/target.ts';
 import type { Evidence } from '../reconcile/evidence.ts';
 import type { GuardResult } from '../reconcile/guards.ts';
-import type { CourseEntry, Note } from '../reconcile/model.ts';
+import type { CourseEntry, Note, PlanType } from '../reconcile/model.ts';
 import type { PlannedChange, PlanSink } from '../reconcile/plan.ts';
 import type { PersonRecord, Quarantined } from '../snapshot/record.ts';
 import type { Outbox, OutboxCounts, Platform } from './port-outbox.ts';
@@ -156,9 +156,9 @@ export interface Run {
   /** Id of the plan in the store; null when no plan was made. */
   plan: string | null;
   digest: string | null;
-  changes: Partial<Record<ChangeType, number>>;
+  changes: Partial<Record<PlanType, number>>;
   guards: GuardResult[];
-  heldTypes: ChangeType[];
+  heldTypes: PlanType[];
   conflicts: number;
   blocked: number;
   courses: { new: string[]; vanished: string[] };
@@ -301,8 +301,8 @@ export interface Plan {
   source: string;
   snapshot: number;
   digest: string;
-  heldTypes: ChangeType[];
-  counts: Partial<Record<ChangeType, number>>;
+  heldTypes: PlanType[];
+  counts: Partial<Record<PlanType, number>>;
   /** Entries of the course table to write with it, and with which part. */
   courseEntries: CourseEntry[];
   courseEntriesWith: PlanPart;
@@ -324,7 +324,7 @@ export interface Plans {
   /** Changes of the types given, in order, after a position; at most `limit`. */
   changes(
     plan: string,
-    types: readonly ChangeType[],
+    types: readonly PlanType[],
     after: PlanPosition | null,
     limit: number,
   ): Promise<PlannedChange[]>;
@@ -342,7 +342,7 @@ export interface PlanPosition {
 /** A target that takes changes, as the outbox needs to know it. */
 export interface TargetInterest {
   target: string;
-  accepts: readonly ChangeType[];
+  accepts: readonly PlanType[];
 }
 
 /**

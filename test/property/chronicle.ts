@@ -52,7 +52,7 @@ export class Chronicle {
   /** Sources of which a person has approved what an empty answer takes. */
   readonly #emptyApproved = new Set<string>();
   /** Removals that no person approved. */
-  readonly #removed: { source: string; at: number; disables: number; unenrolments: number }[] = [];
+  readonly #removed: { source: string; at: number; disables: number; unenrolments: number; kinds: number }[] = [];
 
   constructor(story: Story) {
     this.#sources = story.sources;
@@ -112,7 +112,7 @@ export class Chronicle {
     if (run.status === 'failed' ? !unreadable && !emptied : unreadable)
       this.#say(`a run with ${rows.good.length} good and ${rows.bad.length} bad rows ended as ${run.status}`);
     if (run.status === 'failed') return run;
-    const refused = this.#checkGuards(source, run, before, rows.good.length, old.good.length);
+    const refused = this.#checkGuards(source, run, before, rows, this.#now.has(source) ? old.good.length : null);
     this.#enter(source, !refused && rows.good.length > 0);
     this.#last.set(source, answer);
     if (refused) this.#unchanged('an empty snapshot', before, after, ['pending', 'held']);
@@ -124,7 +124,10 @@ export class Chronicle {
       this.#checkAdditions(source, old, before, after);
     }
     const took = this.#checkRemovals(`run of ${source}`, source, before, after, [...old.good, ...old.bad]);
-    if (took.disables + took.unenrolments && run.heldTypes.length) this.#say('a held run took something away');
+    if (took.disables + took.unenrolments + took.kinds && run.heldTypes.length)
+      this.#say('a held run took something away');
+    if (!run.heldTypes.length && took.kinds !== (run.changes['account.kind'] ?? 0))
+      this.#say(`${took.kinds} people are of another kind`);
     this.#removed.push({ source, at: this.site.time, ...took });
     this.#give(source, before, after);
     this.#noteGiven(source, run, rowsBefore);
@@ -152,7 +155,7 @@ export class Chronicle {
     if (!['applied', 'unchanged', 'held'].includes(run.status) || run.snapshot.complete)
       this.#say(`a look at an old answer ended as ${run.status}, complete: ${run.snapshot.complete}`);
     const its = this.#now.get(source)!;
-    this.#checkGuards(source, run, before, its.good.length, its.good.length);
+    this.#checkGuards(source, run, before, its, its.good.length);
     for (const person of this.#persons(before.members))
       if (!person.conflict && person.rows.some((row) => row.source === source))
         this.#checkPerson(person, after.members, 'at least');
@@ -218,6 +221,7 @@ export class Chronicle {
       if (!member || !run.heldTypes.includes(change.type)) continue;
       const { faculty, department, course } = change.course ?? {};
       if (change.type === 'account.disable') member.status = 'disabled';
+      else if (change.type === 'account.kind') Object.assign(member, change.after);
       else if (change.type === 'enrolment.remove')
         member.enrolments = member.enrolments.filter((key) => key !== [faculty, department, course].join('\u001f'));
       else this.#say(`${change.type} was held`);
@@ -257,35 +261,46 @@ export class Chronicle {
   }
 
   /** Limits by exact arithmetic, on what this story gave. True when the snapshot was refused as empty. */
-  #checkGuards(source: string, run: Run, before: View, records: number, recordsBefore: number): boolean {
+  #checkGuards(
+    source: string,
+    run: Run,
+    before: View,
+    { good, bad }: { good: GoodRow[]; bad: BadRow[] },
+    recordsBefore: number | null,
+  ): boolean {
     const disables = run.changes['account.disable'] ?? 0;
     const unenrolments = run.changes['enrolment.remove'] ?? 0;
+    const kinds = run.changes['account.kind'] ?? 0;
     const mine = (key: string): boolean => this.#giver.get(key) === source;
     const accounts = before.members.filter((one) => one.status === 'active' && mine(one.account)).length;
     const enrolments = before.members.flatMap((one) => one.enrolments.filter((c) => mine(one.account + c))).length;
     const week = this.#removed.filter((one) => one.source === source && one.at >= this.site.time - 7 * 86_400_000);
-    const past = (kind: 'disables' | 'unenrolments'): number => week.reduce((sum, one) => sum + one[kind], 0);
+    const past = (kind: 'disables' | 'unenrolments' | 'kinds'): number => week.reduce((sum, one) => sum + one[kind], 0);
     const { percent, atLeast, window } = this.#guarded ? usualLimits : noLimits;
     // What came since removals wait did not stand before them; but no more than all of something can go.
     const since = this.#givenSince.get(source) ?? { accounts: 0, enrolments: 0, rows: 0 };
     // Nor does it speak for more than it has rows, now or the time before.
     const rows = Math.max(run.snapshot.records + run.snapshot.quarantined, this.#rows.get(source) ?? 0, since.rows);
-    const over = (now: number, stands: number, given: number, earlier: number): boolean => {
-      const stood = Math.max(Math.min(stands, rows) - given, Math.min(now, stands));
+    const stood = (now: number, stands: number, given: number): number =>
+      Math.max(Math.min(stands, rows) - given, Math.min(now, stands));
+    const over = (now: number, stood: number, earlier: number): boolean => {
       return (
         now > 0 &&
         ((now > atLeast && BigInt(now) * 100n > BigInt(stood * percent)) ||
           BigInt(now + earlier) * 100n > BigInt((stood + earlier) * window.percent))
       );
     };
-    const empty = records === 0 && recordsBefore > 0 && !this.#emptyApproved.has(source) && disables + unenrolments > 0;
+    // A first snapshot may name people whom others gave.
+    const names = new Set([...good, ...bad].map(({ id, email }) => id ?? email).filter((name) => name !== null)).size;
+    const empty = !good.length && !!recordsBefore && !this.#emptyApproved.has(source) && disables + unenrolments > 0;
     const held =
       empty ||
-      over(disables, accounts, since.accounts, past('disables')) ||
-      over(unenrolments, enrolments, since.enrolments, past('unenrolments'));
+      over(disables, stood(disables, accounts, since.accounts), past('disables')) ||
+      over(unenrolments, stood(unenrolments, enrolments, since.enrolments), past('unenrolments')) ||
+      over(kinds, recordsBefore === null ? names : stood(kinds, accounts, since.accounts), past('kinds'));
     if (held !== (run.status === 'held'))
       this.#say(
-        `${disables} of ${accounts} accounts and ${unenrolments} of ${enrolments} enrolments: ${held ? 'not ' : ''}held`,
+        `${disables} of ${accounts} accounts and ${unenrolments} of ${enrolments} enrolments, ${kinds} of another kind: ${held ? 'not ' : ''}held`,
       );
     return empty;
   }
@@ -322,6 +337,14 @@ export class Chronicle {
     }
     if (account.status !== 'active') this.#say(`${who} is not active`);
     const unread = person.account !== null && this.#isUnread(person, members);
+    // A change of kind may wait, or somebody else has to come to an end first: then the whole update is not expected yet.
+    const { kind, status } = person.account ?? { kind: top.kind, status: 'active' };
+    const waits = how === 'at least' && status === 'active' && kind !== top.kind && account.kind === kind;
+    if (waits) {
+      if (!wanted.every((key) => account.enrolments.includes(key))) this.#say(`${who} is not in [${wanted}]`);
+      return;
+    }
+    if (!unread && account.kind !== top.kind) this.#say(`${who} should be ${top.kind}, is ${account.kind}`);
     if (!unread && (account.email !== top.email || account.firstName !== top.name || account.year !== top.year))
       this.#say(`${who} should be ${JSON.stringify(top)}, is ${text([account])}`);
     if (id !== null && account.id !== id) this.#say(`${who} has the id ${account.id}`);
@@ -347,7 +370,7 @@ export class Chronicle {
    */
   #checkRemovals(what: string, source: string, before: View, after: View, went: (GoodRow | BadRow)[] | null) {
     const approved = went === null;
-    const took = { disables: 0, unenrolments: 0 };
+    const took = { disables: 0, unenrolments: 0, kinds: 0 };
     const sources = [...this.#now].filter(([name]) => !approved || name !== source).map(([, one]) => one);
     const good = sources.flatMap((one) => one.good);
     const bad = sources.flatMap((one) => one.bad);
@@ -358,6 +381,7 @@ export class Chronicle {
       const disabled = old.status === 'active' && now.status === 'disabled';
       took.unenrolments += lost.length;
       took.disables += disabled ? 1 : 0;
+      took.kinds += old.status === 'active' && now.kind !== old.kind ? 1 : 0;
       if (!disabled && !lost.length) continue;
       const say = (why: string): void => this.#say(`${what} took from ${old.id ?? old.email}, but ${why}`);
       // What is out of scope goes whatever any row says.
@@ -457,10 +481,17 @@ export class Chronicle {
 
 function text(members: readonly Member[]): string {
   return members
-    .map(({ account, id, email, firstName, year, status, enrolments }) =>
-      [account, id, email, firstName, year, status, `[${enrolments.map((key) => key.split('\u001f').at(-1))}]`].join(
-        ' ',
-      ),
+    .map(({ account, id, email, firstName, year, kind, status, enrolments }) =>
+      [
+        account,
+        id,
+        email,
+        firstName,
+        year,
+        kind,
+        status,
+        `[${enrolments.map((key) => key.split('\u001f').at(-1))}]`,
+      ].join(' '),
     )
     .join('\n');
 }

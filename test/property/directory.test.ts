@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Rejected } from '../../src/base/errors.ts';
 import type { Run } from '../../src/store/port.ts';
-import { type Member, noLimits, Site } from '../support/history.ts';
+import { kindFormat, type Member, noLimits, Site } from '../support/history.ts';
 import type { MemoryRow } from '../support/memory-source.ts';
 import { type Act, Book, type Story, scopes, shuffled, stories } from './story.ts';
 
@@ -74,8 +74,8 @@ class Pair {
     this.#sources = sources;
     this.#books = sources.map((_, at) => new Book(at === 0 ? crowd : 0));
     const limits = guarded ? usual : noLimits;
-    this.#bare = new Site({ sources, limits });
-    this.#rich = new Site({ sources: ['ad', ...sources, 'phones'], directories, limits });
+    this.#bare = new Site({ sources, limits, format: kindFormat });
+    this.#rich = new Site({ sources: ['ad', ...sources, 'phones'], directories, limits, format: kindFormat });
     for (const site of [this.#bare, this.#rich]) site.setScope(scopes[0]!);
   }
 
@@ -121,13 +121,18 @@ class Pair {
 
   /** Whole and clear answers, held plans approved, until nothing changes. */
   async settle(): Promise<void> {
-    for (const [at, name] of this.#sources.entries()) {
-      this.#books[at]!.tidy();
-      // Never empty, for the same reason as below.
-      const own = ['F', 'D1', 'C1', 'Own', 'L', `own-${name}@x.edu`, '1', `own-${name}`];
-      const rows = [...this.#books[at]!.rows(), own];
-      for (const site of [this.#bare, this.#rich]) await site.run(name, rows);
-    }
+    // Whoever waits to become staff waits with all attributes, and what one source has settled the other hears by its next run.
+    for (let round = 0; round < 3; round += 1)
+      for (const [at, name] of this.#sources.entries()) {
+        this.#books[at]!.tidy();
+        // Never empty, for the same reason as below.
+        const own = ['STU', 'D1', 'C1', 'Own', 'L', `own-${name}@x.edu`, '1', `own-${name}`];
+        const rows = [...this.#books[at]!.rows(), own];
+        for (const site of [this.#bare, this.#rich]) {
+          const run = await site.run(name, rows);
+          if (run.status === 'held') await site.approve(run.run, run.digest!);
+        }
+      }
     for (let round = 0; round < 6; round += 1)
       for (const name of directories) {
         // An empty snapshot may be approved, and yet never comes into force.

@@ -10,6 +10,7 @@ export interface GoodRow {
   email: string;
   name: string;
   year: number | null;
+  kind: 'student' | 'staff';
   course: string;
   /** The row is a reason for an account. */
   reason: boolean;
@@ -31,6 +32,8 @@ export interface ModelAccount {
   account: string;
   id: string | null;
   email: string;
+  kind: 'student' | 'staff';
+  status: 'active' | 'disabled';
 }
 
 export interface Person {
@@ -90,7 +93,7 @@ export function judge(rows: GoodRow[], accounts: readonly ModelAccount[], preced
 }
 
 function differ(a: GoodRow, b: GoodRow): boolean {
-  return a.email !== b.email || a.name !== b.name || a.year !== b.year;
+  return a.email !== b.email || a.name !== b.name || a.year !== b.year || a.kind !== b.kind;
 }
 
 type Named = { id: string | null; email: string | null };

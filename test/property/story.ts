@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { FormatConfig } from '../../src/configure/config.ts';
-import type { SiteScope } from '../support/history.ts';
+import { kindFormat, type SiteScope } from '../support/history.ts';
 import type { MemoryRow } from '../support/memory-source.ts';
 import type { BadRow, GoodRow } from './model.ts';
 
@@ -16,7 +16,10 @@ const courses = [
   ['F', 'D1', 'C2'],
   ['F', 'D2', 'C3'],
 ] as const;
+/** What stands where Unitu's list has the faculty; see `kindFormat`. */
+const kinds = { student: 'STU', staff: 'EMP' } as const;
 const garbled = 'garbled';
+const otherKind = { student: 'staff', staff: 'student' } as const;
 const unreadableId = 'i'.repeat(300);
 
 export function keyOf(course: number): string {
@@ -28,16 +31,14 @@ export function inScope(course: string, scope: number): boolean {
   return scopes[scope]!.departments.test(department) && scopes[scope]!.courses.test(name);
 }
 
-const column = (name: string) => ({ columns: [name], join: '', constant: null, values: null });
+const last = { columns: ['lastName'], join: '', constant: null };
 /** How the rows of a story are read: the column of the last name says whether a row is a reason for an account. */
 export const storyFormat: FormatConfig = {
   kind: 'map',
   fields: {
-    ...Object.fromEntries(
-      ['faculty', 'department', 'course', 'firstName', 'email', 'year', 'id'].map((name) => [name, column(name)]),
-    ),
-    lastName: { ...column('lastName'), columns: [], constant: 'L' },
-    provision: { ...column('lastName'), values: { L: 'yes', guest: 'no' } },
+    ...kindFormat.fields,
+    lastName: { columns: [], join: '', constant: 'L', values: null },
+    provision: { ...last, values: { L: 'yes', guest: 'no' } },
   },
 };
 
@@ -50,6 +51,10 @@ export type Edit =
   | { edit: 'id'; who: number; id: number | null }
   | { edit: 'rename'; who: number }
   | { edit: 'year'; who: number }
+  /** A student becomes staff, or staff a student. */
+  | { edit: 'turn'; who: number }
+  /** A source writes its codes otherwise: the crowd becomes staff, or students again. */
+  | { edit: 'recode' }
   /** One row of the person says something else than the others. */
   | { edit: 'odd'; who: number }
   /** All rows of the person, or the first alone, are no reason for an account; the next time they are one again. */
@@ -82,6 +87,7 @@ interface Entry {
   email: number;
   name: number;
   year: number;
+  kind: keyof typeof kinds;
   courses: Set<number>;
   odd: boolean;
   guest: 'no' | 'all' | 'first';
@@ -95,6 +101,7 @@ export class Book {
   readonly #ids: boolean;
   #garbled = false;
   #empty = false;
+  #crowdKind: keyof typeof kinds = 'student';
 
   /** `crowd`: so many more people who never change, so that one leaver is a small share. `ids`: false: it knows none. */
   constructor(crowd: number, ids = true) {
@@ -109,6 +116,7 @@ export class Book {
       email: who,
       name: 0,
       year: 1,
+      kind: 'student',
       courses: new Set(),
       odd: false,
       guest: 'no',
@@ -124,6 +132,7 @@ export class Book {
     for (const edit of edits) {
       if (edit.edit === 'garble') this.#garbled = !this.#garbled;
       else if (edit.edit === 'empty') this.#empty = true;
+      else if (edit.edit === 'recode') this.#crowdKind = otherKind[this.#crowdKind];
       else if (edit.edit === 'put') this.#entry(edit.who).courses.add(edit.course);
       else {
         const entry = this.#people.get(edit.who);
@@ -134,6 +143,7 @@ export class Book {
         else if (edit.edit === 'id') entry.id = edit.id;
         else if (edit.edit === 'rename') entry.name += 1;
         else if (edit.edit === 'year') entry.year = 3 - entry.year;
+        else if (edit.edit === 'turn') entry.kind = otherKind[entry.kind];
         else if (edit.edit === 'odd') entry.odd = !entry.odd;
         else if (edit.edit === 'guest') entry.guest = entry.guest === 'no' ? edit.rows : 'no';
         else entry.broken = entry.broken === 'no' ? edit.leaves : 'no';
@@ -158,10 +168,26 @@ export class Book {
         const email = broken === 'id' ? 'nowhere' : `e${entry.email}@x.edu`;
         const id = broken === 'e-mail' ? unreadableId : entry.id === null || !this.#ids ? '' : `i${entry.id}`;
         const guest = entry.guest === 'all' || (entry.guest === 'first' && at === 0);
-        rows.push([...courses[course]!, `N${entry.name}`, guest ? 'guest' : 'L', email, year, id]);
+        rows.push([
+          kinds[entry.kind],
+          ...courses[course]!.slice(1),
+          `N${entry.name}`,
+          guest ? 'guest' : 'L',
+          email,
+          year,
+          id,
+        ]);
       });
     for (let n = 0; n < this.#crowd; n += 1)
-      rows.push([...courses[0]!, 'Crowd', 'L', `crowd${n}@x.edu`, '1', this.#ids ? `crowd${n}` : '']);
+      rows.push([
+        kinds[this.#crowdKind],
+        ...courses[0]!.slice(1),
+        'Crowd',
+        'L',
+        `crowd${n}@x.edu`,
+        '1',
+        this.#ids ? `crowd${n}` : '',
+      ]);
     return rows;
   }
 }
@@ -175,7 +201,7 @@ export function rowsOf(source: string, rows: readonly MemoryRow[]): { good: Good
       bad.push({ source, id: null, email: null });
       continue;
     }
-    const [faculty, department, course, name, last, email, year, id] = row as string[];
+    const [kind, department, course, name, last, email, year, id] = row as string[];
     const who = { id: id === '' || id === unreadableId ? null : id!, email: email === 'nowhere' ? null : email! };
     if (year === 'x' || id === unreadableId || who.email === null) bad.push({ source, ...who });
     else
@@ -185,7 +211,8 @@ export function rowsOf(source: string, rows: readonly MemoryRow[]): { good: Good
         email: who.email,
         name: name!,
         year: Number(year),
-        course: [faculty, department, course].join('\u001f'),
+        kind: kind === kinds.student ? 'student' : 'staff',
+        course: ['F', department, course].join('\u001f'),
         reason: last !== 'guest',
       });
   }
@@ -211,6 +238,8 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ edit: fc.constant('rename' as const), who }) },
   { weight: 1, arbitrary: fc.record({ edit: fc.constant('year' as const), who }) },
+  { weight: 2, arbitrary: fc.record({ edit: fc.constant('turn' as const), who }) },
+  { weight: 1, arbitrary: fc.constant({ edit: 'recode' as const }) },
   { weight: 1, arbitrary: fc.record({ edit: fc.constant('odd' as const), who }) },
   {
     weight: 3,

@@ -20,7 +20,7 @@ import type { Rosterd } from '../../src/run/rosterd.ts';
 import { runOnce } from '../../src/run.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/index.ts';
 import type { Run, SourceState, Store } from '../../src/store/port.ts';
-import { type MemoryRow, type MemorySettings, memorySource } from './memory-source.ts';
+import { type MemoryRow, type MemorySettings, memoryColumns, memorySource } from './memory-source.ts';
 
 /** A small site on a real store, whose sources say what a test tells them to and whose clock a test sets. */
 
@@ -96,6 +96,16 @@ const directoryFormat: FormatConfig = {
     email: column('email'),
     'attributes.phone': column('firstName'),
     'attributes.room': column('lastName'),
+  },
+};
+
+/** Unitu's list with the kind in the place of the faculty, which is `F` of everybody: whatever is not `STU` is staff. */
+export const kindFormat: FormatConfig & { kind: 'map' } = {
+  kind: 'map',
+  fields: {
+    ...Object.fromEntries(memoryColumns.map((name) => [name, column(name)])),
+    faculty: { columns: [], join: '', constant: 'F', values: null },
+    kind: { columns: ['faculty'], join: '', constant: null, values: { STU: 'student' }, otherwise: 'staff' },
   },
 };
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { logLevels } from '../../base/log.ts';
 import type { Run } from '../../store/port.ts';
 import { queueEndpoints } from './queue-api.ts';
-import { type AskedOf, changeType, count, type Endpoint, json, name, none, page, time } from './shapes.ts';
+import { type AskedOf, count, type Endpoint, json, name, none, page, planType, time } from './shapes.ts';
 
 export type { Endpoint } from './shapes.ts';
 
@@ -53,7 +53,7 @@ const run = z
     remarks: z.strictObject({ count, first: z.array(rowProblem) }).optional(),
     plan: z.string().nullable(),
     digest: z.string().nullable(),
-    changes: z.partialRecord(changeType, count),
+    changes: z.partialRecord(planType, count),
     guards: z.array(
       z.strictObject({
         guard: z.string(),
@@ -63,7 +63,7 @@ const run = z
         text: z.string(),
       }),
     ),
-    heldTypes: z.array(changeType).describe('changes of these types wait for a person'),
+    heldTypes: z.array(planType).describe('changes of these types wait for a person'),
     conflicts: count,
     blocked: count,
     courses: z.strictObject({ new: z.array(z.string()), vanished: z.array(z.string()) }),
@@ -167,7 +167,7 @@ const rows = z.array(z.strictObject({ source: z.string(), snapshot: count, file:
 
 const change = z
   .looseObject({
-    type: changeType,
+    type: planType,
     account: z.looseObject({ account: z.string(), email: z.string() }).nullable(),
     course: z.looseObject({ course: z.string() }).nullable(),
     before: z.looseObject({}).nullable(),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { changeTypes } from '../../connector/target.ts';
+import { planTypes } from '../../reconcile/model.ts';
 
 /** Shapes that endpoints share. */
 
@@ -11,6 +12,8 @@ export const count = z.int().min(0);
 export const name = z.string().min(1).max(200);
 /** See `changeTypes`. */
 export const changeType = z.enum(changeTypes);
+/** See `planTypes`. */
+export const planType = z.enum(planTypes);
 
 /** `limit` of a page. */
 export const page = (most: number, usual: number) =>

@@ -1,6 +1,7 @@
 import { Misconfigured } from '../../base/errors.ts';
 import type { Config, IntegrationKey } from '../../configure/config.ts';
 import type { DeliveryItem } from '../../connector/target.ts';
+import { toldAs } from '../../reconcile/model.ts';
 import { effectOf } from '../../reconcile/plan.ts';
 import type { Rosterd } from '../../run/rosterd.ts';
 import type { OutboxItem } from '../../store/port.ts';
@@ -158,8 +159,8 @@ function itemJson(found: OutboxItem | HeldItem, { targets }: Config): Item {
   if (!('delivery' in found)) {
     const { type, ...change } = effectOf(found.planned);
     return {
-      ...{ ...about, status: 'not_queued', because: 'approval', type, run: found.plan.run, ...subject(change) },
-      ...{ attempts: 0, lastError: null, lastAnswerAt: null },
+      ...{ ...about, status: 'not_queued', because: 'approval', type: toldAs(type), run: found.plan.run },
+      ...{ ...subject(change), attempts: 0, lastError: null, lastAnswerAt: null },
     };
   }
   const { status, because, type, plan: run, attempts, answer, trail, delivery } = found;

@@ -1,6 +1,7 @@
 import type { CourseName, DeliveryItem } from '../../connector/target.ts';
 import { typesOf } from '../../outbox/apply.ts';
 import { deliveryOf, itemId, takesEnrolments } from '../../outbox/items.ts';
+import { toldAs } from '../../reconcile/model.ts';
 import { effectOf, type PlannedChange } from '../../reconcile/plan.ts';
 import { interests, type Rosterd } from '../../run/rosterd.ts';
 import type { Plan, PlanPosition, Store } from '../../store/port.ts';
@@ -75,7 +76,7 @@ async function changeAt(store: Store, plan: Plan, { rank, key }: PlanPosition): 
 
 function itemsOf({ config }: Rosterd, plan: Plan, planned: PlannedChange): HeldItem[] {
   return interests(config)
-    .filter(({ accepts }) => accepts.includes(planned.type))
+    .filter(({ accepts }) => accepts.includes(toldAs(planned.type)))
     .map(({ target }) => ({ item: itemId(plan.plan, planned, target), target, plan, planned }));
 }
 

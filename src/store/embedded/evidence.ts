@@ -1,4 +1,5 @@
 import type { Evidence } from '../../reconcile/evidence.ts';
+import { noRemovals, removalsOf } from '../../reconcile/guards.ts';
 import { type Account, type CourseEntry, type EvidenceRow, withPrefix } from '../../reconcile/model.ts';
 import type { PersonRecord, Quarantined } from '../../snapshot/record.ts';
 import type { Run, SourceState } from '../port.ts';
@@ -159,12 +160,12 @@ export function evidence(db: Database, source: string, number: number): Evidence
     },
 
     async removedSince(since) {
-      const removed = { disables: 0, unenrolments: 0 };
+      const removed = { ...noRemovals };
       for (const row of db.all('SELECT doc FROM runs WHERE source = ? AND ended >= ?', source, since.toISOString())) {
         const run = parse<Run>(row['doc']);
         if (run.dryRun || (run.status !== 'applied' && run.status !== 'held') || run.heldTypes.length) continue;
-        removed.disables += run.changes['account.disable'] ?? 0;
-        removed.unenrolments += run.changes['enrolment.remove'] ?? 0;
+        const its = removalsOf(run.changes);
+        for (const what of ['disables', 'unenrolments', 'kinds'] as const) removed[what] += its[what];
       }
       return removed;
     },

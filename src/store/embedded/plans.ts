@@ -1,5 +1,4 @@
-import type { ChangeType } from '../../connector/target.ts';
-import type { Note, RowOrigin } from '../../reconcile/model.ts';
+import type { Note, PlanType, RowOrigin } from '../../reconcile/model.ts';
 import type { PlannedChange, PlanSink } from '../../reconcile/plan.ts';
 import type { Plan, PlanPosition, Plans } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
@@ -10,7 +9,7 @@ const pageSize = 1000;
 export function plans(db: Database): Plans {
   const changes = (
     plan: string,
-    types: readonly ChangeType[] | null,
+    types: readonly PlanType[] | null,
     after: PlanPosition | null,
     limit: number,
   ): PlannedChange[] =>
@@ -110,7 +109,7 @@ function plannedOf(row: Row): PlannedChange {
   return {
     rank: Number(row['rank']),
     key: row['key'] as string,
-    type: row['type'] as ChangeType,
+    type: row['type'] as PlanType,
     body: row['body'] as string,
     get rows() {
       return parse<RowOrigin[]>(row['origin']);

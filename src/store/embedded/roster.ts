@@ -1,7 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { type AccountFacts, type ChangeType, type CourseName, courseKey } from '../../connector/target.ts';
+import { type AccountFacts, type CourseName, courseKey } from '../../connector/target.ts';
 import { deliveryOf, itemId, type Moment } from '../../outbox/items.ts';
-import type { Account, CourseEntry } from '../../reconcile/model.ts';
+import { type Account, type CourseEntry, type PlanType, toldAs } from '../../reconcile/model.ts';
 import { effectOf, numberPrefix, type PlannedChange } from '../../reconcile/plan.ts';
 import type { Plan, PlanPart, Roster, TargetInterest } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
@@ -246,7 +246,7 @@ function applyOne(
   else putAccount(db, type, account!, source, tally);
 
   for (const { target, accepts } of targets) {
-    if (!accepts.includes(type)) continue;
+    if (!accepts.includes(toldAs(type))) continue;
     const item = itemId(plan.plan, planned, target);
     const delivery = deliveryOf(item, planned, momentOf(db));
     queueItem(db, plan.plan, target, delivery);
@@ -274,7 +274,7 @@ function disableAccount(db: Database, { account, status }: AccountFacts, tally: 
 }
 
 /** Creating and enabling make the source of the run the one that the account stands for. */
-function putAccount(db: Database, type: ChangeType, facts: AccountFacts, source: number, tally: Tally): void {
+function putAccount(db: Database, type: PlanType, facts: AccountFacts, source: number, tally: Tally): void {
   const number = Number(facts.account);
   const was = db.get('SELECT id, email, alias, status, source FROM accounts WHERE account = ?', number);
   const gives = !was || type === 'account.create' || type === 'account.enable';

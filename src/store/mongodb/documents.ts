@@ -1,7 +1,7 @@
 import type { Binary, ObjectId } from 'mongodb';
 import type { AccountFacts, ChangeType, CourseName, DeliveryItem } from '../../connector/target.ts';
 import type { GuardResult } from '../../reconcile/guards.ts';
-import type { CourseEntry, Note, RowOrigin } from '../../reconcile/model.ts';
+import type { CourseEntry, Note, PlanType, RowOrigin } from '../../reconcile/model.ts';
 import type { Hints } from '../../snapshot/record.ts';
 import type { OutboxAnswer, OutboxStatus, PackKind, Plan, PlanPart, Run, Snapshot, SourceState } from '../port.ts';
 
@@ -46,7 +46,7 @@ export type SourceDoc = { _id: string } & Partial<Omit<SourceState, 'source'>> &
 
 /** How many changes of a type; an array of these, because a dot in a field name would need care in every query. */
 export interface TypeCount {
-  type: ChangeType;
+  type: PlanType;
   count: number;
 }
 
@@ -128,7 +128,7 @@ export interface ChangeDoc {
   plan: string;
   rank: number;
   key: string;
-  type: ChangeType;
+  type: PlanType;
   /** JSON as text: what a person approved is these bytes. */
   body: string;
   rows: readonly RowOrigin[];
@@ -237,13 +237,13 @@ export interface ReviewDoc {
 }
 
 /** Counts by type as the port has them. */
-export function countsOf(counts: readonly TypeCount[]): Partial<Record<ChangeType, number>> {
+export function countsOf(counts: readonly TypeCount[]): Partial<Record<PlanType, number>> {
   return Object.fromEntries(counts.map(({ type, count }) => [type, count]));
 }
 
 /** Counts by type as a document has them. */
-export function typeCounts(counts: Partial<Record<ChangeType, number>>): TypeCount[] {
-  return Object.entries(counts).map(([type, count]) => ({ type: type as ChangeType, count }));
+export function typeCounts(counts: Partial<Record<PlanType, number>>): TypeCount[] {
+  return Object.entries(counts).map(([type, count]) => ({ type: type as PlanType, count }));
 }
 
 /**

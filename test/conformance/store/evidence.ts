@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { courseKey } from '../../../src/connector/target.ts';
+import { noRemovals } from '../../../src/reconcile/guards.ts';
 import type { EvidenceRow } from '../../../src/reconcile/model.ts';
 import type { PlannedChange } from '../../../src/reconcile/plan.ts';
 import type { Store } from '../../../src/store/port.ts';
@@ -297,13 +298,14 @@ export function evidenceConformance(open: OpenStore): void {
 
   test('removals within the window count when guards let them pass: not held, not dry, not failed, not another’s', async () => {
     const { store } = await open();
-    const removals = { 'account.disable': 2, 'enrolment.remove': 3, 'account.create': 9 };
+    const removals = { 'account.disable': 2, 'enrolment.remove': 3, 'account.kind': 4, 'account.create': 9 };
     const put = (id: string, changes: Parameters<typeof run>[1]) =>
       store.runs.put(run(id, { changes: removals, endedAt: '2026-02-05T02:00:00.000Z', ...changes }));
     await put('applied', {});
     await put('first-moment', { endedAt: '2026-02-02T00:00:00.000Z' });
     await put('too-old', { endedAt: '2026-02-01T23:59:59.999Z' });
     await put('held-or-approved', { status: 'held', heldTypes: ['account.disable', 'enrolment.remove'] });
+    await put('kinds-held', { status: 'held', heldTypes: ['account.kind'] });
     await put('approved', { status: 'applied', heldTypes: ['account.disable', 'enrolment.remove'] });
     await put('dry', { status: 'planned', dryRun: true });
     await put('failed', { status: 'failed' });
@@ -311,7 +313,7 @@ export function evidenceConformance(open: OpenStore): void {
     await put('other', { source: 'hr' });
     await put('nothing', { changes: {} });
     const since = new Date('2026-02-02T00:00:00.000Z');
-    expect(await store.rows.evidence('sis', 1).removedSince(since)).toEqual({ disables: 4, unenrolments: 6 });
-    expect(await store.rows.evidence('new', 1).removedSince(since)).toEqual({ disables: 0, unenrolments: 0 });
+    expect(await store.rows.evidence('sis', 1).removedSince(since)).toEqual({ disables: 4, unenrolments: 6, kinds: 8 });
+    expect(await store.rows.evidence('new', 1).removedSince(since)).toEqual(noRemovals);
   });
 }

@@ -207,6 +207,28 @@ export function rosterConformance(open: OpenStore): void {
     expect(items.map(({ delivery }) => delivery.enrolments)).toEqual([[dance, welding], undefined, undefined]);
   });
 
+  test('a change of kind is an update to a target, and who joins a course before it passes joins as what they are', async () => {
+    const { store } = await open();
+    const [welding, law] = [course('Welding'), course('Law')];
+    const before = account(1);
+    await applyEach(store, change('account.create', before), change('enrolment.add', before, welding));
+    const after = account(1, { kind: 'staff', firstName: 'Ida' });
+    const changed = { before: { kind: 'student' as const }, after: { kind: 'staff' as const } };
+    const target: TargetInterest = { target: 'canvas', accepts: ['account.update', 'enrolment.add'] };
+    const held = plan('p9', { heldTypes: ['account.kind'] });
+    await store.roster.apply(held, 'free', [change('enrolment.add', after, law)], [target]);
+    expect(await all(store.roster.accounts())).toEqual([before]);
+    for (let times = 0; times < 2; times += 1)
+      await store.roster.apply(held, 'held', [change('account.kind', after, null, changed)], [target]);
+    expect(await all(store.roster.accounts())).toEqual([after]);
+    const items = await store.outbox.list({ plan: 'p9', limit: 10 });
+    expect(items.map(({ type, delivery }) => [type, delivery.type, delivery.account, delivery.enrolments])).toEqual([
+      ['enrolment.add', 'enrolment.add', before, undefined],
+      ['account.update', 'account.update', after, [law, welding]],
+    ]);
+    expect(await store.rows.evidence('sis', 1).standing()).toEqual({ accounts: 1, enrolments: 2 });
+  });
+
   test('a removal takes what it names and nothing else, however long ago it was planned', async () => {
     const { store } = await open();
     const [planned, statics] = [account(1, { alias: 'a1' }), course('Statics')];

@@ -1,5 +1,5 @@
-import type { AccountFacts, ChangeType, CourseName } from '../../../src/connector/target.ts';
-import { type Change, changeRank, type RowOrigin } from '../../../src/reconcile/model.ts';
+import type { AccountFacts, CourseName } from '../../../src/connector/target.ts';
+import { type Change, changeRank, type PlanType, type RowOrigin } from '../../../src/reconcile/model.ts';
 import type { PlannedChange } from '../../../src/reconcile/plan.ts';
 import type { Hints, PersonRecord } from '../../../src/snapshot/record.ts';
 import type { Plan, Run, Snapshot, SourceState, Store, StoredRow } from '../../../src/store/port.ts';
@@ -140,7 +140,7 @@ export const origin: RowOrigin = { source: 'sis', snapshot: 1, file: 'students.c
 
 /** A change in its place in a plan; its key is made of its subject unless one is given. */
 export function change(
-  type: ChangeType,
+  type: PlanType,
   who: AccountFacts | null,
   where: CourseName | null = null,
   changes: Partial<Change> & { key?: string } = {},

@@ -1,5 +1,6 @@
 import { courseKey } from '../../../src/connector/target.ts';
 import type { Evidence } from '../../../src/reconcile/evidence.ts';
+import { noRemovals } from '../../../src/reconcile/guards.ts';
 import {
   type Account,
   type Change,
@@ -132,7 +133,7 @@ export function evidenceOf(of: EvidenceOf): Evidence & { asked: string[][] } {
       accounts: accounts.filter((one) => one.status === 'active').length,
       enrolments: accounts.reduce((sum, one) => sum + one.enrolments.length, 0),
     }),
-    removedSince: async () => ({ disables: 0, unenrolments: 0 }),
+    removedSince: async () => noRemovals,
   };
 }
 

@@ -1,22 +1,18 @@
+import { noRemovals, type Removals, removalsOf } from '../../../reconcile/guards.ts';
 import type { Mongo } from '../mongo.ts';
 import { runOf } from '../runs/get.ts';
 
 /** Removals of a source that guards let pass by themselves since the date. */
-export async function removedSince(
-  m: Mongo,
-  source: string,
-  since: Date,
-): Promise<{ disables: number; unenrolments: number }> {
+export async function removedSince(m: Mongo, source: string, since: Date): Promise<Removals> {
   const where = {
     ...{ source, endedAt: { $gte: since }, dryRun: false },
     status: { $in: ['applied' as const, 'held' as const] },
     heldTypes: { $size: 0 },
   };
-  const removed = { disables: 0, unenrolments: 0 };
+  const removed = { ...noRemovals };
   for (const doc of await m.attempt(() => m.runs.find(where).toArray())) {
-    const { changes } = runOf(doc);
-    removed.disables += changes['account.disable'] ?? 0;
-    removed.unenrolments += changes['enrolment.remove'] ?? 0;
+    const its = removalsOf(runOf(doc).changes);
+    for (const what of ['disables', 'unenrolments', 'kinds'] as const) removed[what] += its[what];
   }
   return removed;
 }

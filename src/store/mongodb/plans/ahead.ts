@@ -1,4 +1,4 @@
-import type { ChangeType } from '../../../connector/target.ts';
+import type { PlanType } from '../../../reconcile/model.ts';
 import type { PlannedChange } from '../../../reconcile/plan.ts';
 import type { PlanPosition } from '../../port.ts';
 import type { Mongo } from '../mongo.ts';
@@ -21,7 +21,7 @@ export class Ahead {
   /** See `Plans.changes`; null for all types. */
   async page(
     plan: string,
-    types: readonly ChangeType[] | null,
+    types: readonly PlanType[] | null,
     after: PlanPosition | null,
     limit: number,
   ): Promise<PlannedChange[]> {

@@ -1,5 +1,4 @@
-import { type ChangeType, changeTypes } from '../../../connector/target.ts';
-import { changeRank } from '../../../reconcile/model.ts';
+import { changeRank, type PlanType, planTypes } from '../../../reconcile/model.ts';
 import type { PlannedChange } from '../../../reconcile/plan.ts';
 import type { PlanPosition } from '../../port.ts';
 import type { ChangeDoc } from '../documents.ts';
@@ -9,13 +8,13 @@ import type { Mongo } from '../mongo.ts';
 export async function changesOf(
   m: Mongo,
   plan: string,
-  types: readonly ChangeType[] | null,
+  types: readonly PlanType[] | null,
   after: PlanPosition | null,
   limit: number,
 ): Promise<PlannedChange[]> {
   if (types?.length === 0) return [];
   // The ranks before the first type wanted are passed over by the index, not one by one.
-  const first = `${plan}/${Math.min(...(types ?? changeTypes).map((type) => changeRank[type]))}/`;
+  const first = `${plan}/${Math.min(...(types ?? planTypes).map((type) => changeRank[type]))}/`;
   const from = after && `${plan}/${after.rank}/${after.key}`;
   const docs = await m.attempt(() =>
     m.changes

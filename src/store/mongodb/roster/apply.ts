@@ -1,7 +1,7 @@
 import type { AnyBulkWriteOperation, MongoBulkWriteError } from 'mongodb';
 import { type CourseName, courseKey } from '../../../connector/target.ts';
 import { deliveryOf, itemId, type Moment, personOf } from '../../../outbox/items.ts';
-import type { Change } from '../../../reconcile/model.ts';
+import { type Change, toldAs } from '../../../reconcile/model.ts';
 import { changeOf, type PlannedChange } from '../../../reconcile/plan.ts';
 import type { Plan, PlanPart, TargetInterest } from '../../port.ts';
 import { type AccountDoc, type BatchMark, type OutboxDoc, whole } from '../documents.ts';
@@ -128,13 +128,14 @@ async function queue(
   const writes: AnyBulkWriteOperation<OutboxDoc>[] = [];
   changes.forEach((planned, at) => {
     targets.forEach(({ target, accepts }, to) => {
-      if (!accepts.includes(planned.type)) return;
+      const type = toldAs(planned.type);
+      if (!accepts.includes(type)) return;
       const _id = itemId(plan.plan, planned, target);
       const sent = deliveryOf(_id, planned, moment);
       const { item: _, ...delivery } = sent;
       const doc: Omit<OutboxDoc, '_id'> = {
         seq: seqOf(mark, at, to),
-        ...{ target, plan: plan.plan, type: planned.type, person: personOf(sent), status: 'queued', attempts: 0 },
+        ...{ target, plan: plan.plan, type, person: personOf(sent), status: 'queued', attempts: 0 },
         ...{ answer: null, delivery },
         fence: 0,
       };
