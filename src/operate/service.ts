@@ -41,6 +41,7 @@ export class Service implements Hands {
   readonly #elsewhere = new Map<string, number>();
   #opened: (Rosterd & { close(): Promise<void> }) | null = null;
   #listener: Listener | null = null;
+  #reloadRefused: { at: string; reason: string } | null = null;
 
   constructor(config: Config, log: Log) {
     this.#file = config.file;
@@ -62,6 +63,11 @@ export class Service implements Hands {
   /** Where pushes are listened for; null: nowhere. */
   get url(): string | null {
     return this.#listener?.url ?? null;
+  }
+
+  /** When and why the last reload was refused; null: it was not. */
+  get reloadRefused(): { at: string; reason: string } | null {
+    return this.#reloadRefused;
   }
 
   /** True from the moment that somebody asked to stop. */
@@ -103,6 +109,8 @@ export class Service implements Hands {
   /** Reads the configuration again. */
   async reload(): Promise<Reload> {
     const result = await this.scheduler.reload(() => readConfig(this.#file));
+    const at = systemClock.now().toISOString();
+    this.#reloadRefused = result.applied ? null : { at, reason: result.reason };
     if (!result.applied) return result;
     const { config } = this.scheduler;
     await this.#listener?.arrange(config);

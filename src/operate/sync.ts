@@ -9,6 +9,7 @@ import { selectSources } from '../schedule/select.ts';
 import { under } from '../store/exclusive.ts';
 import type { Lock, OutboxCounts, Run } from '../store/port.ts';
 import type { Daemon } from './control/client.ts';
+import { refuseOther } from './loaded.ts';
 import { printRun, runJson } from './report.ts';
 import { runSource } from './run-source.ts';
 import { openProgress, paint, type Screen, table } from './screen.ts';
@@ -36,12 +37,13 @@ export interface SyncResult {
 /** `sync`: one run of the named or all enabled sources, then delivery until nothing is left that can be delivered. */
 export async function sync(options: SyncOptions): Promise<number> {
   const { dryRun, deliver } = options;
-  const through = async (daemon: Daemon, screen: Screen, { file }: Config): Promise<number> => {
+  const through = async (daemon: Daemon, screen: Screen, config: Config): Promise<number> => {
     if (!deliver && !dryRun)
       throw new Misconfigured('a daemon runs, and delivers by itself', {
         remedy: 'stop it, or leave out --no-deliver',
       });
-    return followRun(daemon, options.source ?? [], dryRun, screen, file);
+    await refuseOther(daemon, config);
+    return followRun(daemon, options.source ?? [], dryRun, screen, config.file);
   };
   return withDaemon(options, through, async ({ rosterd, screen }) => {
     const sources = selectSources(rosterd.config, options.source ?? []);

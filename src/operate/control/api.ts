@@ -127,6 +127,13 @@ const status = z
       pid: z.int(),
       version: z.string(),
       config: z.string().describe('path of the configuration'),
+      configDigest: digest.describe('SHA-256 of the bytes of that file as they were loaded last'),
+      reloadRefused: z
+        .strictObject({ at: time, reason: z.string() })
+        .nullable()
+        .describe(
+          'the last reload was refused, what was loaded before is in force; null: it was not, or there was none',
+        ),
       healthy: z.boolean().describe('false: something makes no progress, and the watchdog is not fed'),
     }),
     store,
