@@ -271,7 +271,15 @@ export const endpoints = {
       limit: page(1000, 20),
       skip: z.coerce.number().int().min(0).default(0).describe('passes over the newest'),
     }),
-    answers: json('runs', z.strictObject({ runs: z.array(run) })),
+    answers: json(
+      'runs',
+      z.strictObject({
+        runs: z.array(run),
+        waiting: z
+          .array(z.string())
+          .describe('runs of any source that wait for a person; another `held` one was replaced'),
+      }),
+    ),
   },
   show: {
     ...{ method: 'GET', path: '/v1/runs/:run', summary: 'One run', params: runParams, query: none, body: null },
@@ -293,7 +301,10 @@ export const endpoints = {
       digest: digest.describe('of the plan that was looked at'),
       deliver: z.boolean().default(true).describe('false: the changes stay in the queue until the next delivery'),
     }),
-    answers: json('the run, with the decision', z.strictObject({ run, deliveries: z.array(delivery) })),
+    answers: json(
+      'the run, with the decision; a newer one than was named when that holds back the same plan',
+      z.strictObject({ run, deliveries: z.array(delivery) }),
+    ),
   },
   reject: {
     ...{ method: 'POST', path: '/v1/runs/:run/reject', summary: 'Puts away what a run holds back' },
