@@ -136,7 +136,7 @@ function follow(service: Service, sources: readonly SourceConfig[], dryRun: bool
     if (!dryRun) deliveries = await scheduler.deliverAndWait('socket');
     for (const delivery of deliveries) stream.push({ type: 'delivery', delivery });
     const outbox = await outboxCounts(service.rosterd);
-    const exit = exitOf({ runs, busy, deliveries, outbox }) as 0 | 1 | 3;
+    const exit = exitOf({ runs, busy, notRun: [], deliveries, outbox }) as 0 | 1 | 3;
     stream.push({ type: 'end', exit, busy, outbox });
   };
   void work()
