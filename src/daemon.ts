@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { sourceConnectors, targetConnectors, targetStubs } from '../connectors/index.ts';
 import { systemClock } from './base/clock.ts';
 import { Misconfigured } from './base/errors.ts';
+import { ownDir } from './base/state-dir.ts';
 import type { Work } from './base/work.ts';
 import type { Config } from './configure/config.ts';
 import { loadConfig } from './configure/load.ts';
@@ -69,8 +70,8 @@ function cutMove(place: string, from: string): Misconfigured {
 }
 
 /** Opens the store that a configuration names; `abort` ends waits for a server that is away. */
-export async function openStore({ store, stateDir, institution }: Config, abort: AbortSignal): Promise<Store> {
-  mkdirSync(stateDir, { recursive: true, mode: 0o750 });
+export async function openStore({ file, store, stateDir, institution }: Config, abort: AbortSignal): Promise<Store> {
+  ownDir(stateDir, 'stateDir', file);
   if (store.kind === 'embedded') return openEmbeddedStore(stateDir, institution);
   return openMongoStore(store, institution, { clock: systemClock, signal: abort });
 }
@@ -110,7 +111,12 @@ export async function probeStore(config: Config): Promise<StoreLook> {
 /** Kinds of target that have a stub. */
 export const stubKinds: readonly string[] = targetStubs.map((stub) => stub.kind);
 
-/** Starts the stubs of all targets on 127.0.0.1; a kind without a port takes a free one. */
+/** Starts the stubs of all targets on 127.0.0.1; a kind without a port takes a free one. All of them, or none is left. */
 export async function startStubs(ports: Readonly<Record<string, number>>): Promise<Stub[]> {
-  return Promise.all(targetStubs.map((stub) => startStub(stub, ports[stub.kind] ?? 0)));
+  const started = await Promise.allSettled(targetStubs.map((stub) => startStub(stub, ports[stub.kind] ?? 0)));
+  const stubs = started.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+  const failed = started.find((one) => one.status === 'rejected');
+  if (!failed) return stubs;
+  await Promise.all(stubs.map((stub) => stub.close()));
+  throw failed.reason;
 }

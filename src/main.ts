@@ -85,7 +85,7 @@ withConfig('run', 'have the daemon run the named or all enabled sources now')
 
 withConfig(
   'status',
-  'where the daemon, its sources and its targets stand; exits with 1 when something is wrong',
+  'where the daemon, its sources and its targets stand; exits with 1 unless it runs, makes progress, and its store answers',
 ).action(act(showStatus));
 
 withConfig('reload', 'have the daemon read its configuration again; says what takes a restart').action(

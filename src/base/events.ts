@@ -136,6 +136,12 @@ export const events = {
     remedy: null,
     fields: ['run', 'source', 'trigger', 'dryRun', 'durationMs'],
   },
+  'run.not-begun': {
+    levels: ['info'],
+    meaning: 'a sync was stopped before the turn of a source came, or before all that was pushed to it was run',
+    remedy: null,
+    fields: ['source'],
+  },
   'run.held': {
     levels: ['warn'],
     meaning: 'a limit was reached: removals wait for a person, everything else is applied',

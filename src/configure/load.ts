@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Misconfigured } from '../base/errors.ts';
@@ -20,18 +21,24 @@ const longestSocketPath = 107;
  * when there is no file to read.
  */
 export function loadConfig(file: string, registry: Registry): Config {
-  const yaml = readYaml(readText(file));
+  const { text, digest } = readText(file);
+  const yaml = readYaml(text);
   if (yaml.problems.length > 0) throw new ConfigErrors(file, yaml.problems);
   const problems: Problem[] = [];
   const report: Report = (finding) => {
     problems.push(problemOf(finding, yaml));
   };
-  const config = readConfig(resolve(file), yaml, registry, report);
+  const config = readConfig({ file: resolve(file), digest }, yaml, registry, report);
   if (config === undefined || problems.length > 0) throw new ConfigErrors(file, problems);
   return config;
 }
 
-function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Report): Config | undefined {
+function readConfig(
+  read: Pick<Config, 'file' | 'digest'>,
+  yaml: YamlFile,
+  registry: Registry,
+  report: Report,
+): Config | undefined {
   const written = yaml.value;
   if (written === null) {
     report({ path: [], part: 'value', message: 'the file is empty', remedy: 'begin with version: 1' });
@@ -55,7 +62,7 @@ function readConfig(file: string, yaml: YamlFile, registry: Registry, report: Re
       remedy: 'add listen: { port: … }, or take this out',
     });
   return {
-    file,
+    ...read,
     institution: data.institution,
     ...pathsOf(data, report),
     timezone,
@@ -96,7 +103,7 @@ function problemOf({ path, part, message, remedy }: Finding, yaml: YamlFile): Pr
   return { ...yaml.place(path, part), path: pathText(path), message, remedy };
 }
 
-function readText(file: string): string {
+function readText(file: string): { text: string; digest: string } {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
@@ -109,7 +116,8 @@ function readText(file: string): string {
     });
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return { text, digest: createHash('sha256').update(bytes).digest('hex') };
   } catch (cause) {
     throw new Misconfigured('the configuration is not UTF-8 text', { where: { file }, cause });
   }

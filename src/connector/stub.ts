@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { Unavailable } from '../base/errors.ts';
 import { recorder, type StubRequest } from './stub-requests.ts';
 
 /**
@@ -168,7 +169,16 @@ export async function startStub(declaration: StubDeclaration, port = 0): Promise
     if (!rules.success) return reply.code(400).send({ error: z.prettifyError(rules.error) });
     return { rules: faults.set(body.data!.rules as WrittenFault[]) };
   });
-  await server.listen({ host: '127.0.0.1', port });
+  try {
+    await server.listen({ host: '127.0.0.1', port });
+  } catch (cause) {
+    await server.close();
+    // in words of ours: those of a stranger are shown without their numbers
+    throw new Unavailable(`the ${declaration.kind} stub cannot listen on 127.0.0.1 port ${port}: ${reasonOf(cause)}`, {
+      remedy: `give another --${declaration.kind}-port, or none for a free one`,
+      cause,
+    });
+  }
   const address = server.server.address() as AddressInfo;
   return {
     kind: declaration.kind,
@@ -178,6 +188,11 @@ export async function startStub(declaration: StubDeclaration, port = 0): Promise
     setFaults: (rules) => void faults.set(rules),
     close: () => server.close(),
   };
+}
+
+function reasonOf(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return { EADDRINUSE: 'it is taken', EACCES: 'this user may not' }[code] ?? message;
 }
 
 /** Query of `GET /_stub/requests`: a regular expression over path and query, and how many of the last. */

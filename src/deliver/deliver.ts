@@ -58,7 +58,9 @@ export async function deliverAlone(
   const stopped = (error: unknown): void => {
     thrown = error;
     const { kind, message } = failureOf(error);
-    end.error = { kind: kind === 'Unexpected' && work.abort.aborted ? 'Stopped' : kind, message, ...delayOf(error) };
+    // What is cut ends in whatever way; and of a target that did not take a batch it is not waited for.
+    const isStop = (kind === 'Unavailable' && work.signal.aborted) || (kind === 'Unexpected' && work.abort.aborted);
+    end.error = { kind: isStop ? 'Stopped' : kind, message, ...delayOf(error) };
   };
   try {
     lock = await waitForLock(store, `target:${target.name}`, work, target.name);

@@ -165,6 +165,8 @@ export async function drain(
     await writeAnswer();
     if (ready) await store.outbox.recover(name);
   }
+  // Asked to stop, or somebody took over: what is queued still must not pass for delivered.
+  if (!end.paused && work.signal.aborted && (await store.outbox.queued(name, 0, 1)).length) throw work.signal.reason;
   const { stuck } = waiting;
   if (stuck)
     end.error = {

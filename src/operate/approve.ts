@@ -27,14 +27,14 @@ export async function approve(
     options,
     async (daemon, screen, { file }) => {
       const { run, deliveries } = await daemon.call('approve', { params: { run: id }, body: { digest, deliver } });
-      tell(screen, run, file);
+      tellApproved(screen, id, run, file);
       return exitOfDelivery(deliveries);
     },
     async ({ rosterd, screen }) => {
       const { source } = await findRun(rosterd, id);
       const run = await withSource(rosterd, source, (mine) => approveHeld(mine, id, digest));
       const ends = deliver ? await deliverAll(rosterd.config, rosterd.store, rosterd.work) : [];
-      tell(screen, run, rosterd.config.file);
+      tellApproved(screen, id, run, rosterd.config.file);
       return exitOfDelivery(ends);
     },
   );
@@ -56,9 +56,13 @@ export async function reject(id: string, options: { config: string; json: boolea
   );
 }
 
-/** The approval itself, under the lock of the source. Throws `Misconfigured` when that plan does not wait or has another digest. */
+/**
+ * The approval itself, under the lock of the source; gives the run that it went to. A newer one that holds back exactly the
+ * same plan is approved by the id of the older one: the digest is what a person has looked at. Throws `Misconfigured` when
+ * no such plan waits, or it has another digest.
+ */
 export async function approveHeld(rosterd: Rosterd, id: string, digest: string): Promise<Run> {
-  const { run, plan } = await heldPlan(rosterd, id);
+  const { run, plan } = await heldPlan(rosterd, id, digest);
   if (digest !== plan.digest)
     throw new Misconfigured(`the plan of run ${id} has the digest ${plan.digest}, not ${digest}`, {
       remedy: `look at it with rosterd show ${id}, and approve what you saw`,
@@ -69,7 +73,8 @@ export async function approveHeld(rosterd: Rosterd, id: string, digest: string):
     run.decision = { verdict: 'approved', at: mine.work.clock.now().toISOString() };
     await mine.store.runs.put(run);
     const { source, digest } = plan;
-    mine.work.log.info({ event: 'run.approved', run: id, source, digest }, `${source}: approved`);
+    const named = run.run === id ? '' : `, by the id of ${id}, which held back the same`;
+    mine.work.log.info({ event: 'run.approved', run: run.run, source, digest }, `${source}: approved${named}`);
     return enforceHeld(mine, state, plan, run);
   });
 }
@@ -96,23 +101,64 @@ function tell(screen: Screen, run: Run, configFile: string): void {
   else screen.json(runJson(run));
 }
 
-/** The plan of a run, as long as it is the one that waits. Throws `Misconfigured` with the reason otherwise. */
-async function heldPlan(rosterd: Rosterd, id: string): Promise<{ run: Run; plan: Plan }> {
+/** Says so where the approval went to another run than the one that was named. */
+function tellApproved(screen: Screen, id: string, run: Run, configFile: string): void {
+  if (screen.human && run.run !== id)
+    screen.say(`run ${id} was replaced by ${run.run}, which held back the same plan: the approval went there`);
+  tell(screen, run, configFile);
+}
+
+/**
+ * The plan of a run, as long as it is the one that waits, or with its digest the one that waits in its place. Throws
+ * `Misconfigured` with the reason otherwise.
+ */
+async function heldPlan(rosterd: Rosterd, id: string, digest: string | null = null): Promise<{ run: Run; plan: Plan }> {
   const named = await findRun(rosterd, id);
   await finishInterrupted(rosterd, named.source);
   const run = await findRun(rosterd, id);
   const state = await rosterd.store.sources.get(run.source);
-  const plan = run.plan ? await rosterd.store.plans.get(run.plan) : null;
+  const { plans } = rosterd.store;
+  const plan = run.plan ? await plans.get(run.plan) : null;
   if (plan && state.held === plan.plan) return { run, plan };
-  const reason = run.decision
-    ? `was ${run.decision.verdict} at ${run.decision.at}`
-    : run.dryRun
-      ? 'was a dry run'
-      : run.heldTypes.length
-        ? 'was replaced by a newer snapshot'
+  const waiting = state.held === null ? null : await plans.get(state.held);
+  if (run.status !== 'held' || run.decision || run.dryRun) {
+    const reason = run.decision
+      ? `was ${run.decision.verdict} at ${run.decision.at}`
+      : run.dryRun
+        ? 'was a dry run'
         : 'holds nothing back';
-  const waiting = state.held ? ` (${state.held} waits)` : '';
-  throw new Misconfigured(`run ${id} ${reason}${waiting}`, { remedy: 'rosterd runs lists what waits' });
+    throw new Misconfigured(`run ${id} ${reason}${waiting ? ` (${waiting.run} waits)` : ''}`, {
+      remedy: 'rosterd runs lists what waits',
+    });
+  }
+  const decided = await decidedSince(rosterd, run);
+  const isSame = waiting?.digest === run.digest;
+  // An approval is used up: one that comes late, or a second time, must not let pass what came to wait after it.
+  if (waiting && isSame && !decided && digest === run.digest)
+    return { run: await findRun(rosterd, waiting.run), plan: waiting };
+  const by = decided
+    ? `was replaced by run ${decided.run}, which was ${decided.decision!.verdict} at ${decided.decision!.at}`
+    : waiting
+      ? `was replaced by run ${waiting.run}, ${isSame ? 'which holds back the same plan' : 'whose plan has other changes'}`
+      : 'holds nothing back any more: a newer run came since';
+  throw new Misconfigured(`run ${id} ${by}${decided && waiting ? ` (${waiting.run} waits)` : ''}`, {
+    remedy: waiting
+      ? `look at it with rosterd show ${waiting.run}, and decide about what you see there`
+      : 'rosterd runs lists what waits',
+  });
+}
+
+/** The newest run since that held back the same plan, and that a person has decided about. */
+async function decidedSince({ store }: Rosterd, { run: id, source, digest }: Run): Promise<Run | null> {
+  const limit = 100;
+  for (let skip = 0; ; skip += limit) {
+    const page = await store.runs.list({ source, skip, limit });
+    for (const run of page) {
+      if (run.run === id) return null;
+      if (run.decision && run.digest === digest) return run;
+    }
+    if (page.length < limit) return null;
+  }
 }
 
 /** True when the account is no longer as the plan found it: an update says the whole person. */

@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { failureOf } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
+import { ownDir } from '../base/state-dir.ts';
 import type { Config } from '../configure/config.ts';
 import { ConfigErrors } from '../configure/problems.ts';
 import { probeStore, readConfig } from '../daemon.ts';
@@ -54,6 +55,8 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
   const signals = stopSignals();
   const progress = openProgress();
   const work = { clock: systemClock, log: silentLog, ...signals, progress: progress.report };
+  // everything is looked at from within it; where it cannot be had the store says so, and no source is to blame
+  const homeless = connect ? homelessness(config) : null;
   const probe = async (
     entry: { name: string; enabled: boolean },
     connector: { kind: string; direction: Finding['direction'] },
@@ -62,6 +65,10 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
     const { kind, direction } = connector;
     const finding = { ...entry, kind, direction, found: [], warnings: [], error: null };
     if (!connect || !entry.enabled) return finding;
+    if (homeless) {
+      const message = direction === 'store' ? homeless.message : 'not looked at: the state directory, see store';
+      return { ...finding, error: { ...homeless, message } };
+    }
     try {
       return { ...finding, ...(await look()) };
     } catch (error) {
@@ -89,7 +96,6 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
     });
     const targets = config.targets.map((target) =>
       probe({ name: target.name, enabled: target.enabled }, target.connector, async () => {
-        mkdirSync(config.stateDir, { recursive: true, mode: 0o750 });
         const spool = mkdtempSync(join(config.stateDir, 'probe-'));
         const context = targetContext(target, config.institution, spool, work);
         try {
@@ -108,6 +114,16 @@ async function lookAt(config: Config, connect: boolean): Promise<Finding[]> {
   } finally {
     progress.done();
     signals.release();
+  }
+}
+
+/** Why the state directory cannot be had; null: it can. */
+function homelessness({ stateDir, file }: Config): Finding['error'] {
+  try {
+    ownDir(stateDir, 'stateDir', file);
+    return null;
+  } catch (error) {
+    return failureOf(error);
   }
 }
 

@@ -9,6 +9,8 @@ import type { Daemon } from './control/client.ts';
 export interface History {
   /** Newest first. */
   runs(filter: { source?: string; limit: number }): Promise<Run[]>;
+  /** Which runs wait for a person; null: a daemon that does not say. */
+  waiting(): Promise<ReadonlySet<string> | null>;
   /** Throws `Misconfigured` when there is none of that id: a typing error, not a failure. */
   run(id: string): Promise<Run>;
   notes(run: Run): Promise<readonly Note[]>;
@@ -27,6 +29,7 @@ export function historyOf(rosterd: Rosterd): History {
   const { store } = rosterd;
   return {
     runs: (filter) => store.runs.list(filter),
+    waiting: () => waitingRuns(rosterd),
     run: (id) => findRun(rosterd, id),
     notes: async ({ plan }) => (plan === null ? [] : store.plans.notes(plan, mostNotes)),
     async *changes({ plan: id }) {
@@ -59,6 +62,10 @@ export function historyOver(daemon: Daemon): History {
       }
       return [...found.values()].slice(0, limit);
     },
+    async waiting() {
+      const { waiting }: { waiting?: string[] } = await daemon.call('runs', { query: { limit: 1 } });
+      return waiting ? new Set(waiting) : null;
+    },
     run: (id) => daemon.call('show', { params: { run: id } }),
     notes: async ({ run }) => (await page(run)).notes,
     async *changes({ run }) {
@@ -71,6 +78,11 @@ export function historyOver(daemon: Daemon): History {
       }
     },
   };
+}
+
+/** The runs that wait for a person: one of a source at most, for a newer snapshot replaces what waits. */
+export async function waitingRuns({ store }: Rosterd): Promise<Set<string>> {
+  return new Set((await store.sources.all()).flatMap(({ held }) => held ?? []));
 }
 
 /** The run of that id. Throws `Misconfigured` when there is none: a typing error, not a failure. */

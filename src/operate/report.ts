@@ -45,25 +45,40 @@ export function runJson(of: Run, cells: Cells = 'hidden'): unknown {
   };
 }
 
-const colours: Partial<Record<Run['status'], (text: string) => string>> = {
+const colours: Partial<Record<Stand, (text: string) => string>> = {
   applied: paint.green,
   unchanged: paint.green,
   planned: paint.cyan,
   held: paint.yellow,
   failed: paint.red,
   skipped: paint.dim,
+  replaced: paint.dim,
 };
 
-/** A status in its colour. */
-export function statusText(status: Run['status']): string {
-  return (colours[status] ?? String)(status);
+/** Where a run stands for a person: one that held something back, and that a newer one has replaced, waits no more. */
+export function standOf({ run, status, decision }: Run, waiting: ReadonlySet<string> | null): Stand {
+  return status === 'held' && !decision && waiting && !waiting.has(run) ? 'replaced' : status;
+}
+
+/** A status, or that of a held run that was replaced. JSON has only statuses: scripts hold on to them. */
+export type Stand = Run['status'] | 'replaced';
+
+/** Where a run stands, in its colour. */
+export function statusText(stand: Stand): string {
+  return (colours[stand] ?? String)(stand);
 }
 
 /** A run for a person: what came, what changes, what waits, what could not be read. */
-export function printRun(screen: Screen, of: Run, configFile = 'FILE', cells: Cells = 'hidden'): void {
+export function printRun(
+  screen: Screen,
+  of: Run,
+  configFile = 'FILE',
+  cells: Cells = 'hidden',
+  stand: Stand = of.status,
+): void {
   const run = withCells(of, cells);
   const { records, quarantined, id } = run.snapshot;
-  screen.say(`\n${paint.bold(run.source)}  ${statusText(run.status)}${run.dryRun ? paint.dim('  dry run') : ''}`);
+  screen.say(`\n${paint.bold(run.source)}  ${statusText(stand)}${run.dryRun ? paint.dim('  dry run') : ''}`);
   screen.say(
     paint.dim(
       `  run ${run.run}${id ? `, snapshot ${id}` : ''}${run.durationMs === null ? '' : `, ${count(run.durationMs)} ms`}`,
@@ -73,10 +88,10 @@ export function printRun(screen: Screen, of: Run, configFile = 'FILE', cells: Ce
   if (run.snapshot.complete)
     screen.say(`  ${numberOf(records, 'record')}, ${numberOf(quarantined, 'row')} in quarantine`);
   else if (id) screen.say('  nothing new to read: its last answer, under rules that were edited');
-  printChanges(screen, run);
+  printChanges(screen, run, stand);
   printGuards(screen, run);
   printDoubt(screen, run);
-  printDecision(screen, run, configFile);
+  printDecision(screen, run, configFile, stand);
   printList(screen, 'new courses', run.courses.new);
   printList(screen, 'vanished courses', run.courses.vanished);
   printQuarantine(screen, run);
@@ -96,14 +111,11 @@ const meanings: Readonly<Record<PlanType, string>> = {
   'course.archive': 'nobody is in the course any more',
 };
 
-function printChanges(screen: Screen, run: Run): void {
+function printChanges(screen: Screen, run: Run, stand: Stand): void {
+  const waits = stand === 'replaced' ? paint.dim('was held back') : paint.yellow('waits for a person');
   const rows = planTypes
     .filter((type) => run.changes[type])
-    .map((type) => [
-      type,
-      run.changes[type]!,
-      run.heldTypes.includes(type) ? paint.yellow('waits for a person') : paint.dim(meanings[type]),
-    ]);
+    .map((type) => [type, run.changes[type]!, run.heldTypes.includes(type) ? waits : paint.dim(meanings[type])]);
   if (rows.length) screen.say(`\n${table(['change', 'count', ''], rows)}`);
 }
 
@@ -123,8 +135,9 @@ function printDoubt(screen: Screen, run: Run): void {
   if (run.blocked) say(`${people(run.blocked)} may have left, but the rows are unclear: nothing is taken`);
 }
 
-function printDecision(screen: Screen, run: Run, configFile: string): void {
+function printDecision(screen: Screen, run: Run, configFile: string, stand: Stand): void {
   if (run.decision) screen.say(`  ${run.decision.verdict} at ${run.decision.at}`);
+  else if (stand === 'replaced') screen.say('  replaced by a newer run; rosterd runs says what waits now');
   else if (run.heldTypes.length && run.status === 'held') {
     screen.say(`\n  ${paint.yellow('what waits needs a person:')}`);
     const on = `-c ${configFile}`;

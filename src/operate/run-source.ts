@@ -1,4 +1,4 @@
-import type { SourceConfig } from '../configure/config.ts';
+import type { Config, SourceConfig } from '../configure/config.ts';
 import { keepDirOf } from '../pull/pull.ts';
 import { finishInterrupted, needsPlan } from '../run/force.ts';
 import type { RunOrder } from '../run/record.ts';
@@ -38,6 +38,15 @@ export async function* runSource(rosterd: Rosterd, source: SourceConfig, order: 
     if (!counts && !isOver(run)) return;
     await inbox.settle(run.run, await contentOf(store, run));
   }
+}
+
+/** True when something was pushed to a source and is not run yet. */
+export async function pushWaits(
+  { stateDir }: Pick<Config, 'stateDir'>,
+  { name, connector, settings }: SourceConfig,
+): Promise<boolean> {
+  const inbox = connector.inbox?.(settings, keepDirOf(stateDir, name));
+  return !!inbox && (await inbox.next()) !== null;
 }
 
 /** True when a push will come to nothing else: it had its effect, or another attempt would fail as well. */

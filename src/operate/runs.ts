@@ -3,7 +3,7 @@ import { courseTitle } from '../connector/target.ts';
 import type { Change } from '../reconcile/model.ts';
 import type { Run } from '../store/port.ts';
 import { type History, historyOf, historyOver } from './history.ts';
-import { printRun, runJson, statusText } from './report.ts';
+import { printRun, runJson, standOf, statusText } from './report.ts';
 import { paint, type Screen, table, writeOut } from './screen.ts';
 import { exit, withDaemon } from './session.ts';
 
@@ -19,6 +19,8 @@ export async function listRuns(options: {
       limit: options.limit,
       ...(options.source === undefined ? {} : { source: options.source }),
     });
+    // after the runs: one that came to wait since has replaced one of them
+    const waiting = screen.human ? await history.waiting() : null;
     if (!screen.human) for (const run of runs) screen.json(runJson(run));
     else if (!runs.length) screen.say('no runs yet');
     else
@@ -28,7 +30,7 @@ export async function listRuns(options: {
           runs.map((run) => [
             run.run,
             run.startedAt.slice(0, 19).replace('T', ' '),
-            statusText(run.status) + (run.decision ? ` (${run.decision.verdict})` : ''),
+            statusText(standOf(run, waiting)) + (run.decision ? ` (${run.decision.verdict})` : ''),
             run.snapshot.records,
             Object.values(run.changes).reduce((sum, count) => sum + count, 0),
           ]),
@@ -66,15 +68,22 @@ export async function showRun(id: string, options: { config: string; limit?: num
       await writeOut(']}\n');
       return exit.done;
     }
-    printRun(screen, run, configFile, 'quoted');
+    const stand = run.status === 'held' ? standOf(run, await history.waiting()) : run.status;
+    printRun(screen, run, configFile, 'quoted', stand);
     for (const note of notes)
       screen.say(`  ${paint.yellow(note.kind)} ${note.reason}: ${note.text}${where(note.rows)}`);
-    await printChanges(history, screen, run, options.limit ?? 200);
+    const held = stand === 'replaced' ? paint.dim('held  ') : paint.yellow('waits ');
+    await printChanges(history, screen, run, { limit: options.limit ?? 200, held });
     return exit.done;
   });
 }
 
-async function printChanges(history: History, screen: Screen, run: Run, limit: number): Promise<void> {
+async function printChanges(
+  history: History,
+  screen: Screen,
+  run: Run,
+  { limit, held }: { limit: number; held: string },
+): Promise<void> {
   let shown = 0;
   for await (const change of history.changes(run)) {
     if (shown === limit) {
@@ -82,12 +91,12 @@ async function printChanges(history: History, screen: Screen, run: Run, limit: n
       return;
     }
     shown += 1;
-    screen.say(changeLine(change, run.heldTypes.includes(change.type)));
+    screen.say(changeLine(change, run.heldTypes.includes(change.type) ? held : '      '));
   }
 }
 
-/** A change on one line: what, whom, from what to what, by which rule. */
-function changeLine(change: Change, held: boolean): string {
+/** A change on one line, behind a mark: what, whom, from what to what, by which rule. */
+function changeLine(change: Change, mark: string): string {
   const who = change.account ? `${change.account.account} ${change.account.id ?? change.account.email}` : '';
   const what = change.course ? courseTitle(change.course) : '';
   const fields = change.before
@@ -95,7 +104,6 @@ function changeLine(change: Change, held: boolean): string {
         .map((field) => `${field}: ${text(change.before, field)} → ${text(change.after, field)}`)
         .join(', ')
     : '';
-  const mark = held ? paint.yellow('waits ') : '      ';
   return `  ${mark}${change.type.padEnd(16)} ${[who, what, fields].filter(Boolean).join('  ')}  ${paint.dim(change.rule + where(change.rows))}`;
 }
 

@@ -3,6 +3,7 @@ import type { Config } from '../configure/config.ts';
 import { readConfig } from '../daemon.ts';
 import type { StatusBody } from './control/api.ts';
 import { type Daemon, needDaemon } from './control/client.ts';
+import { refuseOther, refuseOtherFile } from './loaded.ts';
 import { openScreen, paint, type Screen, table } from './screen.ts';
 import { exit, guarded } from './session.ts';
 import { followRun } from './sync.ts';
@@ -34,7 +35,9 @@ export async function runDaemon(
   sources: readonly string[],
   options: Options & { dryRun: boolean; wait: boolean },
 ): Promise<number> {
-  return withTheDaemon(options, async (daemon, screen, { file }) => {
+  return withTheDaemon(options, async (daemon, screen, config) => {
+    const { file } = config;
+    await refuseOther(daemon, config);
     if (options.wait) return followRun(daemon, sources, options.dryRun, screen, file);
     const accepted = await daemon.start(sources, options.dryRun);
     if (screen.human) screen.say(`asked for: ${accepted.join(', ')}\n  rosterd runs -c ${file}`);
@@ -45,7 +48,8 @@ export async function runDaemon(
 
 /** `reload`: says what is in force now, and what takes a restart. */
 export async function reloadDaemon(options: Options): Promise<number> {
-  return withTheDaemon(options, async (daemon, screen) => {
+  return withTheDaemon(options, async (daemon, screen, config) => {
+    await refuseOtherFile(daemon, config);
     const result = await daemon.call('reload');
     if (!screen.human) screen.json(result);
     else {
@@ -82,13 +86,17 @@ export async function showStatus(options: Options): Promise<number> {
 
 /** Where everything stands, for a person. What is not known is a question mark, never a gap. */
 export function printStatus(screen: Screen, { service, store, atWork, sources, targets }: StatusBody): void {
-  const { state, reason, since, pid, version, healthy } = service;
+  const { state, reason, since, pid, version, healthy, reloadRefused } = service;
   const said = state === 'running' ? paint.green(state) : paint.yellow(reason === null ? state : `${state}: ${reason}`);
   screen.say(`rosterd ${version}  ${said}  since ${moment(since)}, pid ${pid}`);
   const away = store.state === 'away';
   if (away) {
     screen.say(paint.red(`  the store is away since ${moment(store.since)}: ${store.error.message}`));
     screen.say(paint.red('  not known until it answers: last runs, what waits for a person, queues and pauses (?)'));
+  }
+  if (reloadRefused) {
+    const text = `the reload at ${moment(reloadRefused.at)} was refused, what was loaded before is in force: ${reloadRefused.reason}`;
+    screen.say(paint.yellow(`  ${text}`));
   }
   if (!healthy) screen.say(paint.red('  something makes no progress; the watchdog is not fed'));
   for (const { who, text, quietMs } of atWork) screen.say(paint.dim(`  ${who}${text && `: ${text}`}${quiet(quietMs)}`));

@@ -7,7 +7,6 @@ import { openRosterd, readConfig } from '../daemon.ts';
 import { deliverAlone } from '../deliver/deliver.ts';
 import type { DeliveryEnd } from '../deliver/drain.ts';
 import { type Listener, openListener } from '../pull/listen.ts';
-import { keepDirOf } from '../pull/pull.ts';
 import type { RunOrder } from '../run/record.ts';
 import type { Rosterd } from '../run/rosterd.ts';
 import type { Hand } from '../schedule/lanes.ts';
@@ -17,7 +16,7 @@ import type { Lock, Run } from '../store/port.ts';
 import type { Host } from './integration/handlers.ts';
 import { integrationAnnex } from './integration/server.ts';
 import { Metrics, metricsText } from './metrics.ts';
-import { isOver, runSource } from './run-source.ts';
+import { isOver, pushWaits, runSource } from './run-source.ts';
 import { warnOfUnnamed } from './unnamed.ts';
 
 /** When a push is tried again whose run could not go on (the store is away), and how long requests in hand may take at the end. */
@@ -41,6 +40,7 @@ export class Service implements Hands {
   readonly #elsewhere = new Map<string, number>();
   #opened: (Rosterd & { close(): Promise<void> }) | null = null;
   #listener: Listener | null = null;
+  #reloadRefused: { at: string; reason: string } | null = null;
 
   constructor(config: Config, log: Log) {
     this.#file = config.file;
@@ -62,6 +62,11 @@ export class Service implements Hands {
   /** Where pushes are listened for; null: nowhere. */
   get url(): string | null {
     return this.#listener?.url ?? null;
+  }
+
+  /** When and why the last reload was refused; null: it was not. */
+  get reloadRefused(): { at: string; reason: string } | null {
+    return this.#reloadRefused;
   }
 
   /** True from the moment that somebody asked to stop. */
@@ -103,6 +108,8 @@ export class Service implements Hands {
   /** Reads the configuration again. */
   async reload(): Promise<Reload> {
     const result = await this.scheduler.reload(() => readConfig(this.#file));
+    const at = systemClock.now().toISOString();
+    this.#reloadRefused = result.applied ? null : { at, reason: result.reason };
     if (!result.applied) return result;
     const { config } = this.scheduler;
     await this.#listener?.arrange(config);
@@ -246,9 +253,8 @@ export class Service implements Hands {
     if (source.enabled && (await this.#pushWaits(source))) this.#push(source.name);
   }
 
-  async #pushWaits({ name, connector, settings }: SourceConfig): Promise<boolean> {
-    const inbox = connector.inbox?.(settings, keepDirOf(this.scheduler.config.stateDir, name));
-    return !!inbox && (await inbox.next()) !== null;
+  #pushWaits(source: SourceConfig): Promise<boolean> {
+    return pushWaits(this.scheduler.config, source);
   }
 
   /** Tries the pushes of a source once more, when time may have mended what was wrong. */

@@ -9,8 +9,9 @@ import { selectSources } from '../schedule/select.ts';
 import { under } from '../store/exclusive.ts';
 import type { Lock, OutboxCounts, Run } from '../store/port.ts';
 import type { Daemon } from './control/client.ts';
+import { refuseOther } from './loaded.ts';
 import { printRun, runJson } from './report.ts';
-import { runSource } from './run-source.ts';
+import { isOver, pushWaits, runSource } from './run-source.ts';
 import { openProgress, paint, type Screen, table } from './screen.ts';
 import { atWork, exit, withDaemon } from './session.ts';
 import { warnOfUnnamed } from './unnamed.ts';
@@ -29,6 +30,8 @@ export interface SyncResult {
   runs: Run[];
   /** Sources that another rosterd is at work on; nothing was done for them. */
   busy: string[];
+  /** Sources that had no run, or pushes that were left, because somebody asked to stop before their turn came. */
+  notRun: string[];
   outbox: Record<string, OutboxCounts>;
   deliveries: DeliveryEnd[];
 }
@@ -36,12 +39,13 @@ export interface SyncResult {
 /** `sync`: one run of the named or all enabled sources, then delivery until nothing is left that can be delivered. */
 export async function sync(options: SyncOptions): Promise<number> {
   const { dryRun, deliver } = options;
-  const through = async (daemon: Daemon, screen: Screen, { file }: Config): Promise<number> => {
+  const through = async (daemon: Daemon, screen: Screen, config: Config): Promise<number> => {
     if (!deliver && !dryRun)
       throw new Misconfigured('a daemon runs, and delivers by itself', {
         remedy: 'stop it, or leave out --no-deliver',
       });
-    return followRun(daemon, options.source ?? [], dryRun, screen, file);
+    await refuseOther(daemon, config);
+    return followRun(daemon, options.source ?? [], dryRun, screen, config.file);
   };
   return withDaemon(options, through, async ({ rosterd, screen }) => {
     const sources = selectSources(rosterd.config, options.source ?? []);
@@ -61,7 +65,7 @@ export async function followRun(
   configFile: string,
 ): Promise<number> {
   const progress = openProgress();
-  const result: SyncResult = { runs: [], busy: [], outbox: {}, deliveries: [] };
+  const result: SyncResult = { runs: [], busy: [], notRun: [], outbox: {}, deliveries: [] };
   let status: number = exit.failed;
   try {
     for await (const line of daemon.run(sources, dryRun)) {
@@ -93,6 +97,7 @@ export async function syncOnce(
   const { store, work } = rosterd;
   const runs: Run[] = [];
   const busy: string[] = [];
+  const notRun: string[] = [];
   const locks = new Map<SourceConfig, Lock>();
   try {
     // All of them first: a sync that is refused is refused before it has done half of it.
@@ -107,17 +112,28 @@ export async function syncOnce(
     for (const [source, lock] of locks)
       if (!work.signal.aborted) await finishInterrupted({ ...rosterd, work: under(lock, work) }, source.name);
     for (const [source, lock] of locks) {
-      if (work.signal.aborted) break;
       const mine = { ...rosterd, work: under(lock, work) };
       const order = { trigger: 'cli', dryRun: dryRun || source.dryRun };
-      for await (const run of runSource(mine, source, order)) runs.push(run);
+      let last: Run | null = null;
+      if (!work.signal.aborted)
+        for await (const run of runSource(mine, source, order)) {
+          last = run;
+          runs.push(run);
+        }
+      // a run that was cut says so itself
+      const isLeft = !last || (!dryRun && isOver(last) && (await pushWaits(rosterd.config, source)));
+      if (work.signal.aborted && isLeft) {
+        notRun.push(source.name);
+        const text = `${source.name}: rosterd was stopped before its turn came`;
+        work.log.info({ event: 'run.not-begun', source: source.name }, text);
+      }
       await lock.release();
     }
   } finally {
     for (const lock of locks.values()) await lock.release();
   }
   const deliveries = deliver && !dryRun ? await deliverAll(rosterd.config, store, work) : [];
-  return { runs, busy, outbox: await outboxCounts(rosterd), deliveries };
+  return { runs, busy, notRun, outbox: await outboxCounts(rosterd), deliveries };
 }
 
 /** Counts of every configured target, also of one that nothing was ever queued for. */
@@ -131,23 +147,26 @@ export async function outboxCounts({
 }
 
 /** The object that `sync --json` prints; scripts hold on to it. */
-export function syncJson({ runs, busy, outbox, deliveries }: SyncResult): unknown {
+export function syncJson({ runs, busy, notRun, outbox, deliveries }: SyncResult): unknown {
   const errors = deliveries.filter((end) => end.error).map(({ target, error }) => ({ target, error }));
-  return { runs: runs.map((run) => runJson(run)), busy, outbox, deliveryErrors: errors };
+  return { runs: runs.map((run) => runJson(run)), busy, outbox, deliveryErrors: errors, notRun };
 }
 
 /** 1 when something failed, else 3 when something is held, else 0. */
-export function exitOf({ runs, busy, deliveries }: SyncResult): number {
-  const failedRun = busy.length > 0 || runs.some((run) => run.status === 'failed' || run.status === 'running');
+export function exitOf({ runs, busy, notRun, deliveries }: SyncResult): number {
+  const failedRun =
+    busy.length + notRun.length > 0 || runs.some((run) => run.status === 'failed' || run.status === 'running');
   // What failed in an earlier sync is in the counts; only what fails now makes this one a failure.
   if (failedRun || deliveries.some((end) => end.error || end.failed > 0)) return exit.failed;
   const held = runs.some((run) => run.status === 'held') || deliveries.some((end) => end.paused);
   return held ? exit.held : exit.done;
 }
 
-function printSync(screen: Screen, { runs, busy, outbox, deliveries }: SyncResult, configFile: string): void {
+function printSync(screen: Screen, { runs, busy, notRun, outbox, deliveries }: SyncResult, configFile: string): void {
   for (const run of runs) printRun(screen, run, configFile);
   for (const source of busy) screen.say(paint.yellow(`${source}: another rosterd is at work on it`));
+  for (const source of notRun)
+    screen.say(paint.yellow(`\n${source}: not run, rosterd was stopped before its turn came`));
   const targets = Object.entries(outbox);
   if (targets.length)
     screen.say(

@@ -130,8 +130,19 @@ async function tellOutcome({ store, work }: Rosterd, run: Run, guards: string[],
   if (run.plan && run.decision === null && (quarantined || conflicts || blocked))
     log.warn(
       { event: 'run.doubt', run: run.run, source, quarantined, conflicts, blocked },
-      `${source}: ${quarantined} rows in quarantine, ${conflicts} people in conflict`,
+      `${source}: ${doubtOf(run)}`,
     );
+}
+
+/** What a run could not be sure of; leavers who are kept back are the part that a person misses at the targets. */
+function doubtOf({ snapshot: { quarantined }, conflicts, blocked }: Run): string {
+  const parts = [
+    quarantined && `${quarantined} ${quarantined === 1 ? 'row' : 'rows'} in quarantine`,
+    conflicts && `${conflicts} ${conflicts === 1 ? 'person' : 'people'} in conflict`,
+    blocked &&
+      `${blocked} ${blocked === 1 ? 'person' : 'people'} may have left, but the rows are unclear: nothing is taken`,
+  ];
+  return parts.filter(Boolean).join(', ');
 }
 
 /** Writes into the run why it failed. */

@@ -20,6 +20,7 @@ export interface Differences {
  */
 const takes: Record<keyof Config, 'nothing' | 'live' | 'restart'> = {
   file: 'nothing',
+  digest: 'nothing',
   institution: 'restart',
   stateDir: 'restart',
   store: 'restart',

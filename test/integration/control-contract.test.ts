@@ -84,9 +84,9 @@ targets:
     await daemon.says('run.unchanged');
     site.drop('sis', 10, 20);
     await send('/v1/run', { sources: ['sis'], wait: true }, 200);
-    const { runs } = await get('/v1/runs?source=sis&limit=1');
+    const { runs, waiting } = await get('/v1/runs?source=sis&limit=1');
     const [{ run, digest, status }] = runs;
-    expect(status).toBe('held');
+    expect([status, waiting]).toEqual(['held', [run]]);
     expect((await get(`/v1/runs/${run}`, '/v1/runs/{run}')).digest).toBe(digest);
 
     const planOf = (query: string): Promise<Json> => get(`/v1/runs/${run}/plan${query}`, '/v1/runs/{run}/plan');

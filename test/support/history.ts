@@ -150,6 +150,7 @@ export class Site {
     const any = { include: [/^.*$/], exclude: [] };
     return {
       file: join(this.directory, 'rosterd.yaml'),
+      digest: 'f'.repeat(64),
       institution: 'example-university',
       stateDir: this.directory,
       store: { kind: 'embedded' },

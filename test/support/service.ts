@@ -49,7 +49,12 @@ export function configOf(
 ): Config {
   const any = { include: [/^.*$/], exclude: [] };
   return {
-    ...{ file: '/etc/rosterd.yaml', institution: 'example-university', stateDir: '/var/lib/rosterd' },
+    ...{
+      file: '/etc/rosterd.yaml',
+      digest: 'f'.repeat(64),
+      institution: 'example-university',
+      stateDir: '/var/lib/rosterd',
+    },
     ...{
       store: { kind: 'embedded' },
       control: { socket: '/run/rosterd.sock' },

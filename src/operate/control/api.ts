@@ -127,6 +127,13 @@ const status = z
       pid: z.int(),
       version: z.string(),
       config: z.string().describe('path of the configuration'),
+      configDigest: digest.describe('SHA-256 of the bytes of that file as they were loaded last'),
+      reloadRefused: z
+        .strictObject({ at: time, reason: z.string() })
+        .nullable()
+        .describe(
+          'the last reload was refused, what was loaded before is in force; null: it was not, or there was none',
+        ),
       healthy: z.boolean().describe('false: something makes no progress, and the watchdog is not fed'),
     }),
     store,
@@ -270,7 +277,15 @@ export const endpoints = {
       limit: page(1000, 20),
       skip: z.coerce.number().int().min(0).default(0).describe('passes over the newest'),
     }),
-    answers: json('runs', z.strictObject({ runs: z.array(run) })),
+    answers: json(
+      'runs',
+      z.strictObject({
+        runs: z.array(run),
+        waiting: z
+          .array(z.string())
+          .describe('runs of any source that wait for a person; another `held` one was replaced'),
+      }),
+    ),
   },
   show: {
     ...{ method: 'GET', path: '/v1/runs/:run', summary: 'One run', params: runParams, query: none, body: null },
@@ -292,7 +307,10 @@ export const endpoints = {
       digest: digest.describe('of the plan that was looked at'),
       deliver: z.boolean().default(true).describe('false: the changes stay in the queue until the next delivery'),
     }),
-    answers: json('the run, with the decision', z.strictObject({ run, deliveries: z.array(delivery) })),
+    answers: json(
+      'the run, with the decision; a newer one than was named when that holds back the same plan',
+      z.strictObject({ run, deliveries: z.array(delivery) }),
+    ),
   },
   reject: {
     ...{ method: 'POST', path: '/v1/runs/:run/reject', summary: 'Puts away what a run holds back' },

@@ -7,7 +7,7 @@ import { selectSources } from '../../schedule/select.ts';
 import type { Plan, PlanPosition, Run } from '../../store/port.ts';
 import { approveHeld, rejectHeld } from '../approve.ts';
 import { fill, settleMove } from '../fill.ts';
-import { mostNotes, typesIn } from '../history.ts';
+import { mostNotes, typesIn, waitingRuns } from '../history.ts';
 import { acknowledge, discrepancies, findItem, preview, replay, review, setPaused } from '../queue.ts';
 import type { Service } from '../service.ts';
 import { withSource } from '../session.ts';
@@ -38,6 +38,7 @@ export function handlersOf(service: Service): Handlers {
     },
     runs: async ({ query: { source, skip, limit } }) => ({
       runs: await service.rosterd.store.runs.list({ skip, limit, ...(source === undefined ? {} : { source }) }),
+      waiting: [...(await waitingRuns(service.rosterd))],
     }),
     show: ({ params }) => runOf(service, params.run),
     plan: async ({ params, query }) => planPage(service, await runOf(service, params.run), query),
@@ -141,7 +142,7 @@ function follow(service: Service, sources: readonly SourceConfig[], dryRun: bool
     if (!dryRun) deliveries = await scheduler.deliverAndWait('socket');
     for (const delivery of deliveries) stream.push({ type: 'delivery', delivery });
     const outbox = await outboxCounts(service.rosterd);
-    const exit = exitOf({ runs, busy, deliveries, outbox }) as 0 | 1 | 3;
+    const exit = exitOf({ runs, busy, notRun: [], deliveries, outbox }) as 0 | 1 | 3;
     stream.push({ type: 'end', exit, busy, outbox });
   };
   void work()

@@ -34,8 +34,9 @@ export interface Control {
 }
 
 /** Opens the socket. Throws `Misconfigured` when another daemon answers there, or it cannot be had. */
-export async function openControl({ control: { socket } }: Config, service: Service): Promise<Control> {
-  await makeRoom(socket);
+export async function openControl(config: Config, service: Service): Promise<Control> {
+  const { socket } = config.control;
+  await makeRoom(config);
   const inHand = new Set<Promise<unknown>>();
   const server = Fastify({
     ...{ forceCloseConnections: true, exposeHeadRoutes: false },

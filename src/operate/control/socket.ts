@@ -1,7 +1,9 @@
-import { lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { Denied, Misconfigured } from '../../base/errors.ts';
+import { ownDir } from '../../base/state-dir.ts';
+import type { Config } from '../../configure/config.ts';
 
 /** What is at the path of a socket: nobody, what a dead process left behind, or somebody who answers. */
 export type Found = 'nobody' | 'stale' | 'alive';
@@ -31,9 +33,14 @@ export function lookAt(path: string): Promise<Found> {
   });
 }
 
-/** Makes room for a socket of ours. Throws `Misconfigured` when somebody answers there. */
-export async function makeRoom(path: string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+/** Makes room for the socket of a configuration. Throws `Misconfigured` when somebody answers there, or it cannot be had. */
+export async function makeRoom({
+  control: { socket: path },
+  stateDir,
+  file,
+}: Pick<Config, 'control' | 'stateDir' | 'file'>): Promise<void> {
+  const directory = dirname(path);
+  ownDir(directory, directory === stateDir ? 'stateDir' : 'control.socket', file);
   const found = await lookAt(path);
   if (found === 'alive') throw taken(path);
   if (found === 'stale') rmSync(path);

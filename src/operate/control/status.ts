@@ -42,10 +42,11 @@ export function statusTeller(service: Service): () => Promise<unknown> {
   };
 }
 
-function aboutOf({ scheduler: { life, since, healthy, config } }: Service): StatusBody['service'] {
+function aboutOf({ scheduler: { life, since, healthy, config }, reloadRefused }: Service): StatusBody['service'] {
   const reason = life.state === 'stopping' ? life.reason : life.state === 'failed' ? messageOf(life.error) : null;
   const about = { state: life.state, reason, since: since.toISOString() };
-  return { ...about, pid: process.pid, version, config: config.file, healthy };
+  const loaded = { config: config.file, configDigest: config.digest, reloadRefused };
+  return { ...about, pid: process.pid, version, ...loaded, healthy };
 }
 
 function lastRunOf({ run, status, startedAt, durationMs }: Run): StatusBody['sources'][number]['lastRun'] {

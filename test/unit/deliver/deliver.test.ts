@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { Denied, Unavailable } from '../../../src/base/errors.ts';
+import { openLog } from '../../../src/base/log.ts';
 import type { TargetConfig } from '../../../src/configure/config.ts';
 import type { DeliveryItem, ItemResult, TargetSession } from '../../../src/connector/target.ts';
 import { deliverAll } from '../../../src/deliver/deliver.ts';
@@ -67,6 +68,11 @@ class Target {
 
 function textOf({ account, type, course }: DeliveryItem): string {
   return [account?.firstName, type, course?.course].filter(Boolean).join(' ');
+}
+
+function written() {
+  const said: Record<string, unknown>[] = [];
+  return { said, to: { write: (line: string) => void said.push(JSON.parse(line)) } };
 }
 
 const row = (who: string, course = 'C1'): MemoryRow => ['F', 'D', course, who, 'L', `${who}@x.edu`, '1', who];
@@ -265,12 +271,35 @@ test('what a dead process left in the middle of a batch is sent again', async ()
 
 test('asked to stop, it finishes the batch in hand and begins no other', async () => {
   const target = new Target('canvas');
-  const { deliver, statuses, stop } = await queued(1, target);
+  const { site, deliver, statuses, stop } = await queued(1, target);
+  const { to, said } = written();
+  site.rosterd.work.log = openLog({ level: 'info', terminal: false, journal: false, to });
   target.delivers = stop;
-  await deliver();
+  const error = { kind: 'Stopped', message: 'stopped by SIGTERM' };
+  expect(await deliver()).toEqual([{ target: 'canvas', sent: 1, failed: 0, paused: false, error }]);
+  // nobody has to do anything, and nobody is told that the queue is empty
+  expect(said).toMatchObject([{ event: 'delivery.stopped', level: 'info', sent: 1, error }]);
   expect(target.batches.length).toBe(1);
   expect(await statuses('canvas')).toMatchObject({ [all[0]!]: 'sent', [all[1]!]: 'queued' });
   expect(target.closed).toBe(1);
+});
+
+test('asked to stop during the last batch, it has delivered everything', async () => {
+  const target = new Target('canvas');
+  const { deliver, statuses, stop } = await queued(9, target);
+  target.delivers = stop;
+  expect(await deliver()).toMatchObject([{ sent: 4, error: null }]);
+  expect(await statuses('canvas')).toEqual(sentAll);
+});
+
+test('a target that is away while somebody asks to stop is no failure of the target', async () => {
+  const target = new Target('canvas');
+  const { deliver, stop } = await queued(9, target);
+  target.delivers = () => {
+    stop();
+    throw new Unavailable('away');
+  };
+  expect(await deliver()).toMatchObject([{ sent: 0, error: { kind: 'Stopped' } }]);
 });
 
 test('a target that is switched off is sent nothing, and keeps its queue', async () => {

@@ -122,3 +122,62 @@ test('an approval changes nothing of a person but what it says, here and at the 
     ['account.disable', account],
   ]);
 });
+
+describe('a plan that is held again by a newer run', () => {
+  const rest = [row('i2', 'bob@x.edu', 'C2', ['Bob', 'Lee']), row('i3', 'cid@x.edu', 'C2', ['Cid', 'Lee'])];
+  const all = [row('i1', 'ann@x.edu'), row('i4', 'dan@x.edu', 'C1', ['Dan', 'Lee']), ...rest];
+
+  test('is approved by the id of the older one, for the digest is what was looked at', async () => {
+    await using site = await siteOf();
+    await site.run('a', all);
+    const older = await site.run('a', rest);
+    const newer = await site.run('a', rest);
+    expect([newer.status, newer.digest]).toEqual(['held', older.digest]);
+    // neither another digest nor a part of one
+    for (const digest of ['f'.repeat(64), older.digest!.slice(0, 12)])
+      await expect(site.approve(older.run, digest)).rejects.toThrow(
+        `was replaced by run ${newer.run}, which holds back`,
+      );
+    const approved = await site.approve(older.run, older.digest!);
+    expect(approved).toMatchObject({ run: newer.run, status: 'applied', decision: { verdict: 'approved' } });
+    expect(ann(await site.look())?.status).toBe('disabled');
+    // once: the approval is used up, whichever of the two is named
+    await expect(site.approve(older.run, older.digest!)).rejects.toThrow(
+      `run ${older.run} was replaced by run ${newer.run}, which was approved at`,
+    );
+  });
+
+  test.each(['approved', 'rejected'])(
+    'is not approved by the word on an older one when it was %s since',
+    async (what) => {
+      await using site = await siteOf();
+      await site.run('a', all);
+      const [oldest, older] = [await site.run('a', rest), await site.run('a', rest)];
+      if (what === 'approved') {
+        await site.approve(older.run, older.digest!);
+        await site.run('a', all);
+      } else await site.reject(older.run);
+      const newest = await site.run('a', rest);
+      expect([newest.status, newest.digest]).toEqual(['held', oldest.digest]);
+      await expect(site.approve(oldest.run, oldest.digest!)).rejects.toThrow(`run ${older.run}, which was ${what} at`);
+      expect((await site.held('a'))?.run).toBe(newest.run);
+    },
+  );
+
+  test('is refused when the newer one has other changes, with the true reason', async () => {
+    await using site = await siteOf();
+    await site.run('a', all);
+    const older = await site.run('a', rest);
+    const newer = await site.run('a', all.slice(1));
+    expect(newer.status).toBe('held');
+    const [text, remedy] = [`was replaced by run ${newer.run}, whose plan has other changes`, `show ${newer.run}`];
+    for (const digest of [older.digest!, newer.digest!])
+      await expect(site.approve(older.run, digest)).rejects.toMatchObject({
+        message: expect.stringContaining(text),
+        remedy: expect.stringContaining(remedy),
+      });
+    await expect(site.reject(older.run)).rejects.toThrow(text);
+    await site.run('a', all);
+    await expect(site.approve(older.run, older.digest!)).rejects.toThrow('holds nothing back any more');
+  });
+});

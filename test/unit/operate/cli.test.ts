@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -367,6 +368,34 @@ describe('a reader that leaves early', () => {
     expect(String(first)).toMatch(/^\{"/);
     expect([status, signal, await stderr]).toEqual([0, null, '']);
   });
+});
+
+test('a state directory that cannot be had is named with a remedy, and no source is blamed', async () => {
+  const file = site(2);
+  writeFileSync(join(folder, 'var'), 'no directory');
+  // a socket elsewhere: else that would be the first to miss it
+  writeFileSync(file, `${readFileSync(file, 'utf8')}control: { socket: ${folder}/s.sock }\n`);
+  const said = `${file}: the state directory ${folder}/var cannot be made or written to`;
+  for (const command of [['sync'], ['daemon'], ['runs']]) {
+    const { status, stderr } = await rosterd(...command, '-c', file);
+    expect([command, status, stderr]).toEqual([command, 2, expect.stringContaining(said)]);
+    expect(stderr).toContain('give a stateDir that this user may write to');
+  }
+  const { status, stdout } = await rosterd('check', '--connect', '-c', file);
+  const [{ findings }] = lines(stdout) as [{ findings: { name: string; error: { message: string } }[] }];
+  expect([status, findings.map(({ name }) => name)]).toEqual([2, ['store', 'sis-students']]);
+  expect(findings[0]!.error.message).toContain(said);
+  expect(findings[1]!.error.message).toContain('see store');
+});
+
+test('a stub whose port is taken is said with the port, and none is left running', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void taken.close());
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const { status, stdout, stderr } = await rosterd('stubs', '--salesforce-port', String(port));
+  expect([status, stdout]).toEqual([1, '']);
+  expect(stderr).toContain(`the salesforce stub cannot listen on 127.0.0.1 port ${port}: it is taken`);
 });
 
 test('stubs listen where they say, until a signal ends them', async () => {

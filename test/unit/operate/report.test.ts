@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { printRun, runJson } from '../../../src/operate/report.ts';
+import { printRun, runJson, standOf } from '../../../src/operate/report.ts';
 import type { Screen } from '../../../src/operate/screen.ts';
 import type { Run } from '../../../src/store/port.ts';
 
@@ -51,6 +51,21 @@ describe('a run for a person', () => {
     const text = printed({ guards: [passed, held] });
     expect(text).toContain('held    5 of 10 accounts');
     expect(text).not.toContain('0 of 10 accounts\n');
+  });
+
+  it('offers no approval of what a newer run has replaced, and tells it from what waits', () => {
+    const waited = run({ status: 'held', heldTypes: ['account.disable'], changes: { 'account.disable': 5 } });
+    expect(standOf(waited, new Set([waited.run]))).toBe('held');
+    expect(standOf(waited, new Set(['another']))).toBe('replaced');
+    // a daemon that does not say which one waits, and one that a person has decided about
+    expect(standOf(waited, null)).toBe('held');
+    const decision = { verdict: 'rejected', at: waited.startedAt } as const;
+    expect(standOf({ ...waited, decision }, new Set())).toBe('held');
+    const lines: string[] = [];
+    const screen: Screen = { human: true, say: (text = '') => lines.push(text), json: () => {} };
+    printRun(screen, waited, 'FILE', 'hidden', 'replaced');
+    expect(lines.join('\n')).toMatch(/sis-students {2}replaced/);
+    expect(lines.join('\n')).not.toMatch(/approve|waits for/);
   });
 
   it('gives the commands for what waits, each on lines that fit', () => {

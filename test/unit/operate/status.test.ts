@@ -19,6 +19,8 @@ function printed(more: Partial<StatusBody>): string {
     pid: 1,
     version: '0.1.0',
     config: 'c',
+    configDigest: 'f'.repeat(64),
+    reloadRefused: null,
     healthy: true,
   } as const;
   printStatus(screen, {
@@ -77,6 +79,8 @@ test('what is stuck is said with how long', () => {
     pid: 1,
     version: '0.1.0',
     config: 'c',
+    configDigest: 'f'.repeat(64),
+    reloadRefused: null,
     healthy: false,
   } as const;
   const atWork = [

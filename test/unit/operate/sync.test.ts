@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { Unavailable } from '../../../src/base/errors.ts';
 import { openLog } from '../../../src/base/log.ts';
-import { syncOnce } from '../../../src/operate/sync.ts';
+import { exitOf, syncJson, syncOnce } from '../../../src/operate/sync.ts';
 import { crashingStore } from '../../support/crashing-store.ts';
 import { noLimits, Site } from '../../support/history.ts';
 
@@ -116,4 +117,21 @@ test('the rows of a source that is gone for good hold up nothing once it is a di
   site.rosterd.config = { ...config, sources: [a!, { ...b!, enabled: false, role: 'directory' }] };
   expect(await site.run('a', [row('Anna', 1, 'a')])).toMatchObject({ status: 'applied', conflicts: 0, blocked: 0 });
   expect(await standing()).toEqual(['Anna active', 'Bob disabled', 'Cid active']);
+});
+
+test('a sync that is stopped between two sources has failed, and names the one whose turn did not come', async () => {
+  await using site = new Site({ sources: ['a', 'b'], limits: noLimits });
+  const stop = new AbortController();
+  const said: { event: string; level: string }[] = [];
+  const write = (line: string): void => {
+    said.push(JSON.parse(line));
+    if (said.at(-1)!.event === 'run.skipped') stop.abort(new Unavailable('stopped by SIGTERM'));
+  };
+  const log = openLog({ level: 'info', terminal: false, journal: false, to: { write } });
+  const rosterd = { ...site.rosterd, work: { ...site.rosterd.work, log, signal: stop.signal } };
+  const result = await syncOnce(rosterd, rosterd.config.sources, { dryRun: false, deliver: false });
+  expect(result.runs).toMatchObject([{ source: 'a', status: 'skipped' }]);
+  expect(exitOf(result)).toBe(1);
+  expect(syncJson(result)).toMatchObject({ notRun: ['b'] });
+  expect(said.at(-1)).toMatchObject({ event: 'run.not-begun', level: 'info', source: 'b' });
 });
