@@ -29,7 +29,7 @@ export function runJson(of: Run, cells: Cells = 'hidden'): unknown {
     dryRun: run.dryRun,
     status: run.status,
     snapshot: run.snapshot,
-    plan: { digest: run.digest, changes: run.changes },
+    plan: { digest: run.digest, changes: toldCounts(run.changes) },
     guards: run.guards.filter((guard) => guard.held).map(({ guard, measured, limit }) => ({ guard, measured, limit })),
     courses: run.courses,
     error: run.error,
@@ -43,6 +43,11 @@ export function runJson(of: Run, cells: Cells = 'hidden'): unknown {
     ...(run.remarks ? { remarks: run.remarks } : {}),
     decision: run.decision,
   };
+}
+
+/** Counts in the words of the design: a change of kind is an update. What `held` names is more exact. */
+function toldCounts({ 'account.kind': kinds, ...others }: Run['changes']): Run['changes'] {
+  return kinds ? { ...others, 'account.update': (others['account.update'] ?? 0) + kinds } : others;
 }
 
 const colours: Partial<Record<Stand, (text: string) => string>> = {

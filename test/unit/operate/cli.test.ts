@@ -1,3 +1,4 @@
+/** Over 400 lines: every command once, and all of them share one site. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -125,4 +125,12 @@ describe('a run for a script', () => {
       durationMs: 1234,
     });
   });
+
+  it('counts a change of kind as the update that it is, and says when it waits', () => {
+    const changes = { 'account.update': 2, 'account.kind': 40 };
+    expect(runJson(run({ changes, heldTypes: ['account.kind'] }))).toMatchObject({
+      plan: { changes: { 'account.update': 42 } },
+      held: ['account.kind'],
+    });
+  });
 });
