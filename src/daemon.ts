@@ -91,7 +91,7 @@ export async function probeStore(config: Config): Promise<StoreLook> {
       outbox: {},
       platforms: [],
     };
-  const embedded = openEmbeddedStore(stateDir, institution);
+  const embedded = openEmbeddedStore(stateDir, institution, true);
   try {
     const from = await embedded.move.from();
     if (from !== null) throw cutMove(embedded.place, from);

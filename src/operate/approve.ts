@@ -167,18 +167,24 @@ function isOvertaken({ account, before }: Change, now: Account): boolean {
   return Object.entries(found).some(([field, value]) => !same(now[field as keyof AccountFacts] ?? null, value));
 }
 
-/** True when the first of the sources that speak of the person says another kind than the change, or nobody can read what. */
+/** True when the first of the sources that speak of the person says another kind than the change, or one before it cannot be read. */
 function saysOther({ account }: Change, rows: readonly EvidenceRow[], order: readonly string[]): boolean {
   const place = ({ source }: EvidenceRow): number => (order.includes(source) ? order.indexOf(source) : order.length);
   // a row that is no reason for an account does not say who somebody is
-  const now = rows.filter(({ state, record }) => state === 'now' && (record === null || isReason(record)));
-  const first = Math.min(...now.map(place));
-  return now.some((row) => place(row) === first && row.record?.kind !== account!.kind);
+  const now = rows.filter(({ state }) => state === 'now');
+  const speaking = now.filter(({ record }) => record !== null && isReason(record));
+  const first = Math.min(...speaking.map(place));
+  // what cannot be read beside what its own source says hides nothing, as when the plan was made
+  return now.some((row) =>
+    row.record === null
+      ? place(row) < first
+      : place(row) === first && isReason(row.record) && row.record.kind !== account!.kind,
+  );
 }
 
 /** True when the account goes by another id or another address than the person who approves was shown. */
-function isRenamed({ account }: Change, now: Account): boolean {
-  return (['id', 'email', 'alias'] as const).some((field) => (account![field] ?? null) !== (now[field] ?? null));
+function isRenamed(shown: Partial<AccountFacts>, now: Account): boolean {
+  return (['id', 'email', 'alias'] as const).some((field) => (shown[field] ?? null) !== (now[field] ?? null));
 }
 
 /**
@@ -194,6 +200,8 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
   const refused = plan.courseEntriesWith === 'held';
   /** Enrolments that this plan ends, by course; those come before the course's own end. */
   const ended = new Map<string, number>();
+  /** How accounts are before this plan makes them another kind, and what else it changes with that; comes before removals. */
+  const before = new Map<string, Change['before']>();
 
   const isStale = async (change: Change, accounts: ReadonlyMap<string, Account>): Promise<boolean> => {
     const { type, course, rule } = change;
@@ -206,6 +214,7 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
     if (!now) return true;
     if (type === 'account.update') return isOvertaken(change, now);
     if (type === 'account.kind') {
+      before.set(now.account, change.before);
       const rows = await evidence.rows([...new Set([...keysOfAccount(change.account), ...keysOfAccount(now)])]);
       const its = rows.filter(({ source }) => !directories.has(source));
       return isOvertaken(change, now) || saysOther(change, its, order);
@@ -213,7 +222,8 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
     if (course) ended.set(courseKey(course), (ended.get(courseKey(course)) ?? 0) + 1);
     const left = rule === 'left-snapshot';
     const ends = left || rule === 'no-account';
-    if (isRenamed(change, now) && (ends || !refused)) return true;
+    const shown = { ...change.account, ...before.get(now.account) };
+    if (isRenamed(shown, now) && (ends || !refused)) return true;
     if (rule === 'left-scope' && !matches(course!)) return false;
     // In a refused plan the two may differ, and each may be how another source knows the person.
     const keys = new Set([...keysOfAccount(change.account), ...keysOfAccount(now)]);

@@ -13,11 +13,11 @@ import { rows } from './rows.ts';
 
 /**
  * The embedded store: one SQLite file in the directory, made when it is not there. Throws `Misconfigured`, also where it is
- * another institution's; without `institution` nobody asks whose it is.
+ * another institution's; without `institution` nobody asks whose it is. `look`: what is nobody's yet stays so.
  */
-export function openEmbeddedStore(directory: string, institution?: string): Store {
+export function openEmbeddedStore(directory: string, institution?: string, look = false): Store {
   const db = new Database(directory);
-  if (institution !== undefined) refuseForeign(db, institution, directory);
+  if (institution !== undefined) refuseForeign(db, institution, directory, look);
   const locks = locksOf(join(directory, 'lock.db'));
   return {
     kind: 'embedded',
@@ -44,11 +44,12 @@ export function openEmbeddedStore(directory: string, institution?: string): Stor
  * The first who opens it has it for good. People of two institutions have the same ids and numbers, and would be taken for
  * one another.
  */
-function refuseForeign(db: Database, institution: string, directory: string): void {
+function refuseForeign(db: Database, institution: string, directory: string, look: boolean): void {
   const owner = (): unknown => db.get('SELECT institution FROM owner')?.['institution'];
-  if (owner() === undefined) db.run('INSERT OR IGNORE INTO owner (one, institution) VALUES (1, ?)', institution);
+  if (owner() === undefined && !look)
+    db.run('INSERT OR IGNORE INTO owner (one, institution) VALUES (1, ?)', institution);
   const found = owner();
-  if (found === institution) return;
+  if (found === institution || found === undefined) return;
   db.close();
   throw new Misconfigured(`the store ${directory} belongs to the institution ${found}, not to ${institution}`, {
     remedy: 'set stateDir to one of its own, or correct institution',

@@ -50,6 +50,8 @@ const migrations: readonly Migration[] = [
     ],
   },
   { layout: 3, indexes: [['outbox', { person: 1, seq: 1 }]], step: namePeople },
+  // Plans may say `account.kind`, which an older version would pass over, and it does not know which platform a target is.
+  { layout: 4, indexes: [] },
 ];
 
 /** Items of older versions do not say whom they are about. */

@@ -167,3 +167,26 @@ test('somebody who comes back as something else has no role to lose', async () =
   });
   expect(staff(await at.look())).toBe(5);
 });
+
+test('who changes kind, address and course in one plan is approved in one', async () => {
+  const at = site('sis');
+  await at.run('sis', [...many(60), row('s0', 'STU', 'C2')]);
+  const [, ...others] = many(60, 'STUDENT');
+  const moved = row('s0', 'STUDENT', 'C2').with(5, 'ann@x.edu');
+  const held = await at.run('sis', [...others, moved]);
+  expect(held).toMatchObject({ status: 'held', changes: { 'account.kind': 60, 'enrolment.remove': 1 } });
+  await at.approve(held.run, held.digest!);
+  const { members } = await at.look();
+  expect(members.find(({ email }) => email === 'ann@x.edu')).toMatchObject({ kind: 'staff' });
+  expect(members.find(({ email }) => email === 'ann@x.edu')!.enrolments).toHaveLength(1);
+});
+
+test('a row that nobody can read beside one of the same source is in the way of an approval no more than of the plan', async () => {
+  const at = site('sis');
+  await at.run('sis', many(60));
+  const unread = row('s0', 'STUDENT', 'C2').with(5, 'no address');
+  const held = await at.run('sis', [...many(60, 'STUDENT'), unread]);
+  expect(held).toMatchObject({ status: 'held', changes: { 'account.kind': 60 }, snapshot: { quarantined: 1 } });
+  await at.approve(held.run, held.digest!);
+  expect(staff(await at.look())).toBe(60);
+});

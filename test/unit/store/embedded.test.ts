@@ -42,7 +42,10 @@ test('a file that is no database is not written over', () => {
 test('the store of one institution is refused to another, also when it was begun before anybody asked', async () => {
   const place = directory();
   await openEmbeddedStore(place).close();
+  // a look takes nothing for itself
+  await openEmbeddedStore(place, 'uni-typo', true).close();
   await openEmbeddedStore(place, 'uni-a').close();
+  expect(() => openEmbeddedStore(place, 'uni-typo', true)).toThrow(Misconfigured);
   const [wrong, right] = [() => openEmbeddedStore(place, 'uni-b'), () => openEmbeddedStore(place, 'uni-a')];
   expect(wrong).toThrow(Misconfigured);
   expect(wrong).toThrow(`the store ${place} belongs to the institution uni-a, not to uni-b`);
