@@ -11,8 +11,8 @@ function site(...sources: string[]): Site {
   onTestFinished(() => made[Symbol.asyncDispose]());
   return made;
 }
-const row = (who: string, kind = 'STU', course = 'C1', name = who): MemoryRow => [
-  ...[kind, 'D', course, name, 'L', `${who}@x.edu`, '1', who],
+const row = (who: string, kind = 'STU', course = 'C1', name = who, email = `${who}@x.edu`): MemoryRow => [
+  ...[kind, 'D', course, name, 'L', email, '1', who],
 ];
 const many = (count: number, kind = 'STU', from = 0): MemoryRow[] =>
   Array.from({ length: count }, (_, n) => row(`s${from + n}`, kind));
@@ -172,7 +172,7 @@ test('who changes kind, address and course in one plan is approved in one', asyn
   const at = site('sis');
   await at.run('sis', [...many(60), row('s0', 'STU', 'C2')]);
   const [, ...others] = many(60, 'STUDENT');
-  const moved = row('s0', 'STUDENT', 'C2').with(5, 'ann@x.edu');
+  const moved = row('s0', 'STUDENT', 'C2', 's0', 'ann@x.edu');
   const held = await at.run('sis', [...others, moved]);
   expect(held).toMatchObject({ status: 'held', changes: { 'account.kind': 60, 'enrolment.remove': 1 } });
   await at.approve(held.run, held.digest!);
@@ -184,7 +184,7 @@ test('who changes kind, address and course in one plan is approved in one', asyn
 test('a row that nobody can read beside one of the same source is in the way of an approval no more than of the plan', async () => {
   const at = site('sis');
   await at.run('sis', many(60));
-  const unread = row('s0', 'STUDENT', 'C2').with(5, 'no address');
+  const unread = row('s0', 'STUDENT', 'C2', 's0', 'no address');
   const held = await at.run('sis', [...many(60, 'STUDENT'), unread]);
   expect(held).toMatchObject({ status: 'held', changes: { 'account.kind': 60 }, snapshot: { quarantined: 1 } });
   await at.approve(held.run, held.digest!);
