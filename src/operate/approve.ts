@@ -4,7 +4,7 @@ import { type AccountFacts, courseKey } from '../connector/target.ts';
 import { deliverAll } from '../deliver/deliver.ts';
 import type { DeliveryEnd } from '../deliver/drain.ts';
 import { typesOf } from '../outbox/apply.ts';
-import { same } from '../reconcile/facts.ts';
+import { rankOf, same } from '../reconcile/facts.ts';
 import { type Account, type Change, type EvidenceRow, keysOfAccount } from '../reconcile/model.ts';
 import { changeOf, type PlannedChange } from '../reconcile/plan.ts';
 import { enforceHeld, finishInterrupted, withRoster } from '../run/force.ts';
@@ -168,17 +168,16 @@ function isOvertaken({ account, before }: Change, now: Account): boolean {
 }
 
 /** True when the first of the sources that speak of the person says another kind than the change, or one before it cannot be read. */
-function saysOther({ account }: Change, rows: readonly EvidenceRow[], order: readonly string[]): boolean {
-  const place = ({ source }: EvidenceRow): number => (order.includes(source) ? order.indexOf(source) : order.length);
-  // a row that is no reason for an account does not say who somebody is
+function saysOther({ account }: Change, rows: readonly EvidenceRow[], precedence: readonly string[]): boolean {
+  const place = ({ source }: EvidenceRow): number => rankOf(source, { precedence });
   const now = rows.filter(({ state }) => state === 'now');
+  // a row that is no reason for an account does not say who somebody is
   const speaking = now.filter(({ record }) => record !== null && isReason(record));
   const first = Math.min(...speaking.map(place));
-  // what cannot be read beside what its own source says hides nothing, as when the plan was made
-  return now.some((row) =>
-    row.record === null
-      ? place(row) < first
-      : place(row) === first && isReason(row.record) && row.record.kind !== account!.kind,
+  return (
+    speaking.some((row) => place(row) === first && row.record!.kind !== account!.kind) ||
+    // what cannot be read beside what its own source says hides nothing, as when the plan was made
+    now.some((row) => row.record === null && place(row) < first)
   );
 }
 
@@ -194,7 +193,7 @@ function isRenamed(shown: Partial<AccountFacts>, now: Account): boolean {
 async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void> {
   const { matches } = courseRules(config);
   const { directories, unread } = await rolesNow(store, config, plan.source);
-  const order = config.sources.map(({ name }) => name);
+  const precedence = config.sources.map(({ name }) => name);
   const evidence = store.rows.evidence(plan.source, plan.snapshot);
   // Of an empty snapshot the updates wait as well: what removals say of those who stay was never so.
   const refused = plan.courseEntriesWith === 'held';
@@ -217,7 +216,7 @@ async function refuseStale({ config, store }: Rosterd, plan: Plan): Promise<void
       before.set(now.account, change.before);
       const rows = await evidence.rows([...new Set([...keysOfAccount(change.account), ...keysOfAccount(now)])]);
       const its = rows.filter(({ source }) => !directories.has(source));
-      return isOvertaken(change, now) || saysOther(change, its, order);
+      return isOvertaken(change, now) || saysOther(change, its, precedence);
     }
     if (course) ended.set(courseKey(course), (ended.get(courseKey(course)) ?? 0) + 1);
     const left = rule === 'left-snapshot';

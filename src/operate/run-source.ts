@@ -1,5 +1,5 @@
 import type { Config, SourceConfig } from '../configure/config.ts';
-import { keepDirOf } from '../pull/pull.ts';
+import { inboxOf } from '../pull/pull.ts';
 import { finishInterrupted, needsPlan } from '../run/force.ts';
 import type { RunOrder } from '../run/record.ts';
 import type { Rosterd } from '../run/rosterd.ts';
@@ -15,7 +15,7 @@ import { type Run, type Store, snapshotId } from '../store/port.ts';
  */
 export async function* runSource(rosterd: Rosterd, source: SourceConfig, order: RunOrder): AsyncGenerator<Run> {
   const { config, store, work } = rosterd;
-  const inbox = source.connector.inbox?.(source.settings, keepDirOf(config.stateDir, source.name));
+  const inbox = inboxOf(config.stateDir, source);
   const trial = order.dryRun && !source.dryRun;
   let next = trial ? undefined : await inbox?.next();
   if (!inbox || !next) {
@@ -41,11 +41,8 @@ export async function* runSource(rosterd: Rosterd, source: SourceConfig, order: 
 }
 
 /** True when something was pushed to a source and is not run yet. */
-export async function pushWaits(
-  { stateDir }: Pick<Config, 'stateDir'>,
-  { name, connector, settings }: SourceConfig,
-): Promise<boolean> {
-  const inbox = connector.inbox?.(settings, keepDirOf(stateDir, name));
+export async function pushWaits({ stateDir }: Pick<Config, 'stateDir'>, source: SourceConfig): Promise<boolean> {
+  const inbox = inboxOf(stateDir, source);
   return !!inbox && (await inbox.next()) !== null;
 }
 

@@ -14,7 +14,7 @@ import { newRunId } from '../run/record.ts';
 import { formatOf } from '../snapshot/formats/index.ts';
 import { jsonOf, tableOf } from './bodies.ts';
 import { judgeOf } from './judge.ts';
-import { keepDirOf } from './pull.ts';
+import { inboxOf } from './pull.ts';
 
 /**
  * Where pushes come in:
@@ -71,7 +71,7 @@ interface Doors {
 
 function doorsOf({ sources, stateDir }: Config): Door[] {
   return sources.flatMap((source) => {
-    const inbox = source.connector.inbox?.(source.settings, keepDirOf(stateDir, source.name));
+    const inbox = inboxOf(stateDir, source);
     return inbox ? { source, inbox } : [];
   });
 }

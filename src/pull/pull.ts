@@ -4,6 +4,7 @@ import { withRetry } from '../base/retry.ts';
 import { openSpoolDir } from '../base/spool-dir.ts';
 import type { Work } from '../base/work.ts';
 import type { SourceConfig } from '../configure/config.ts';
+import type { Inbox } from '../connector/inbox.ts';
 import type { Answer, SourceContext } from '../connector/source.ts';
 import type { Format } from '../snapshot/formats/index.ts';
 import type { Snapshot } from '../store/port.ts';
@@ -60,6 +61,11 @@ export async function pull(
 /** The directory of a source that lasts. */
 export function keepDirOf(stateDir: string, source: string): string {
   return join(stateDir, 'keep', source);
+}
+
+/** Where pushes to a source wait; undefined: it is not pushed. */
+export function inboxOf(stateDir: string, { name, connector, settings }: SourceConfig): Inbox | undefined {
+  return connector.inbox?.(settings, keepDirOf(stateDir, name));
 }
 
 /** What a source connector is handed. */

@@ -18,7 +18,7 @@ export interface Person {
 }
 
 /** Place of a source in the order of precedence. */
-function rankOf(source: string, { precedence }: PeopleRules): number {
+export function rankOf(source: string, { precedence }: Pick<PeopleRules, 'precedence'>): number {
   const place = precedence.indexOf(source);
   return place < 0 ? precedence.length : place;
 }

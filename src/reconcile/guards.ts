@@ -31,6 +31,16 @@ export function removalsOf(changes: Readonly<Partial<Record<PlanType, number>>>)
   };
 }
 
+/** The removals of several runs, by their changes. */
+export function removalsTogether(runs: Iterable<Readonly<Partial<Record<PlanType, number>>>>): Removals {
+  const all = { ...noRemovals };
+  for (const changes of runs) {
+    const its = removalsOf(changes);
+    for (const what of ['disables', 'unenrolments', 'kinds'] as const) all[what] += its[what];
+  }
+  return all;
+}
+
 /** What one guard measured, also when it lets the plan pass. */
 export interface GuardResult {
   guard: string;

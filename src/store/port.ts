@@ -1,4 +1,4 @@
-import type { AccountFacts, CourseName } from '../connector/target.ts';
+import type { AccountFacts, ChangeType, CourseName } from '../connector/target.ts';
 import type { Evidence } from '../reconcile/evidence.ts';
 import type { GuardResult } from '../reconcile/guards.ts';
 import type { CourseEntry, Note, PlanType } from '../reconcile/model.ts';
@@ -342,7 +342,7 @@ export interface PlanPosition {
 /** A target that takes changes, as the outbox needs to know it. */
 export interface TargetInterest {
   target: string;
-  accepts: readonly PlanType[];
+  accepts: readonly ChangeType[];
 }
 
 /**

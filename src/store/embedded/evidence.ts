@@ -1,5 +1,5 @@
 import type { Evidence } from '../../reconcile/evidence.ts';
-import { noRemovals, removalsOf } from '../../reconcile/guards.ts';
+import { removalsTogether } from '../../reconcile/guards.ts';
 import { type Account, type CourseEntry, type EvidenceRow, withPrefix } from '../../reconcile/model.ts';
 import type { PersonRecord, Quarantined } from '../../snapshot/record.ts';
 import type { Run, SourceState } from '../port.ts';
@@ -160,14 +160,15 @@ export function evidence(db: Database, source: string, number: number): Evidence
     },
 
     async removedSince(since) {
-      const removed = { ...noRemovals };
-      for (const row of db.all('SELECT doc FROM runs WHERE source = ? AND ended >= ?', source, since.toISOString())) {
-        const run = parse<Run>(row['doc']);
-        if (run.dryRun || (run.status !== 'applied' && run.status !== 'held') || run.heldTypes.length) continue;
-        const its = removalsOf(run.changes);
-        for (const what of ['disables', 'unenrolments', 'kinds'] as const) removed[what] += its[what];
-      }
-      return removed;
+      const counts = ({ dryRun, status, heldTypes }: Run): boolean =>
+        !dryRun && (status === 'applied' || status === 'held') && !heldTypes.length;
+      const rows = db.all('SELECT doc FROM runs WHERE source = ? AND ended >= ?', source, since.toISOString());
+      return removalsTogether(
+        rows.flatMap((row) => {
+          const run = parse<Run>(row['doc']);
+          return counts(run) ? run.changes : [];
+        }),
+      );
     },
   };
 }

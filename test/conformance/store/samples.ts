@@ -2,7 +2,15 @@ import type { AccountFacts, CourseName } from '../../../src/connector/target.ts'
 import { type Change, changeRank, type PlanType, type RowOrigin } from '../../../src/reconcile/model.ts';
 import type { PlannedChange } from '../../../src/reconcile/plan.ts';
 import type { Hints, PersonRecord } from '../../../src/snapshot/record.ts';
-import type { Plan, Run, Snapshot, SourceState, Store, StoredRow } from '../../../src/store/port.ts';
+import {
+  nothingInForce,
+  type Plan,
+  type Run,
+  type Snapshot,
+  type SourceState,
+  type Store,
+  type StoredRow,
+} from '../../../src/store/port.ts';
 import { rowKeysOf } from '../../../src/store/row-keys.ts';
 
 /** Things to put into a store, each whole and different from the next. */
@@ -47,18 +55,7 @@ export function badRow(n: number, hints: Partial<Hints>, where: CourseName | nul
 }
 
 export function state(source: string, changes: Partial<SourceState> = {}): SourceState {
-  const none = {
-    current: null,
-    staging: null,
-    rules: null,
-    pending: null,
-    applying: null,
-    held: null,
-    givenSince: null,
-    emptyApproved: false,
-    directory: false,
-  };
-  return { source, next: 1, ...none, ...changes };
+  return { source, ...nothingInForce, ...changes };
 }
 
 /** Stages a snapshot's rows and puts it in force. */

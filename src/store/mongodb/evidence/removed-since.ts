@@ -1,4 +1,4 @@
-import { noRemovals, type Removals, removalsOf } from '../../../reconcile/guards.ts';
+import { type Removals, removalsTogether } from '../../../reconcile/guards.ts';
 import type { Mongo } from '../mongo.ts';
 import { runOf } from '../runs/get.ts';
 
@@ -9,10 +9,6 @@ export async function removedSince(m: Mongo, source: string, since: Date): Promi
     status: { $in: ['applied' as const, 'held' as const] },
     heldTypes: { $size: 0 },
   };
-  const removed = { ...noRemovals };
-  for (const doc of await m.attempt(() => m.runs.find(where).toArray())) {
-    const its = removalsOf(runOf(doc).changes);
-    for (const what of ['disables', 'unenrolments', 'kinds'] as const) removed[what] += its[what];
-  }
-  return removed;
+  const docs = await m.attempt(() => m.runs.find(where).toArray());
+  return removalsTogether(docs.map((doc) => runOf(doc).changes));
 }
