@@ -7,11 +7,9 @@ import { ownDir } from './base/state-dir.ts';
 import type { Work } from './base/work.ts';
 import type { Config } from './configure/config.ts';
 import { loadConfig } from './configure/load.ts';
-import { type Stub, startStub } from './connector/stub.ts';
+import type { Stub } from './connector/stub.ts';
 import type { Rosterd } from './run/rosterd.ts';
 import { openEmbeddedStore } from './store/embedded/index.ts';
-import { openMongoStore } from './store/mongodb/index.ts';
-import { probeMongo } from './store/mongodb/probe.ts';
 import type { Snapshot, Store, StoreLook } from './store/port.ts';
 
 /** Composition: the one place that knows all connectors and which store there is. */
@@ -73,6 +71,8 @@ function cutMove(place: string, from: string): Misconfigured {
 export async function openStore({ file, store, stateDir, institution }: Config, abort: AbortSignal): Promise<Store> {
   ownDir(stateDir, 'stateDir', file);
   if (store.kind === 'embedded') return openEmbeddedStore(stateDir, institution);
+  // read when it is asked for: the driver is large, and most installations have no such server
+  const { openMongoStore } = await import('./store/mongodb/index.ts');
   return openMongoStore(store, institution, { clock: systemClock, signal: abort });
 }
 
@@ -80,6 +80,7 @@ export async function openStore({ file, store, stateDir, institution }: Config, 
 export async function probeStore(config: Config): Promise<StoreLook> {
   const { store, stateDir, institution } = config;
   if (store.kind === 'mongodb') {
+    const { probeMongo } = await import('./store/mongodb/probe.ts');
     const { look, begun } = await probeMongo(store, institution, systemClock);
     await refuseForgotten(config, async () => begun);
     return look;
@@ -113,6 +114,7 @@ export const stubKinds: readonly string[] = targetStubs.map((stub) => stub.kind)
 
 /** Starts the stubs of all targets on 127.0.0.1; a kind without a port takes a free one. All of them, or none is left. */
 export async function startStubs(ports: Readonly<Record<string, number>>): Promise<Stub[]> {
+  const { startStub } = await import('./connector/stub.ts');
   const started = await Promise.allSettled(targetStubs.map((stub) => startStub(stub, ports[stub.kind] ?? 0)));
   const stubs = started.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
   const failed = started.find((one) => one.status === 'rejected');

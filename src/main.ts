@@ -3,8 +3,6 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type LogLevel, logLevels } from './base/log.ts';
 import { approve, reject } from './operate/approve.ts';
 import { checkConfig } from './operate/check.ts';
-import { daemon } from './operate/daemon.ts';
-import { demo } from './operate/demo.ts';
 import { type Exportable, exportable, exportRoster } from './operate/export.ts';
 import { printIntegrationKey, printPushKey } from './operate/keys.ts';
 import { migrateStore } from './operate/move.ts';
@@ -23,13 +21,15 @@ import {
 import { listRuns, showRun } from './operate/runs.ts';
 import { daemonLogLevel, reloadDaemon, runDaemon, showStatus } from './operate/service-commands.ts';
 import { crash, exit } from './operate/session.ts';
-import { serveStubs } from './operate/stubs.ts';
 import { sync } from './operate/sync.ts';
 import { version } from './operate/version.ts';
 
 const statuses = ['queued', 'processing', 'sent', 'failed', 'superseded'];
 
-/** Arguments only: every command is one function of `operate/` that gives an exit status. */
+/**
+ * Arguments only: every command is one function of `operate/` that gives an exit status. Those that serve (the service, the
+ * demo, the stubs) are read when they are asked for: their web server would be a third of the start of all others.
+ */
 const program = new Command('rosterd')
   .description(
     'Keeps a campus in step: pulls who studies and who works where, delivers the smallest safe set of changes.',
@@ -56,7 +56,7 @@ program
   .description('see it work without a server or a configuration: two days of a sample university, three target stubs')
   .option('--json', 'JSON instead of text', false)
   .option('--keep <dir>', 'keep configuration, drops and state in this directory, to go on with')
-  .action(act(demo));
+  .action(act(async (options) => (await import('./operate/demo.ts')).demo(options)));
 
 withConfig('check', 'validate a configuration; exits with 2 and every problem with its line')
   .option('--connect', 'log in everywhere and say what would be read', false)
@@ -75,7 +75,7 @@ program
   .command('daemon')
   .description('the service: runs sources by their schedules and what is pushed, delivers; logs on standard error')
   .requiredOption('-c, --config <file>', 'the configuration, YAML')
-  .action(act(daemon));
+  .action(act(async (options) => (await import('./operate/daemon.ts')).daemon(options)));
 
 withConfig('run', 'have the daemon run the named or all enabled sources now')
   .argument('[source...]')
@@ -118,8 +118,8 @@ program
   .option('--peoplesoft-port <n>', 'port; left out: a free one', port)
   .option('--json', 'JSON even on a terminal', false)
   .action(
-    act(({ canvasPort, salesforcePort, peoplesoftPort, json }) =>
-      serveStubs({
+    act(async ({ canvasPort, salesforcePort, peoplesoftPort, json }) =>
+      (await import('./operate/stubs.ts')).serveStubs({
         ports: { canvas: canvasPort ?? 0, salesforce: salesforcePort ?? 0, peoplesoft: peoplesoftPort ?? 0 },
         json,
       }),

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as openSocket } from 'node:net';
-import SftpClient from 'ssh2-sftp-client';
+import type SftpClient from 'ssh2-sftp-client';
 import { Denied, RosterdError, Unavailable } from '../../src/base/errors.ts';
 import type { SourceContext } from '../../src/connector/source.ts';
 import { fingerprintOf, keyTypeOf, type Trust, trustIn } from './hostkey.ts';
@@ -90,11 +90,13 @@ async function logIn(
   const where = `${place.host}:${place.port}`;
   const password = settings.password?.reveal();
   const privateKey = usableKey(settings);
+  // read when it is asked for: a drop in a folder has no need of all of SSH
+  const { default: Client } = await import('ssh2-sftp-client');
   signal.throwIfAborted();
 
   // an own socket: destroying it ends everything at once, in every state of the library
   const socket = openSocket({ host: place.host, port: place.port, noDelay: true });
-  const client = new SftpClient('rosterd', { error() {}, end() {}, close() {} });
+  const client = new Client('rosterd', { error() {}, end() {}, close() {} });
   let refusedKey = false;
   let lost: unknown;
   let loggedIn = false;

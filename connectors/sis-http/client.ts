@@ -1,8 +1,8 @@
 import { pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { Denied, Incomplete, Misconfigured, Unavailable } from '../../src/base/errors.ts';
-import { flatHeaders, networkError, openDispatcher, retryAfterMs } from '../../src/connector/http.ts';
+import { flatHeaders, networkError, openSender, retryAfterMs } from '../../src/connector/http.ts';
 import type { SourceContext } from '../../src/connector/source.ts';
 import { openAuth } from './auth.ts';
 import type { ConnectionSettings } from './schema.ts';
@@ -73,7 +73,7 @@ export function openClient(settings: ConnectionSettings, context: SourceContext)
           }
         : proxy,
   };
-  const dispatcher = openDispatcher(route);
+  const sender = openSender(route);
   const auth = openAuth(settings.auth, { clock, signal, route });
   const base = new URL(settings.url);
   let bytes = 0;
@@ -102,7 +102,7 @@ export function openClient(settings: ConnectionSettings, context: SourceContext)
     signal.throwIfAborted();
     await turn();
     try {
-      return await request(url, { method: 'GET', headers, dispatcher, signal });
+      return await sender.request(url, { method: 'GET', headers, signal });
     } catch (cause) {
       if (signal.aborted) throw signal.reason;
       throw networkError(cause, url.origin);
@@ -207,7 +207,7 @@ export function openClient(settings: ConnectionSettings, context: SourceContext)
     },
     async close() {
       await auth.close();
-      await dispatcher.destroy();
+      await sender.close();
     },
   };
 }

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { getCACertificates } from 'node:tls';
-import { Agent, type Dispatcher, EnvHttpProxyAgent, ProxyAgent, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { Denied, Misconfigured, Unavailable } from '../base/errors.ts';
 
 /** One request. `path` is joined to the base URL; an absolute URL is used only when it has the base's origin. */
@@ -52,8 +52,17 @@ export interface Route {
   proxy?: 'env' | { uri: string; token?: string } | undefined;
 }
 
-/** Opens what connections are made by. Nothing is connected yet. */
-export function openDispatcher({ timeoutMs, ca, proxy }: Route): Dispatcher {
+/** What requests are sent by. */
+export interface Sender {
+  request(
+    url: URL,
+    options: Pick<Dispatcher.RequestOptions, 'method' | 'headers' | 'body' | 'signal'>,
+  ): Promise<Dispatcher.ResponseData>;
+  close(): Promise<void>;
+}
+
+/** Opens what requests are sent by. Nothing is connected yet. Throws `Misconfigured` when the certificates cannot be read. */
+export function openSender({ timeoutMs, ca, proxy }: Route): Sender {
   const tls = ca === undefined ? {} : { ca: [...getCACertificates('default'), readCa(ca)] };
   const options = {
     connect: { timeout: 10_000, ...tls },
@@ -61,8 +70,24 @@ export function openDispatcher({ timeoutMs, ca, proxy }: Route): Dispatcher {
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
   };
-  if (proxy === undefined) return new Agent(options);
-  return proxy === 'env' ? new EnvHttpProxyAgent(options) : new ProxyAgent({ ...options, ...proxy });
+  // The library is read with the first request: most commands send none, and it is a fifth of their memory.
+  const open = async () => {
+    const { Agent, EnvHttpProxyAgent, ProxyAgent, request } = await import('undici');
+    if (proxy === undefined) return { request, dispatcher: new Agent(options) };
+    const dispatcher = proxy === 'env' ? new EnvHttpProxyAgent(options) : new ProxyAgent({ ...options, ...proxy });
+    return { request, dispatcher };
+  };
+  let opened: ReturnType<typeof open> | null = null;
+  return {
+    async request(url, sent) {
+      opened ??= open();
+      const { request, dispatcher } = await opened;
+      return request(url, { ...sent, dispatcher });
+    },
+    async close() {
+      if (opened) await (await opened).dispatcher.destroy();
+    },
+  };
 }
 
 function readCa(file: string): string {
@@ -102,7 +127,7 @@ export function openHttp(
   timeoutMs = 60_000,
   route: Omit<Route, 'timeoutMs'> = {},
 ): Http {
-  const dispatcher = openDispatcher({ ...route, timeoutMs });
+  const sender = openSender({ ...route, timeoutMs });
   const base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
   return {
     async send({ method, path, headers, body, into }) {
@@ -111,8 +136,8 @@ export function openHttp(
         throw new Denied(`refused to send to ${url.origin}: the configured address is ${base.origin}`);
       try {
         const sent = await bodyOf(body);
-        const answer = await request(url, {
-          ...{ method, dispatcher, signal, body: sent.body },
+        const answer = await sender.request(url, {
+          ...{ method, signal, body: sent.body },
           headers: { ...headers, ...sent.headers },
         });
         const good = answer.statusCode >= 200 && answer.statusCode < 300;
@@ -125,7 +150,7 @@ export function openHttp(
         throw networkError(cause, url.origin);
       }
     },
-    close: () => dispatcher.destroy(),
+    close: () => sender.close(),
   };
 }
 

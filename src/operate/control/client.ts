@@ -1,4 +1,4 @@
-import { Client, type Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import { Denied, Incomplete, Misconfigured, Rejected, RosterdError, Unavailable } from '../../base/errors.ts';
 import type { Config } from '../../configure/config.ts';
 import { type Answer, type Asking, type Endpoint, type EndpointName, endpoints, type RunLine } from './api.ts';
@@ -18,9 +18,16 @@ export class Daemon {
   readonly socket: string;
   readonly #client: Client;
 
-  constructor(socket: string) {
+  private constructor(socket: string, client: Client) {
     this.socket = socket;
-    this.#client = new Client('http://localhost', { socketPath: socket, bodyTimeout: 0 });
+    this.#client = client;
+  }
+
+  /** The daemon at a socket, where one answers. */
+  static async at(socket: string): Promise<Daemon> {
+    // read when it is asked for: mostly no daemon runs beside a command
+    const { Client } = await import('undici');
+    return new Daemon(socket, new Client('http://localhost', { socketPath: socket, bodyTimeout: 0 }));
   }
 
   /** Asks an endpoint that answers with JSON. */
@@ -106,7 +113,7 @@ async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
 
 /** The daemon that runs with a configuration; null when none does. Throws `Denied` when its socket is not ours to use. */
 export async function findDaemon({ control: { socket } }: Config): Promise<Daemon | null> {
-  return (await lookAt(socket)) === 'alive' ? new Daemon(socket) : null;
+  return (await lookAt(socket)) === 'alive' ? Daemon.at(socket) : null;
 }
 
 /** The same, for what only a daemon can do. Throws `Unavailable` when none runs. */
