@@ -21,6 +21,7 @@ import {
 import { listRuns, showRun } from './operate/runs.ts';
 import { daemonLogLevel, reloadDaemon, runDaemon, showStatus } from './operate/service-commands.ts';
 import { crash, exit } from './operate/session.ts';
+import { compare, listSnapshots } from './operate/snapshots.ts';
 import { sync } from './operate/sync.ts';
 import { version } from './operate/version.ts';
 
@@ -143,6 +144,17 @@ withConfig('show', 'one run with every change of its plan')
   .argument('<run>')
   .option('--limit <n>', 'how many changes on a terminal (200); JSON has all', count)
   .action((run: string, options) => end(showRun(run, options)));
+
+withConfig('snapshots', 'the newest snapshots, with the files or queries that they were read from')
+  .option('--source <name>', 'only snapshots of this source')
+  .addOption(new Option('--limit <n>', 'how many').argParser(count).default(20))
+  .action(act(listSnapshots));
+
+withConfig('compare', 'what one snapshot of a source has that another has not, row by row')
+  .argument('<from>', 'a snapshot')
+  .argument('<to>', 'another of the same source')
+  .option('--limit <n>', 'how many rows on a terminal (200); JSON has all', count)
+  .action((from: string, to: string, options) => end(compare(from, to, options)));
 
 withConfig('approve', 'apply what a run holds back: exactly the plan with that digest')
   .argument('<run>')

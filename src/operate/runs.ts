@@ -40,7 +40,8 @@ export async function listRuns(options: {
   });
 }
 
-async function withHistory(
+/** Reads what happened from the daemon when one runs, which has the store in hand; else from the store. */
+export async function withHistory(
   options: { config: string; json: boolean },
   read: (history: History, screen: Screen, configFile: string) => Promise<number>,
 ): Promise<number> {

@@ -25,7 +25,7 @@ export function joinDeltas(first: Delta, second: Delta): Delta {
 }
 
 /** The digests of one sorted pack that are not in another. */
-function without(pack: Uint8Array, other: Uint8Array): Uint8Array {
+export function without(pack: Uint8Array, other: Uint8Array): Uint8Array {
   const result = new Uint8Array(pack.length);
   let [to, its] = [0, 0];
   for (let at = 0; at < pack.length; at += digestBytes) {

@@ -237,8 +237,8 @@ interface Packs extends Delta {
   set: Uint8Array;
 }
 
-/** The digests of the snapshot in force. */
-async function packsOf(store: Store, before: Snapshot | null): Promise<Packs> {
+/** The digests of a snapshot; null: of none. */
+export async function packsOf(store: Store, before: Snapshot | null): Promise<Packs> {
   const none = new Uint8Array(0);
   if (!before) return { base: none, addedPack: none, gonePack: none, set: none };
   const base = await store.snapshots.pack(before.source, before.base, 'full');

@@ -286,6 +286,8 @@ export interface Rows {
   all(source: string): AsyncIterable<{ number: number; rows: StoredRow[] }>;
   /** Every end of a row, in lots by the snapshot that ended them, ascending. */
   ends(source: string): AsyncIterable<{ number: number; digests: Uint8Array[] }>;
+  /** Rows of a snapshot by their digests, in the order asked; null for one that is not in it, or not kept any more. */
+  find(source: string, number: number, digests: readonly Uint8Array[]): Promise<(StoredRow | null)[]>;
   /** Quarantined rows in a snapshot, by file and line. */
   quarantined(source: string, number: number, limit: number): Promise<QuarantinedRow[]>;
   /** Keys (`personKey`) of rows in the snapshot or ended by it, sorted, after the given one. */

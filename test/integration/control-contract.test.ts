@@ -114,6 +114,7 @@ targets:
     const rejected = await send(`/v1/runs/${second.run}/reject`, undefined, 200, '/v1/runs/{run}/reject');
     expect(rejected.run.decision.verdict).toBe('rejected');
 
+    await snapshotsAreAsked(get);
     await queueIsAsked(get, send);
     expect(await get('/v1/metrics')).toMatch(/^rosterd_runs_total\{source="sis",status="held"\} 2$/m);
     expect(await send('/v1/reload', undefined, 200)).toEqual({ live: [], restart: [] });
@@ -147,6 +148,24 @@ targets:
 
 type Ask = (path: string, template?: string, status?: number) => Promise<Json>;
 type Send = (path: string, body: unknown, status: number, template?: string) => Promise<Json>;
+
+/** Snapshots of a source that has taken several, each with fewer people than the one before. */
+async function snapshotsAreAsked(get: Ask): Promise<void> {
+  const { snapshots } = await get('/v1/snapshots?source=sis&limit=2');
+  const [to, from] = snapshots;
+  expect(snapshots.map((one: Json) => one.inForce)).toEqual([true, false]);
+  expect((await get('/v1/snapshots?source=sis&skip=1&limit=1')).snapshots).toEqual([from]);
+  const compare = (a: string, b: string, query: string, status = 200): Promise<Json> =>
+    get(`/v1/snapshots/${a}/compare/${b}${query}`, '/v1/snapshots/{from}/compare/{to}', status);
+  const first = await compare(from.snapshot, to.snapshot, '?limit=3');
+  expect(first).toMatchObject({ from, to, added: 0, gone: 5, next: 3 });
+  const rest = await compare(from.snapshot, to.snapshot, '?begin=3');
+  expect(rest.next).toBe(null);
+  const all = [...first.differences, ...rest.differences];
+  expect(all.map(({ what, fields }: Json) => [what, fields])).toEqual(Array.from({ length: 5 }, () => ['gone', []]));
+  await compare(from.snapshot, 'sis-99', '', 400);
+  await get('/v1/snapshots?limit=0', '/v1/snapshots', 400);
+}
 
 /** Every endpoint of the queue, on a site with one target, `crm`, that everything was delivered to. */
 async function queueIsAsked(get: Ask, send: Send): Promise<void> {

@@ -3,6 +3,7 @@ import { logLevels } from '../../base/log.ts';
 import type { Run } from '../../store/port.ts';
 import { queueEndpoints } from './queue-api.ts';
 import { type AskedOf, count, type Endpoint, json, name, none, page, planType, time } from './shapes.ts';
+import { snapshotEndpoints } from './snapshot-api.ts';
 
 export type { Endpoint } from './shapes.ts';
 
@@ -317,6 +318,7 @@ export const endpoints = {
     ...{ params: runParams, query: none, body: null },
     answers: json('the run, with the decision', z.strictObject({ run })),
   },
+  ...snapshotEndpoints,
   ...queueEndpoints,
   reload: {
     ...{ method: 'POST', path: '/v1/reload', summary: 'Reads the configuration again' },

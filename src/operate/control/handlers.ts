@@ -7,7 +7,7 @@ import { selectSources } from '../../schedule/select.ts';
 import type { Plan, PlanPosition, Run } from '../../store/port.ts';
 import { approveHeld, rejectHeld } from '../approve.ts';
 import { fill, settleMove } from '../fill.ts';
-import { mostNotes, typesIn, waitingRuns } from '../history.ts';
+import { compareSnapshots, mostNotes, snapshotLines, typesIn, waitingRuns } from '../history.ts';
 import { acknowledge, discrepancies, findItem, preview, replay, review, setPaused } from '../queue.ts';
 import type { Service } from '../service.ts';
 import { withSource } from '../session.ts';
@@ -16,6 +16,7 @@ import { version } from '../version.ts';
 import type { Asked, EndpointName, PlanBody } from './api.ts';
 import { errorJson, NotFound } from './errors.ts';
 import { openapiDocument } from './openapi.ts';
+import type { ComparisonBody } from './snapshot-api.ts';
 import { statusTeller } from './status.ts';
 import { Stream } from './stream.ts';
 
@@ -50,6 +51,13 @@ export function handlersOf(service: Service): Handlers {
     async reject({ params }) {
       const { source } = await runOf(service, params.run);
       return { run: await withSource(service.rosterd, source, (mine) => rejectHeld(mine, params.run)) };
+    },
+    snapshots: async ({ query: { source, skip, limit } }) => ({
+      snapshots: await snapshotLines(service.rosterd, { skip, limit, ...(source === undefined ? {} : { source }) }),
+    }),
+    async compare({ params: { from, to }, query: { begin, limit } }) {
+      const { head, differences } = await compareSnapshots(service.rosterd, from, to);
+      return { ...head, ...(await differences.page(begin, limit)) } satisfies ComparisonBody;
     },
     async queue({ query: { target, status, plan, person, after, limit } }) {
       const filter = {

@@ -56,7 +56,8 @@ export function history(db: Database): Pick<Rows, 'forget' | 'all' | 'ends'> {
   };
 }
 
-function storedOf(db: Database, row: Row): StoredRow {
+/** A row of the table as the port has it. */
+export function storedOf(db: Database, row: Row): StoredRow {
   const base = {
     digest: row['digest'] as Uint8Array,
     file: db.nameOf('file_names', Number(row['file'])),

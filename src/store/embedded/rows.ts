@@ -5,12 +5,18 @@ import type { GoneRow, Rows, StoredRow } from '../port.ts';
 import { breath, type Database, parse, type Row } from './database.ts';
 import { evidence } from './evidence.ts';
 import { by, Finder, forgetRowsAbove, hashOfDigest, indexRows } from './finder.ts';
+import { storedOf } from './history.ts';
 
 /** Rows of all snapshots, each kept once with the snapshots that it lives in. */
 export function rows(db: Database): Omit<Rows, 'forget' | 'all' | 'ends'> {
   const people = new PeopleInOrder(db);
-  /** What `end` looks rows up in, batch after batch. */
+  /** What rows are looked up in by their digests, batch after batch. */
   let finder: Finder | null = null;
+  const opened = (): Finder => {
+    if (!finder) indexRows(db);
+    finder ??= new Finder(db);
+    return finder;
+  };
   const written = (): void => {
     people.forget();
     finder = null;
@@ -28,11 +34,7 @@ export function rows(db: Database): Omit<Rows, 'forget' | 'all' | 'ends'> {
     async end(source, number, digests) {
       await breath();
       people.forget();
-      if (!finder) {
-        indexRows(db);
-        finder = new Finder(db);
-      }
-      const found = finder;
+      const found = opened();
       return db.tx(() => end(db, found, source, number, [...digests]));
     },
 
@@ -46,6 +48,11 @@ export function rows(db: Database): Omit<Rows, 'forget' | 'all' | 'ends'> {
         db.run('DELETE FROM packs WHERE source = ? AND number = ?', source, number);
         db.run('DELETE FROM snapshots WHERE source = ? AND number = ?', source, number);
       });
+    },
+
+    async find(source, number, digests) {
+      await breath();
+      return find(db, opened(), source, number, digests);
     },
 
     async quarantined(source, number, limit) {
@@ -105,6 +112,26 @@ function end(db: Database, finder: Finder, source: string, number: number, diges
     course: row['course'] === null ? null : db.nameOf('course_names', Number(row['course'])),
     quarantined: row['bad'] === 1,
   }));
+}
+
+/** The rows of the digests in a snapshot, in their order. */
+function find(
+  db: Database,
+  finder: Finder,
+  source: string,
+  number: number,
+  digests: readonly Uint8Array[],
+): (StoredRow | null)[] {
+  const found = new Map<string, StoredRow>();
+  for (const row of db.all(
+    `SELECT rows.* FROM rows LEFT JOIN ended ON ended.row = rows.id WHERE rows.id IN (SELECT value FROM json_each(?3))
+     AND rows.source = ?1 AND first <= ?2 AND (last IS NULL OR last > ?2)`,
+    db.idOf('source_names', source),
+    number,
+    JSON.stringify(finder.candidates(by.digest, Uint32Array.from(digests, hashOfDigest))),
+  ))
+    found.set(textOf(row['digest'] as Uint8Array), storedOf(db, row));
+  return digests.map((digest) => found.get(textOf(digest)) ?? null);
 }
 
 /** A digest as a key of a map. */

@@ -58,6 +58,7 @@ import { allRows } from './rows/all.ts';
 import { discardRows } from './rows/discard.ts';
 import { endRows } from './rows/end.ts';
 import { endsOfRows } from './rows/ends.ts';
+import { findRows } from './rows/find.ts';
 import { forgetRows } from './rows/forget.ts';
 import { personPage } from './rows/person-page.ts';
 import { quarantinedRows } from './rows/quarantined.ts';
@@ -173,6 +174,7 @@ function parts(m: Mongo): Omit<Store, 'kind' | 'place' | 'away' | 'lock' | 'move
       forget: (source, oldest) => forgetRows(m, source, oldest),
       all: (source) => allRows(m, source),
       ends: (source) => endsOfRows(m, source),
+      find: (source, number, digests) => findRows(m, source, number, digests),
       quarantined: (source, number, limit) => quarantinedRows(m, source, number, limit),
       personPage: (source, number, after, limit) => personPage(m, source, number, after, limit),
       evidence: (source, number) => evidence(m, source, number),

@@ -68,6 +68,27 @@ export function rowsConformance(open: OpenStore): void {
     expect(await store.rows.personPage('sis', 1, '', 10)).toEqual(['i:S1']);
   });
 
+  test('rows of a snapshot are found by their digests, in the order asked, in the life that was asked for', async () => {
+    const { store } = await open();
+    const bad = badRow(3, { email: 'x@example.edu' }, course('Statics'));
+    await inForce(store, 'sis', 1, [goodRow(1, 'S1'), goodRow(2, 'S2'), bad]);
+    await inForce(store, 'hr', 1, [goodRow(4, 'S4')]);
+    await inForce(store, 'sis', 2, [], [digest(1)]);
+    await inForce(store, 'sis', 3, [{ ...goodRow(1, 'S1'), line: 77 }]);
+    const asked = [3, 1, 9, 4, 2].map(digest);
+    const lines = async (number: number) =>
+      (await store.rows.find('sis', number, asked)).map((row) => row?.line ?? null);
+    const line = { 1: goodRow(1, 'S1').line, 2: goodRow(2, 'S2').line, 3: bad.line };
+    expect(await lines(1)).toEqual([line[3], line[1], null, null, line[2]]);
+    expect(await lines(2)).toEqual([line[3], null, null, null, line[2]]);
+    expect(await lines(3)).toEqual([line[3], 77, null, null, line[2]]);
+    const found = await store.rows.find('sis', 1, asked);
+    const plain = found.map((row) => row && { ...row, digest: Uint8Array.from(row.digest) });
+    expect(plain).toEqual([bad, goodRow(1, 'S1'), null, null, goodRow(2, 'S2')]);
+    expect(await store.rows.find('nobody', 1, asked)).toEqual([null, null, null, null, null]);
+    expect(await store.rows.find('sis', 1, [])).toEqual([]);
+  });
+
   test('discard takes back a staged snapshot: its rows, its ends, its packs, its document', async () => {
     const { store } = await open();
     await inForce(store, 'sis', 1, [goodRow(1, 'S1'), badRow(2, { id: 'S2' })]);

@@ -99,6 +99,8 @@ const commands: Record<string, string[]> = {
   export: ['-c, --config <file>', 'accounts', 'enrolments', 'courses'],
   runs: ['-c, --config <file>', '--source <name>', '--limit <n>', '--json'],
   show: ['-c, --config <file>', '<run>', '--json'],
+  snapshots: ['-c, --config <file>', '--source <name>', '--limit <n>', '--json'],
+  compare: ['-c, --config <file>', '<from>', '<to>', '--limit <n>', '--json'],
   approve: ['-c, --config <file>', '<run>', '--digest <digest>', '--json'],
   reject: ['-c, --config <file>', '<run>', '--json'],
   'push-key': ['--json'],
@@ -257,6 +259,39 @@ describe('output that goes into a pipe is JSON', () => {
     expect((shown as { changes: unknown[] }).changes).toHaveLength(7);
     const again = await rosterd('sync', '-c', file);
     expect([again.status, lines(again.stdout)]).toMatchObject([0, [{ runs: [{ status: 'unchanged' }] }]]);
+  });
+
+  test('snapshots are listed with the files they come from, and compared row by row', async () => {
+    const file = site(3);
+    await rosterd('sync', '-c', file);
+    const source = join(folder, 'drops/students-1.csv');
+    writeFileSync(source, `${[header, person(0), person(1).replace('Last 1', 'Renamed'), person(9)].join('\n')}\n`);
+    await rosterd('sync', '-c', file);
+    const listed = lines((await rosterd('snapshots', '-c', file)).stdout);
+    expect(listed).toMatchObject([
+      { snapshot: 'sis-students-2', inForce: true, records: 3, added: 2, gone: 2, parts: [{ name: source }] },
+      { snapshot: 'sis-students-1', inForce: false, records: 3, added: 3, gone: 0 },
+    ]);
+    expect(lines((await rosterd('snapshots', '-c', file, '--limit', '1')).stdout)).toEqual(listed.slice(0, 1));
+    const compared = await rosterd('compare', 'sis-students-1', 'sis-students-2', '-c', file);
+    expect([compared.status, lines(compared.stdout)]).toMatchObject([
+      0,
+      [
+        {
+          ...{ from: listed[1], to: listed[0], added: 2, gone: 2 },
+          differences: [
+            { what: 'changed', person: 'i:S1', fields: ['lastName'], from: { line: 3 }, to: { file: source, line: 3 } },
+            { what: 'gone', person: 'i:S2', from: { line: 4 }, to: null },
+            { what: 'added', person: 'i:S9', from: null, to: { line: 4, record: { email: 'person-9@example.edu' } } },
+          ],
+        },
+      ],
+    ]);
+    for (const id of ['sis-students-9', 'sis-students', '../1'])
+      expect(await rosterd('compare', 'sis-students-1', id, '-c', file), id).toMatchObject({
+        ...{ status: 2, stdout: '' },
+        stderr: expect.stringContaining(`there is no snapshot ${id}; rosterd snapshots lists those that are kept`),
+      });
   });
 
   test('and the log on standard error is one JSON object a line, with an event', async () => {

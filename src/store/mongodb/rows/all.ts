@@ -28,7 +28,8 @@ export async function* allRows(m: Mongo, source: string): AsyncGenerator<{ numbe
   }
 }
 
-function storedOf(doc: RowDoc): StoredRow {
+/** A document as the port has it. */
+export function storedOf(doc: RowDoc): StoredRow {
   const base = { digest: doc.digest.value(), file: doc.file, line: doc.line };
   if (doc.quarantined) return { ...base, row: { quarantined: { ...doc.quarantined, course: courseOf(doc) } } };
   const record = recordOf(doc);
