@@ -9,7 +9,7 @@ import type { TargetConnector } from '../connector/target.ts';
 export interface Config {
   /** Absolute path of the YAML file. */
   file: string;
-  /** SHA-256 of its bytes, in hex: tells whether somebody else has loaded the same. */
+  /** SHA-256 of its bytes and of the lists that it names, in hex: tells whether somebody else has loaded the same. */
   digest: string;
   institution: string;
   /** Absolute. Relative paths in the file are relative to the working directory, as in a shell. */

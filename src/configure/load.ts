@@ -21,24 +21,26 @@ const longestSocketPath = 107;
  * when there is no file to read.
  */
 export function loadConfig(file: string, registry: Registry): Config {
-  const { text, digest } = readText(file);
+  const { text, bytes } = readText(file);
   const yaml = readYaml(text);
   if (yaml.problems.length > 0) throw new ConfigErrors(file, yaml.problems);
   const problems: Problem[] = [];
   const report: Report = (finding) => {
     problems.push(problemOf(finding, yaml));
   };
-  const config = readConfig({ file: resolve(file), digest }, yaml, registry, report);
+  const config = readConfig(resolve(file), yaml, registry, report);
   if (config === undefined || problems.length > 0) throw new ConfigErrors(file, problems);
-  return config;
+  // lists may stand in files of their own, and are in force as they were read
+  const formats = JSON.stringify(config.sources.map(({ format }) => format));
+  return { ...config, digest: createHash('sha256').update(bytes).update(formats).digest('hex') };
 }
 
 function readConfig(
-  read: Pick<Config, 'file' | 'digest'>,
+  file: string,
   yaml: YamlFile,
   registry: Registry,
   report: Report,
-): Config | undefined {
+): Omit<Config, 'digest'> | undefined {
   const written = yaml.value;
   if (written === null) {
     report({ path: [], part: 'value', message: 'the file is empty', remedy: 'begin with version: 1' });
@@ -62,7 +64,7 @@ function readConfig(
       remedy: 'add listen: { port: … }, or take this out',
     });
   return {
-    ...read,
+    file,
     institution: data.institution,
     ...pathsOf(data, report),
     timezone,
@@ -103,7 +105,7 @@ function problemOf({ path, part, message, remedy }: Finding, yaml: YamlFile): Pr
   return { ...yaml.place(path, part), path: pathText(path), message, remedy };
 }
 
-function readText(file: string): { text: string; digest: string } {
+function readText(file: string): { text: string; bytes: Buffer } {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
@@ -116,8 +118,7 @@ function readText(file: string): { text: string; digest: string } {
     });
   }
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    return { text, digest: createHash('sha256').update(bytes).digest('hex') };
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), bytes };
   } catch (cause) {
     throw new Misconfigured('the configuration is not UTF-8 text', { where: { file }, cause });
   }

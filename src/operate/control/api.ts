@@ -128,7 +128,7 @@ const status = z
       pid: z.int(),
       version: z.string(),
       config: z.string().describe('path of the configuration'),
-      configDigest: digest.describe('SHA-256 of the bytes of that file as they were loaded last'),
+      configDigest: digest.describe('SHA-256 of that file and of the lists that it names, as they were loaded last'),
       reloadRefused: z
         .strictObject({ at: time, reason: z.string() })
         .nullable()

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Misconfigured } from '../../../src/base/errors.ts';
 import { Secret } from '../../../src/base/secret.ts';
@@ -102,6 +103,24 @@ sources:
     expect(roster.departments.exclude[0]!.test('x')).toBe(true);
     expect(roster.courses.include[0]!.test('Anything at all')).toBe(true);
   });
+});
+
+it('is another one when a list that it names is edited, and the same one when nothing is', () => {
+  const list = join(folder, 'campuses.txt');
+  const file = fileOf(
+    least.replace(
+      'format: unitu',
+      `map: { email: mail, firstName: first, lastName: last, faculty: f, department: d, course: c, attributes: { campus: { column: campus, allowed: { file: '${list}' } } } }`,
+    ),
+  );
+  const digestWith = (lines: string): string => {
+    writeFileSync(list, lines);
+    return loadConfig(file, registry).digest;
+  };
+  const north = digestWith('North\n');
+  expect(north).toMatch(/^[0-9a-f]{64}$/);
+  expect(digestWith('North\nSouth\n')).not.toBe(north);
+  expect(digestWith('# as before\nNorth\n')).toBe(north);
 });
 
 describe('a file that cannot be read', () => {
