@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type LogLevel, logLevels } from './base/log.ts';
 import { approve, reject } from './operate/approve.ts';
 import { checkConfig } from './operate/check.ts';
+import { explainWho } from './operate/explain-command.ts';
 import { type Exportable, exportable, exportRoster } from './operate/export.ts';
 import { printIntegrationKey, printPushKey } from './operate/keys.ts';
 import { migrateStore } from './operate/move.ts';
@@ -144,6 +145,11 @@ withConfig('show', 'one run with every change of its plan')
   .argument('<run>')
   .option('--limit <n>', 'how many changes on a terminal (200); JSON has all', count)
   .action((run: string, options) => end(showRun(run, options)));
+
+withConfig('explain', 'why a person or a course is as it is: rows, rules, changes, and what each target answered')
+  .argument('<who>', 'an account number, an id, an e-mail, or "Faculty / Department / Course"')
+  .addOption(new Option('--limit <n>', 'how many changes').argParser(count).default(50))
+  .action((who: string, options) => end(explainWho(who, options)));
 
 withConfig('snapshots', 'the newest snapshots, with the files or queries that they were read from')
   .option('--source <name>', 'only snapshots of this source')

@@ -5,6 +5,9 @@ import type { Rosterd } from '../run/rosterd.ts';
 import { Differences, type RowDifference } from '../snapshot/differences.ts';
 import { type Plan, type PlanPosition, type Run, type Snapshot, type Store, snapshotId } from '../store/port.ts';
 import type { Daemon } from './control/client.ts';
+import { NotFound } from './control/errors.ts';
+import { type Explanation, explain } from './explain.ts';
+import { waitingRuns } from './waiting.ts';
 
 /** What happened, as commands read it: from the store, or from the daemon that has it in hand. */
 export interface History {
@@ -21,6 +24,8 @@ export interface History {
   snapshots(filter: { source?: string; limit: number }): Promise<SnapshotLine[]>;
   /** What the second snapshot has that the first has not, and the other way round. Throws `Misconfigured`. */
   compare(from: string, to: string): Promise<Compared>;
+  /** Why a person or a course is as it is. Throws `Misconfigured` when nothing is known under that name. */
+  explain(who: string, limit: number): Promise<Explanation>;
 }
 
 /** A snapshot as commands and the socket tell it. */
@@ -70,6 +75,7 @@ export function historyOf(rosterd: Rosterd): History {
         after = { rank, key };
       }
     },
+    explain: (who, limit) => explain(rosterd, who, limit),
     snapshots: (filter) => snapshotLines(rosterd, filter),
     async compare(from, to) {
       const found = await compareSnapshots(rosterd, from, to);
@@ -119,6 +125,9 @@ export function historyOver(daemon: Daemon): History {
         async (query) => (await daemon.call('snapshots', { query: { source, ...query } })).snapshots,
         ({ snapshot }) => snapshot,
       ),
+    async explain(who, limit) {
+      return (await daemon.call('explain', { query: { who, limit } })) as unknown as Explanation;
+    },
     async compare(from, to) {
       const ask = (begin: number) =>
         daemon.call('compare', { params: { from, to }, query: { begin, limit: rowsAtOnce } });
@@ -189,13 +198,8 @@ async function findSnapshot(store: Store, id: string): Promise<Snapshot> {
   const [, source, number] = /^(.+)-(\d{1,15})$/.exec(id) ?? [];
   const snapshot = source === undefined ? null : await store.snapshots.get(source, Number(number));
   if (!snapshot)
-    throw new Misconfigured(`there is no snapshot ${id}`, { remedy: 'rosterd snapshots lists those that are kept' });
+    throw new NotFound(`there is no snapshot ${id}`, { remedy: 'rosterd snapshots lists those that are kept' });
   return snapshot;
-}
-
-/** The runs that wait for a person: one of a source at most, for a newer snapshot replaces what waits. */
-export async function waitingRuns({ store }: Rosterd): Promise<Set<string>> {
-  return new Set((await store.sources.all()).flatMap(({ held }) => held ?? []));
 }
 
 /** The run of that id. Throws `Misconfigured` when there is none: a typing error, not a failure. */

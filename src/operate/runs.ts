@@ -97,7 +97,7 @@ async function printChanges(
 }
 
 /** A change on one line, behind a mark: what, whom, from what to what, by which rule. */
-function changeLine(change: Change, mark: string): string {
+export function changeLine(change: Change, mark: string): string {
   const who = change.account ? `${change.account.account} ${change.account.id ?? change.account.email}` : '';
   const what = change.course ? courseTitle(change.course) : '';
   const fields = change.before

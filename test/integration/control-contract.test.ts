@@ -163,7 +163,13 @@ async function snapshotsAreAsked(get: Ask): Promise<void> {
   expect(rest.next).toBe(null);
   const all = [...first.differences, ...rest.differences];
   expect(all.map(({ what, fields }: Json) => [what, fields])).toEqual(Array.from({ length: 5 }, () => ['gone', []]));
-  await compare(from.snapshot, 'sis-99', '', 400);
+  const { id } = first.differences[0].from.record;
+  const explained = await get(`/v1/explain?who=${id}`, '/v1/explain');
+  expect(explained).toMatchObject({ who: id, course: null, more: false, rows: [{ state: 'gone' }] });
+  expect(explained.history.map(({ type, became }: Json) => `${type} ${became}`)).toContain('account.create applied');
+  await get('/v1/explain?who=nobody', '/v1/explain', 404);
+  await get('/v1/explain', '/v1/explain', 400);
+  await compare(from.snapshot, 'sis-99', '', 404);
   await get('/v1/snapshots?limit=0', '/v1/snapshots', 400);
 }
 

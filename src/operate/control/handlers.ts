@@ -6,13 +6,15 @@ import { changeOf } from '../../reconcile/plan.ts';
 import { selectSources } from '../../schedule/select.ts';
 import type { Plan, PlanPosition, Run } from '../../store/port.ts';
 import { approveHeld, rejectHeld } from '../approve.ts';
+import { explain } from '../explain.ts';
 import { fill, settleMove } from '../fill.ts';
-import { compareSnapshots, mostNotes, snapshotLines, typesIn, waitingRuns } from '../history.ts';
+import { compareSnapshots, mostNotes, snapshotLines, typesIn } from '../history.ts';
 import { acknowledge, discrepancies, findItem, preview, replay, review, setPaused } from '../queue.ts';
 import type { Service } from '../service.ts';
 import { withSource } from '../session.ts';
 import { exitOf, outboxCounts } from '../sync.ts';
 import { version } from '../version.ts';
+import { waitingRuns } from '../waiting.ts';
 import type { Asked, EndpointName, PlanBody } from './api.ts';
 import { errorJson, NotFound } from './errors.ts';
 import { openapiDocument } from './openapi.ts';
@@ -52,6 +54,7 @@ export function handlersOf(service: Service): Handlers {
       const { source } = await runOf(service, params.run);
       return { run: await withSource(service.rosterd, source, (mine) => rejectHeld(mine, params.run)) };
     },
+    explain: ({ query: { who, limit } }) => explain(service.rosterd, who, limit),
     snapshots: async ({ query: { source, skip, limit } }) => ({
       snapshots: await snapshotLines(service.rosterd, { skip, limit, ...(source === undefined ? {} : { source }) }),
     }),

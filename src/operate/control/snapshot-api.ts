@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { count, type Endpoint, json, name, none, page, time } from './shapes.ts';
 
-/** What the socket answers about snapshots; see `api.ts`. */
+/** What the socket answers about snapshots, and about who is as they are because of them; see `api.ts`. */
 
 const snapshot = z
   .strictObject({
@@ -57,11 +57,68 @@ const comparison = z
   })
   .meta({ id: 'Comparison', description: 'a page of what two snapshots differ in, by person' });
 
+const origin = z.strictObject({ source: z.string(), snapshot: count, file: z.string(), line: count });
+
+const explainedItem = z.looseObject({
+  target: z.string(),
+  item: z.string(),
+  status: z.string(),
+  answer: z.string().nullable().describe('the target’s own words'),
+});
+
+const explanation = z
+  .strictObject({
+    who: z.string(),
+    accounts: z.array(z.looseObject({ account: z.string(), email: z.string(), source: z.string() })),
+    course: z
+      .looseObject({ status: z.string(), enrolled: count, rows: z.boolean() })
+      .nullable()
+      .describe('null: it was not a course that was asked for'),
+    rows: z
+      .array(z.looseObject({ source: z.string(), state: z.enum(['now', 'gone']), origin }))
+      .describe('of all sources; `gone`: in the snapshot before the one in force, and no longer'),
+    open: z
+      .array(z.looseObject({ source: z.string(), kind: z.string(), reason: z.string(), text: z.string() }))
+      .describe('what is in the way of changes now'),
+    history: z
+      .array(
+        z.looseObject({
+          ...{
+            run: z.string(),
+            source: z.string(),
+            at: time,
+            type: z.string(),
+            rule: z.string(),
+            rows: z.array(origin),
+          },
+          became: z.enum(['applied', 'waits', 'replaced', 'rejected', 'planned', 'other']),
+          targets: z.array(explainedItem),
+        }),
+      )
+      .describe('changes, newest first'),
+    more: z.boolean().describe('true: there are older changes'),
+    items: z.array(explainedItem).describe('what the queue has besides'),
+  })
+  .meta({ id: 'Explanation', description: 'why a person or a course is as it is' });
+
 /** A page of what two snapshots differ in. */
 export type ComparisonBody = z.output<typeof comparison>;
 
 /** Every endpoint by its name. */
 export const snapshotEndpoints = {
+  explain: {
+    ...{ method: 'GET', path: '/v1/explain', summary: 'Why a person or a course is as it is' },
+    ...{ params: none, body: null },
+    query: z.strictObject({
+      who: z
+        .string()
+        .min(1)
+        .max(1000)
+        .describe('an account number, an id, an e-mail, or "Faculty / Department / Course"'),
+      limit: page(1000, 50),
+    }),
+    answers: json('all that is known', explanation),
+  },
   snapshots: {
     ...{ method: 'GET', path: '/v1/snapshots', summary: 'Snapshots that are kept, newest first' },
     ...{ params: none, body: null },

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { changeTypes } from '../../../src/connector/target.ts';
-import type { Note } from '../../../src/reconcile/model.ts';
+import type { Note, PlanType } from '../../../src/reconcile/model.ts';
 import type { PlannedChange } from '../../../src/reconcile/plan.ts';
 import type { PlanPosition, Store } from '../../../src/store/port.ts';
 import type { OpenStore } from '../store.ts';
@@ -34,6 +34,20 @@ export function plansConformance(open: OpenStore): void {
       ...sorted.map((key) => `1 ${key}`),
       ...sorted.map((key) => `4 ${key}`),
     ]);
+  });
+
+  test('changes are begun at any place, also one that is none', async () => {
+    const { store } = await open();
+    await store.plans.put(plan('p1'));
+    const about = (n: number, key: string) => change('enrolment.add', account(n), course('Statics'), { key });
+    const keys = ['9500000001/ab', '9500000002/0c', '9500000002/ff', '9500000003/11'];
+    await store.plans.sink('p1').add(keys.map((key, n) => about(n, key)));
+    await store.plans.sink('p1').add([change('account.create', account(2)), change('account.create', account(3))]);
+    const from = async (rank: number, key: string, types: readonly PlanType[]) =>
+      places(await store.plans.changes('p1', types, { rank, key }, 2));
+    expect(await from(4, '9500000001~', ['enrolment.add'])).toEqual(['4 9500000002/0c', '4 9500000002/ff']);
+    expect(await from(1, '9500000001~', ['account.create'])).toEqual(['1 9500000002', '1 9500000003']);
+    expect(await from(1, '9500000003~', ['account.create'])).toEqual([]);
   });
 
   test('a change comes back as it was put, byte for byte, with its rows', async () => {

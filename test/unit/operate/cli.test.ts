@@ -99,6 +99,7 @@ const commands: Record<string, string[]> = {
   export: ['-c, --config <file>', 'accounts', 'enrolments', 'courses'],
   runs: ['-c, --config <file>', '--source <name>', '--limit <n>', '--json'],
   show: ['-c, --config <file>', '<run>', '--json'],
+  explain: ['-c, --config <file>', '<who>', '--limit <n>', '--json'],
   snapshots: ['-c, --config <file>', '--source <name>', '--limit <n>', '--json'],
   compare: ['-c, --config <file>', '<from>', '<to>', '--limit <n>', '--json'],
   approve: ['-c, --config <file>', '<run>', '--digest <digest>', '--json'],
