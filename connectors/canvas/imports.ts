@@ -80,7 +80,7 @@ export interface Imports {
 export class Gone extends Unavailable {}
 
 /** Opens the imports of the configured account. */
-export function openImports(settings: CanvasSettings, { http, clock, signal }: TargetContext): Imports {
+export function openImports(settings: CanvasSettings, { http, clock, signal, progress }: TargetContext): Imports {
   const api = openApi({ http, token: settings.token, clock, signal });
   const imports = `${accountPath(settings)}/sis_imports`;
 
@@ -99,6 +99,8 @@ export function openImports(settings: CanvasSettings, { http, clock, signal }: T
       // `progress` is not read: it may fall back while Canvas cleans up.
       const seen = await look(id);
       if (terminal.has(seen.workflow_state)) return seen;
+      const waited = Math.round((clock.monotonic() - began) / 1000);
+      progress(`import ${id} is ${seen.workflow_state} in Canvas, after ${waited.toLocaleString('en')} s`);
       if (clock.monotonic() - began >= settings.pollFor)
         throw new Unavailable(`import ${id} is still ${seen.workflow_state} in Canvas after the time in pollFor`);
     }

@@ -20,6 +20,8 @@ export interface Choice {
    */
   left: readonly string[];
   archived: readonly string[];
+  /** With `pick: all` and no `archive`: a file of the last set that is in the folder no more, while others of it are. */
+  missing: string | null;
 }
 
 /**
@@ -62,12 +64,16 @@ export async function choose(
   const ready = found.filter((entry) => !entry.dangling && marked(entry));
   const unready = found.filter((entry) => !ready.includes(entry));
   const unmarked = found.filter((entry) => !marked(entry)).map((entry) => entry.name);
-  const none = { older: [], left: [], archived: [] };
+  const none = { older: [], left: [], archived: [], missing: null };
   if (pick === 'all') {
     const left = ready.filter((entry) => isKnown(folder, entry, last)).map((entry) => entry.name);
     const archived = [...lastSet.keys()].filter((name) => !all.some((entry) => entry.name === name));
     const inPart = settings.archive !== undefined && left.length > 0 && archived.length > 0;
-    return { entries: ready, unmarked, awaited: unready[0] ?? null, ...none, ...(inPart ? { left, archived } : {}) };
+    const isReplaced = settings.archive === undefined && archived.length < lastSet.size;
+    return {
+      ...{ entries: ready, unmarked, awaited: unready[0] ?? null, ...none, ...(inPart ? { left, archived } : {}) },
+      missing: isReplaced ? (archived[0] ?? null) : null,
+    };
   }
   const [newest, ...older] = ready.toSorted((a, b) => b.modifiedMs - a.modifiedMs || byName(b, a));
   /** When it would be the newest: a link to nothing has its own time only, and what was read last had one then. */
@@ -94,15 +100,22 @@ export async function settled(folder: Folder, settings: ChooseBy, context: Sourc
     const { entries, awaited, left } = choice;
     if (awaited === null && entries.length === 0) return nothing(folder, settings, context, choice);
     // what the last snapshot was made of has been seen at rest before; a part of it may be the beginning of an upload
-    if (awaited === null && left.length === 0 && entries.every((entry) => isKnown(folder, entry, context.last)))
+    if (awaited === null && left.length === 0 && entries.every((entry) => isKnown(folder, entry, context.last))) {
+      refuseMissing(folder, choice);
       return choice;
+    }
     if (settings.settle > 0) {
-      context.progress(`waiting ${settings.settle / 1000} s for ${(awaited ?? entries[0]!).name} to settle`);
+      const { name, bytes } = awaited ?? entries[0]!;
+      // other words each time, for a long wait is not to pass for being stuck
+      context.progress(
+        `waiting ${settings.settle / 1000} s for ${name} to settle, ${bytes.toLocaleString('en')} bytes now (look ${round + 1} of ${SETTLE_ROUNDS})`,
+      );
       await context.clock.wait(settings.settle, context.signal);
     }
     const again = await choose(folder, settings, context);
     if (again.awaited === null && again.entries.length > 0 && same(choice, again)) {
       refuseMixture(folder, again);
+      refuseMissing(folder, again);
       return again;
     }
     choice = again;
@@ -140,6 +153,22 @@ export function refuseMixture(folder: Folder, { entries, left, archived }: Choic
     {
       remedy:
         'move it into the archive if it is left over, or give it a new time (touch) if it belongs to the new ones',
+    },
+  );
+}
+
+/**
+ * Throws when a file of the last set is gone and others of it are there: an exporter may be at work that takes all away first
+ * and writes one after the other, or has died half-way. That a file has rightly gone can only a person tell; the people of
+ * a file that is late would be taken for gone.
+ */
+export function refuseMissing(folder: Folder, { missing }: Choice): void {
+  if (missing === null) return;
+  throw new Incomplete(
+    `${folder.label}/${missing} was read last time and is gone, while others of that time are there`,
+    {
+      remedy:
+        'wait until the exporter is done; where it has rightly gone, put a file with the header alone in its place',
     },
   );
 }

@@ -210,20 +210,30 @@ function ofType(tree: unknown, type: RegExp): Node[] {
   );
 }
 
-/** The words of the first error in a JSON answer, however deep; null when it holds none. */
-function jsonError(value: unknown, errorKeys: ReadonlySet<string>): string | null {
+/**
+ * The words of the first error in a JSON answer; null when it holds none. Keys of errors, and messages that are errors by
+ * their type or severity, count however deep they lie. That all of it failed is said at the top, or in the one object around:
+ * deeper down a status is that of a course or of a person. Handlers of a site's own answer so, with 200.
+ */
+function jsonError(value: unknown, errorKeys: ReadonlySet<string>, depth = 0): string | null {
   if (value === null || typeof value !== 'object') return null;
   const entries = Object.entries(value);
   const field = (name: string) => entries.find(([key]) => key.toLowerCase() === name)?.[1];
   for (const [key, inner] of entries)
     if (!Array.isArray(value) && errorKeys.has(key.toLowerCase()) && holdsSomething(inner)) return wordsIn(inner);
-  if (String(field('type')).toLowerCase() === 'error') return wordsIn(value);
+  if (['type', 'severity'].some((name) => isWord(field(name), /^error$/i))) return wordsIn(value);
+  if (depth < 2 && (isWord(field('status'), /^(error|fail|failed|failure)$/i) || isWord(field('success'), /^false$/i)))
+    return wordsIn(value);
   for (const [, inner] of entries) {
-    const words = jsonError(inner, errorKeys);
+    const words = jsonError(inner, errorKeys, depth + 1);
     if (words !== null) return words;
   }
   const notification = field('notification');
   return notification === 0 || notification === '0' ? wordsIn(value) : null;
+}
+
+function isWord(value: unknown, word: RegExp): boolean {
+  return (typeof value === 'string' || typeof value === 'boolean') && word.test(String(value).trim());
 }
 
 function holdsSomething(value: unknown): boolean {

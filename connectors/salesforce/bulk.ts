@@ -59,7 +59,7 @@ export interface Jobs {
 /** Opens the jobs of a session. */
 export function openJobs(settings: SalesforceSettings, client: Client, context: TargetContext): Jobs {
   const { pollEvery, pollFor, jobSize } = settings.bulk!;
-  const { clock, signal, spoolDir } = context;
+  const { clock, signal, spoolDir, progress } = context;
   /** Jobs that this session began and has not seen the end of. */
   const begun = new Set<string>();
   let looked = false;
@@ -74,12 +74,15 @@ export function openJobs(settings: SalesforceSettings, client: Client, context: 
 
   /** Watches a job until it is over, or the time is up; null: it is not over. A look that fails costs only that look. */
   async function watch(job: string): Promise<BulkJob | null> {
-    const end = clock.monotonic() + pollFor;
+    const began = clock.monotonic();
+    const end = began + pollFor;
     let pause = pollEvery;
     for (;;) {
       try {
         const seen = await ask(jobCalls.look(job), bulkJob);
         if (over.has(seen.state)) return seen;
+        const waited = Math.round((clock.monotonic() - began) / 1000);
+        progress(`job ${job} is ${seen.state} in Salesforce, after ${waited.toLocaleString('en')} s`);
       } catch (error) {
         if (!(error instanceof Unavailable)) throw error;
       }

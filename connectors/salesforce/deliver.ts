@@ -1,4 +1,4 @@
-import { delayOf, messageOf, Unavailable } from '../../src/base/errors.ts';
+import { delayOf, messageOf, RosterdError, Unavailable } from '../../src/base/errors.ts';
 import {
   type CourseName,
   courseKey,
@@ -69,8 +69,10 @@ export function openSession(settings: SalesforceSettings, context: TargetContext
     await write(settings.enrolment, enrolments, ({ about }, outcome) => settle(about, outcome));
   }
 
+  let shut: unknown = null;
   return {
     async deliver(batch) {
+      if (shut) throw shut;
       const items = [...batch];
       await jobs?.endLeftovers();
       const results = new Map<string, ItemResult>();
@@ -78,10 +80,17 @@ export function openSession(settings: SalesforceSettings, context: TargetContext
         await deliverParts(items, results);
       } catch (error) {
         // What is done is done: to do it once more would cost as much of the day's requests as it did.
-        if (!(error instanceof Unavailable) || results.size === 0) throw error;
+        const isAny = [...results.values()].some(({ outcome }) => outcome !== 'retry');
+        if (!isAny || !(error instanceof RosterdError)) throw error;
+        // Nobody should try before a person acted: the next batch of this session says so.
+        const isShut = !(error instanceof Unavailable);
+        if (isShut) shut = error;
         for (const { item } of items)
           if (!results.has(item))
-            results.set(item, { item, outcome: 'retry', answer: messageOf(error), ...delayOf(error) });
+            results.set(item, {
+              ...{ item, outcome: 'retry', answer: messageOf(error), ...delayOf(error) },
+              ...(isShut ? { attempted: false } : {}),
+            });
       }
       return items.map(({ item }) => results.get(item)!);
     },

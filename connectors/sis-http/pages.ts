@@ -1,3 +1,4 @@
+/** Over 400 lines: what ends a list and what proves it whole are one judgement over the same counts. */
 import { createHash } from 'node:crypto';
 import { Incomplete } from '../../src/base/errors.ts';
 import { isThis, lastOf, linkTo, startOf, tellsPages, withQuery } from './addresses.ts';
@@ -35,6 +36,8 @@ export interface Collection extends PageShape {
   maxRecords: number;
 }
 
+/** So many pages in a row without a record, with a Link header that leads on, are a loop. */
+const mostEmpty = 10;
 /** More pages than this are a loop. */
 const mostPages = 1_000_000;
 
@@ -79,6 +82,8 @@ class Reading {
   #last: string | null = null;
   /** A page that had fewer records than the first one: it must be the last. */
   #short: number | null = null;
+  /** Pages in a row without a record, whose Link header leads on. */
+  #empty = 0;
   /** Records of pages in flight that wait for the pages before. */
   #early = 0;
   constructor(client: Client, list: Collection, onRecord: OnPlaced, onCame: OnCame) {
@@ -225,7 +230,7 @@ class Reading {
         return !next && this.#endsHere(page, next !== undefined, pathText(paging.next));
       }
       default: {
-        if (!noNext) return false;
+        if (!noNext) return this.#endsAnyway(page);
         if (page.count <= (this.#pages > 1 ? this.#overlap() : 0)) return true;
         if (this.#leadsOn(page)) return false;
         if (tellsPages(headers)) return true;
@@ -234,6 +239,22 @@ class Reading {
         return page.total !== null && this.#records >= page.total;
       }
     }
+  }
+
+  /**
+   * Of a page whose Link header leads on. Some servers lead on past the end, for ever; others filter their pages, and one
+   * without records has more behind it: to take it for the end would take people for gone.
+   */
+  #endsAnyway(page: Page): boolean {
+    if (page.count > 0) this.#empty = 0;
+    if (page.count > 0) return false;
+    if (page.total !== null && this.#records >= page.total) return true;
+    this.#empty += 1;
+    if (this.#empty < mostEmpty) return false;
+    throw this.#incomplete(
+      `page ${this.#pages} is the ${mostEmpty}th in a row without a record, and the Link header leads on`,
+      'name the total (total) where the server says it, or have the server end its Link header',
+    );
   }
 
   /** The Link header says that the last page lies behind this one. */

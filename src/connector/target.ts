@@ -138,6 +138,8 @@ export interface TargetContext {
   signal: AbortSignal;
   clock: Clock;
   log: Log;
+  /** A short sentence on what is waited for. To say another one now and then shows that a long wait is not stuck. */
+  progress(text: string): void;
   /** An empty directory of the session's own, for what is too large to be held; gone when the session is. */
   spoolDir: string;
 }

@@ -219,6 +219,7 @@ export function targetContext(
   const { url } = settings as { url: string };
   return {
     ...{ target: name, institution, spoolDir, clock: work.clock, log: work.log, signal: work.abort },
+    progress: (text) => work.progress(name, text),
     http: paced(openHttp(url, work.abort), rate),
   };
 }

@@ -11,7 +11,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { openHttp } from '../../src/connector/http.ts';
 import { type Stub, startStub, type WrittenFault } from '../../src/connector/stub.ts';
 import type { DeliveryItem, TargetSession } from '../../src/connector/target.ts';
-import { temporaryFolder } from '../support/drop.ts';
+import { steppedClock, temporaryFolder } from '../support/drop.ts';
 import { course, item, person } from '../unit/connectors/canvas/items.ts';
 
 interface CanvasState {
@@ -54,7 +54,7 @@ function parts(more: object = {}, at = stub) {
     ...more,
   });
   const context = { target: 'canvas', institution: 'example', http, signal: stop.signal, clock: systemClock };
-  return { settings, context: { ...context, log: silentLog, spoolDir: temporaryFolder() } };
+  return { settings, context: { ...context, log: silentLog, spoolDir: temporaryFolder(), progress() {} } };
 }
 
 async function session(more: object = {}, at = stub): Promise<TargetSession> {
@@ -336,6 +336,24 @@ describe('when Canvas misbehaves', () => {
     await expect(open.deliver(term)).rejects.toThrow(Unavailable);
     fault({ method: 'GET', path: 'workflow_state', status: 200, body: '{"sis_imports":[]}' });
     expect((await open.deliver(term)).map(({ answer }) => answer)).toEqual(term.map(() => 'import 2'));
+  });
+
+  test('a long import says at each look how long it has been: nobody takes it for stuck', async () => {
+    const said: string[] = [];
+    const { settings, context } = parts({ pollEvery: '10s' });
+    const clock = steppedClock();
+    fault({
+      method: 'GET',
+      path: '/sis_imports/1$',
+      count: 6,
+      status: 200,
+      body: '{"id":1,"workflow_state":"importing"}',
+    });
+    const open = await canvas.open(settings, { ...context, clock, progress: (text) => void said.push(text) });
+    await open.deliver(term);
+    expect(said.length).toBeGreaterThan(4);
+    expect(said[0]).toMatch(/^import 1 is importing in Canvas, after \d+ s$/);
+    expect(new Set(said).size).toBe(said.length);
   });
 
   test('an import that takes longer than pollFor is left for later', async () => {

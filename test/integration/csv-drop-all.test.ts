@@ -169,14 +169,65 @@ describe('the archive of a set', () => {
     expect(names(await pulled(settings, dropContext(last)))).toEqual(['a.csv', 'b.csv', 'c.csv']);
   });
 
-  test('has no say where nothing is archived, or the others only do not match any more', async () => {
-    const kept = await three({});
-    rmSync(join(kept.folder, 'a.csv'));
-    expect(await ids(await pulled(kept.settings, dropContext(kept.last)))).toEqual(['2', '3']);
+  test('has no say where the others only do not match any more', async () => {
     const { folder, last } = await three();
     expect(await ids(await pulled(at(folder, { archive: 'taken', files: '[bc].csv' }), dropContext(last)))).toEqual([
       '2',
       '3',
     ]);
   });
+});
+
+describe('a file of the last set that is gone, without an archive', () => {
+  const three = async () => {
+    const folder = temporaryFolder();
+    for (const [name, row] of [
+      ['a.csv', ANN],
+      ['b.csv', BOB],
+      ['c.csv', CID],
+    ] as const)
+      drop(folder, name, HEADER + row, 1000);
+    const settings = at(folder);
+    const first = await pulled(settings, dropContext());
+    return { folder, settings, first, again: () => csvDrop.pull(settings, dropContext(knowing(first))) };
+  };
+
+  test.each([
+    ['just as they were', () => {}],
+    ['written anew', (folder: string) => void drop(folder, 'a.csv', HEADER + ANN, 2000)],
+  ])('makes no answer of the others, %s: an exporter may be half-way', async (_what, write) => {
+    const { folder, settings, first, again } = await three();
+    rmSync(join(folder, 'c.csv'));
+    write(folder);
+    for (const refused of [again, () => csvDrop.probe(settings, dropContext(knowing(first)))])
+      expect(await failure(refused())).toEqual({
+        kind: 'Incomplete',
+        line: expect.stringMatching(/c\.csv was read last time and is gone, .*put a file with the header alone/),
+      });
+    drop(folder, 'c.csv', HEADER, 3000);
+    expect(await ids((await again())!)).toEqual(['1', '2']);
+  });
+
+  test('is nothing where all names are new, as they are with a date in them', async () => {
+    const { folder, again } = await three();
+    for (const name of ['a.csv', 'b.csv', 'c.csv']) rmSync(join(folder, name));
+    drop(folder, 'a-2.csv', HEADER + ANN, 2000);
+    expect(await ids((await again())!)).toEqual(['1']);
+  });
+});
+
+test('a long wait for a file to settle says something else at each look', async () => {
+  const folder = temporaryFolder();
+  const file = drop(folder, 'a.csv', HEADER + ANN, 1000);
+  const said: string[] = [];
+  let rows = HEADER + ANN;
+  const grow = () => {
+    rows += BOB;
+    writeFileSync(file, rows);
+  };
+  const clock = steppedClock(...Array.from({ length: 20 }, () => grow));
+  const context = dropContext({ clock, progress: (text) => void said.push(text) });
+  expect((await failure(csvDrop.pull(at(folder), context))).line).toContain('is still being written');
+  expect(said.length).toBeGreaterThan(5);
+  expect(new Set(said).size).toBe(said.length);
 });

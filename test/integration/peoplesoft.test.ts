@@ -33,6 +33,7 @@ beforeEach(async () => {
     clock: systemClock,
     log: silentLog,
     spoolDir: temporaryFolder(),
+    progress() {},
   };
 });
 afterEach(async () => {

@@ -51,6 +51,14 @@ describe('jobs', () => {
     expect(readdirSync(at.context.spoolDir)).toEqual([]);
   });
 
+  test('say at each look how long they have been at work: nobody takes them for stuck', async () => {
+    const said: string[] = [];
+    at.context.progress = (text) => void said.push(text);
+    const session = await at.open({ bulk });
+    await session.deliver(people(20));
+    expect(said).toEqual([0, 1].map((n) => expect.stringMatching(`^job 75.* is .* in Salesforce, after ${n} s$`)));
+  });
+
   test('are for many: fewer records of an object go by request', async () => {
     const session = await at.open({ bulk });
     expect(set(await outcomes(session.deliver([...people(3), ...joined(2)])))).toEqual(['sent']);

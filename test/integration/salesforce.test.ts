@@ -33,6 +33,7 @@ beforeEach(async () => {
     clock: systemClock,
     log: silentLog,
     spoolDir: temporaryFolder(),
+    progress() {},
   };
 });
 afterEach(async () => {
@@ -225,6 +226,22 @@ describe('when things go wrong', () => {
     stub.setFaults([{ path: '/composite/', ...fault }]);
     await expect(session.deliver([item('account.create', '9500000001')])).rejects.toBeInstanceOf(kind);
     expect(seen().contacts).toEqual([]);
+  });
+
+  test('what was taken before an object was refused counts, is not sent again, and nothing else is tried', async () => {
+    const session = await open();
+    const body = '[{"message":"gone","errorCode":"NOT_FOUND"}]';
+    stub.setFaults([{ path: '/composite/sobjects/Rosterd_Enrolment__c', status: 404, body }]);
+    const items = [item('account.create', '9500000001'), item('enrolment.add', '9500000001')];
+    const results = await session.deliver(items);
+    expect(results).toMatchObject([
+      { item: items[0]!.item, outcome: 'sent' },
+      { item: items[1]!.item, outcome: 'retry', attempted: false, answer: expect.stringContaining('gone') },
+    ]);
+    const { requests } = seen();
+    await expect(session.deliver([items[1]!])).rejects.toBeInstanceOf(Misconfigured);
+    expect(seen().requests).toBe(requests);
+    expect(seen().contacts).toHaveLength(1);
   });
 
   test.each([

@@ -132,6 +132,21 @@ describe('pages', () => {
     }
   });
 
+  test('of a server whose Link header leads on for ever end with the total, and are no answer without one', async () => {
+    const rule: Rule = ({ query }) => {
+      const page = Number(query.get('page') ?? 1);
+      const headers = { link: `</s?page=${page + 1}>; rel="next"`, 'x-total-count': '5' };
+      return { headers, body: { data: page === 1 ? people(3) : page === 2 ? people(5).slice(3) : [] } };
+    };
+    const sis = await sisServer(rule);
+    const paging = { kind: 'page', page: 'page' };
+    expect(await rowsOf(sis.url, { records: 'data', paging, total: { header: 'X-Total-Count' } })).toHaveLength(5);
+    sis.asked.length = 0;
+    const { kind, line } = await refusal(sis.url, { records: 'data', paging });
+    expect([kind, line]).toEqual(['Incomplete', expect.stringContaining('10th in a row without a record')]);
+    expect(sis.asked.length).toBeLessThan(20);
+  });
+
   test.each<[string, object, Rule]>([
     ['cursor', cursor, capped((next) => (next === null ? {} : { body: { meta: { next } } }))],
     [

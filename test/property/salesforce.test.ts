@@ -69,6 +69,7 @@ test.each([
         const context = {
           ...{ target: 'crm', institution: 'u', http, signal: abort.signal, clock: steppedClock(), log: silentLog },
           spoolDir,
+          progress() {},
         };
         const begin = (): Promise<TargetSession> => salesforce.open(settings, context);
         try {

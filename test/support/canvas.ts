@@ -60,7 +60,10 @@ export function canvasParts(stub: Stub, more: object = {}): { settings: CanvasSe
   onTestFinished(() => http.close());
   const written = { url: stub.url, account: 1, token: { env: 'CANVAS_TEST_TOKEN' }, ...more };
   const context = { target: 'canvas', institution: 'example', http, signal, clock: steppedClock(), log: silentLog };
-  return { settings: canvasSettings.parse(written), context: { ...context, spoolDir: temporaryFolder() } };
+  return {
+    settings: canvasSettings.parse(written),
+    context: { ...context, spoolDir: temporaryFolder(), progress() {} },
+  };
 }
 
 export async function canvasSession(stub: Stub, more: object = {}): Promise<TargetSession> {

@@ -200,6 +200,7 @@ export async function openSite(clock: Clock = systemClock): Promise<Site> {
     ...{ target: 'campus', institution: 'example-university', http, clock, log: silentLog },
     signal: new AbortController().signal,
     spoolDir: temporaryFolder(),
+    progress() {},
   };
   return {
     ...{ stub, context, close },

@@ -57,6 +57,7 @@ export async function salesforceSite(clock: Clock = steppedClock()): Promise<Sit
   const context: TargetContext = {
     ...{ target: 'crm', institution: 'example-university', http, signal: abort.signal, clock, log: silentLog },
     spoolDir: temporaryFolder(),
+    progress() {},
   };
   const settings = (more: object = {}) =>
     salesforce.settings.parse({

@@ -133,6 +133,26 @@ describe('an answer that nobody can read is neither success nor a login page', (
   });
 });
 
+describe('what handlers of a site answer with status 200', () => {
+  test.each([
+    ['{"status":"error","message":"EMPLID 1 not found"}', 'EMPLID 1 not found'],
+    ['{"success":false,"message":"no such row"}', 'no such row'],
+    ['{"RESULT":{"STATUS":"FAILED","MESSAGE_TEXT":"no rows exist (91,50)"}}', 'no rows exist (91,50)'],
+    ['{"messages":[{"severity":"Error","text":"term is closed"}]}', 'term is closed'],
+  ])('%s is refused, in its words', (text, words) => {
+    expect(judge(answer(200, text), rule())).toEqual({ meaning: 'refused', words: `HTTP 200: ${words}` });
+  });
+
+  test.each([
+    '{"status":"success"}',
+    '{"success":true,"status":"A"}',
+    '{"PERSON":{"EMPLID":"1","ENROLLMENTS":[{"COURSE":"X","STATUS":"FAILED"}]}}',
+    '{"messages":[{"severity":"Warning","text":"late"}]}',
+  ])('%s is success: deeper down a status is that of a course', (text) => {
+    expect(judge(answer(200, text), rule()).meaning).toBe('done');
+  });
+});
+
 test('an error of WS-Security, and words that the site calls so, are about the login', () => {
   const unsafe = fault('Client').replace('soap:Client', 'wsse:FailedAuthentication');
   expect(judge(answer(500, unsafe), rule()).meaning).toBe('denied');
