@@ -80,8 +80,7 @@ export function openSession(settings: SalesforceSettings, context: TargetContext
         await deliverParts(items, results);
       } catch (error) {
         // What is done is done: to do it once more would cost as much of the day's requests as it did.
-        const isAny = [...results.values()].some(({ outcome }) => outcome !== 'retry');
-        if (!isAny || !(error instanceof RosterdError)) throw error;
+        if (results.size === 0 || !(error instanceof RosterdError)) throw error;
         // Nobody should try before a person acted: the next batch of this session says so.
         const isShut = !(error instanceof Unavailable);
         if (isShut) shut = error;

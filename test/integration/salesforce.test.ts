@@ -228,6 +228,21 @@ describe('when things go wrong', () => {
     expect(seen().contacts).toEqual([]);
   });
 
+  test('what was put off keeps its own words when the server goes away after it', async () => {
+    const session = await open();
+    const locked =
+      '[{"success":false,"errors":[{"statusCode":"UNABLE_TO_LOCK_ROW","message":"unable to obtain exclusive access"}]}]';
+    stub.setFaults([
+      { path: '/composite/sobjects/Contact', status: 200, body: locked },
+      { path: '/composite/sobjects/Rosterd_Enrolment__c', status: 503 },
+    ]);
+    const results = await session.deliver([item('account.create', '9500000001'), item('enrolment.add', '9500000002')]);
+    expect(results).toMatchObject([
+      { outcome: 'retry', answer: expect.stringContaining('UNABLE_TO_LOCK_ROW') },
+      { outcome: 'retry', answer: expect.not.stringContaining('UNABLE_TO_LOCK_ROW') },
+    ]);
+  });
+
   test('what was taken before an object was refused counts, is not sent again, and nothing else is tried', async () => {
     const session = await open();
     const body = '[{"message":"gone","errorCode":"NOT_FOUND"}]';
