@@ -99,9 +99,11 @@ export function openImports(settings: CanvasSettings, { http, clock, signal, pro
       // `progress` is not read: it may fall back while Canvas cleans up.
       const seen = await look(id);
       if (terminal.has(seen.workflow_state)) return seen;
-      const waited = Math.round((clock.monotonic() - began) / 1000);
-      progress(`import ${id} is ${seen.workflow_state} in Canvas, after ${waited.toLocaleString('en')} s`);
-      if (clock.monotonic() - began >= settings.pollFor)
+      const waited = clock.monotonic() - began;
+      progress(
+        `import ${id} is ${seen.workflow_state} in Canvas, after ${Math.round(waited / 1000).toLocaleString('en')} s`,
+      );
+      if (waited >= settings.pollFor)
         throw new Unavailable(`import ${id} is still ${seen.workflow_state} in Canvas after the time in pollFor`);
     }
   };

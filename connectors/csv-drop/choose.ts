@@ -67,13 +67,11 @@ export async function choose(
   const none = { older: [], left: [], archived: [], missing: null };
   if (pick === 'all') {
     const left = ready.filter((entry) => isKnown(folder, entry, last)).map((entry) => entry.name);
-    const archived = [...lastSet.keys()].filter((name) => !all.some((entry) => entry.name === name));
-    const inPart = settings.archive !== undefined && left.length > 0 && archived.length > 0;
-    const isReplaced = settings.archive === undefined && archived.length < lastSet.size;
-    return {
-      ...{ entries: ready, unmarked, awaited: unready[0] ?? null, ...none, ...(inPart ? { left, archived } : {}) },
-      missing: isReplaced ? (archived[0] ?? null) : null,
-    };
+    const gone = [...lastSet.keys()].filter((name) => !all.some((entry) => entry.name === name));
+    const chosen = { ...none, entries: ready, unmarked, awaited: unready[0] ?? null };
+    if (settings.archive === undefined)
+      return { ...chosen, missing: gone.length < lastSet.size ? (gone[0] ?? null) : null };
+    return left.length > 0 && gone.length > 0 ? { ...chosen, left, archived: gone } : chosen;
   }
   const [newest, ...older] = ready.toSorted((a, b) => b.modifiedMs - a.modifiedMs || byName(b, a));
   /** When it would be the newest: a link to nothing has its own time only, and what was read last had one then. */
@@ -101,7 +99,7 @@ export async function settled(folder: Folder, settings: ChooseBy, context: Sourc
     if (awaited === null && entries.length === 0) return nothing(folder, settings, context, choice);
     // what the last snapshot was made of has been seen at rest before; a part of it may be the beginning of an upload
     if (awaited === null && left.length === 0 && entries.every((entry) => isKnown(folder, entry, context.last))) {
-      refuseMissing(folder, choice);
+      refusePart(folder, choice);
       return choice;
     }
     if (settings.settle > 0) {
@@ -114,8 +112,7 @@ export async function settled(folder: Folder, settings: ChooseBy, context: Sourc
     }
     const again = await choose(folder, settings, context);
     if (again.awaited === null && again.entries.length > 0 && same(choice, again)) {
-      refuseMixture(folder, again);
-      refuseMissing(folder, again);
+      refusePart(folder, again);
       return again;
     }
     choice = again;
@@ -141,11 +138,17 @@ export function refuseAwaited(folder: Folder, { done }: ChooseBy, { awaited }: C
   );
 }
 
+/** Throws when what was chosen may be a part of a set, with `pick: all`. */
+export function refusePart(folder: Folder, choice: Choice): void {
+  refuseMixture(folder, choice);
+  refuseMissing(folder, choice);
+}
+
 /**
  * Throws when an archiving was interrupted and new files have come since: whether what is left of the last set belongs
  * to them, only a person can tell.
  */
-export function refuseMixture(folder: Folder, { entries, left, archived }: Choice): void {
+function refuseMixture(folder: Folder, { entries, left, archived }: Choice): void {
   if (left.length === 0 || left.length === entries.length) return;
   const added = entries.find(({ name }) => !left.includes(name))!.name;
   throw new Incomplete(
@@ -162,7 +165,7 @@ export function refuseMixture(folder: Folder, { entries, left, archived }: Choic
  * and writes one after the other, or has died half-way. That a file has rightly gone can only a person tell; the people of
  * a file that is late would be taken for gone.
  */
-export function refuseMissing(folder: Folder, { missing }: Choice): void {
+function refuseMissing(folder: Folder, { missing }: Choice): void {
   if (missing === null) return;
   throw new Incomplete(
     `${folder.label}/${missing} was read last time and is gone, while others of that time are there`,

@@ -12,16 +12,7 @@ import { keepNothing } from '../../src/connector/keep.ts';
 import { isSecret } from '../../src/connector/passwords.ts';
 import type { Answer, Part, SourceContext } from '../../src/connector/source.ts';
 import { archive, leftOver } from './archive.ts';
-import {
-  type Choice,
-  type ChooseBy,
-  choose,
-  nothing,
-  refuseAwaited,
-  refuseMissing,
-  refuseMixture,
-  settled,
-} from './choose.ts';
+import { type Choice, type ChooseBy, choose, nothing, refuseAwaited, refusePart, settled } from './choose.ts';
 import { type Entry, type Folder, type Held, localFolder, timeOf } from './folder.ts';
 import { probeSets, pullSets } from './oneroster.ts';
 import type { CsvDropSettings } from './schema.ts';
@@ -98,8 +89,7 @@ export async function probe(settings: CsvDropSettings, context: SourceContext): 
     const by: ChooseBy = sets ? { ...settings, pick: 'sets' } : settings;
     const choice = await choose(folder, by, context);
     refuseAwaited(folder, by, choice);
-    refuseMixture(folder, choice);
-    refuseMissing(folder, choice);
+    refusePart(folder, choice);
     if (choice.left.length > 0)
       return [
         `nothing new in ${folder.label || '/'}: ${choice.left[0]} is left of what has been taken, and is archived by the next run`,

@@ -246,8 +246,10 @@ class Reading {
    * without records has more behind it: to take it for the end would take people for gone.
    */
   #endsAnyway(page: Page): boolean {
-    if (page.count > 0) this.#empty = 0;
-    if (page.count > 0) return false;
+    if (page.count > 0) {
+      this.#empty = 0;
+      return false;
+    }
     if (page.total !== null && this.#records >= page.total) return true;
     this.#empty += 1;
     if (this.#empty < mostEmpty) return false;

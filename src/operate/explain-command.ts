@@ -1,7 +1,7 @@
 import { plainLine } from '../base/plain.ts';
 import { courseTitle } from '../connector/target.ts';
 import { hasCourse } from '../snapshot/record.ts';
-import type { ExplainedChange, ExplainedItem, Explanation } from './explain.ts';
+import type { ExplainedChange, ExplainedItem, ExplainedRow, Explanation } from './explain.ts';
 import { changeLine, withHistory } from './runs.ts';
 import { paint, type Screen } from './screen.ts';
 import { exit } from './session.ts';
@@ -60,12 +60,7 @@ function whenOf({ at }: ExplainedChange): string {
   return paint.dim(at.slice(0, 16).replace('T', ' '));
 }
 
-function rowText({
-  state,
-  record,
-  hints,
-  origin: { source, snapshot, file, line },
-}: Explanation['rows'][number]): string {
+function rowText({ state, record, hints, origin: { source, snapshot, file, line } }: ExplainedRow): string {
   const place = paint.dim(`${source}-${snapshot} ${plainLine(line ? `${file}:${line}` : file)}`);
   const who = [(record ?? hints)?.id, (record ?? hints)?.email].filter(Boolean).map((text) => plainLine(text!));
   const what = record ? (hasCourse(record) ? plainLine(courseTitle(record)) : 'without a course') : 'cannot be read';

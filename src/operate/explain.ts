@@ -24,7 +24,7 @@ import { waitingRuns } from './waiting.ts';
 export interface Explanation {
   who: string;
   /** Usually one; several where an id of one is the e-mail of another. None of a course, or of who never got one. */
-  accounts: (Account & { enrolments: readonly CourseName[] })[];
+  accounts: Account[];
   /** Null: it was not a course that was asked for. `enrolled`: accounts. `rows`: true when a source names it now. */
   course: (CourseEntry & { enrolled: number; rows: boolean }) | null;
   /** Rows of all sources about these people; `gone`: in the snapshot before the one in force, and no longer. */

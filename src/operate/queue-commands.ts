@@ -18,7 +18,7 @@ import {
   type Selection,
   setPaused,
 } from './queue.ts';
-import { paint, type Screen, table } from './screen.ts';
+import { paint, type Screen, table, timeText } from './screen.ts';
 import { exit, withDaemon } from './session.ts';
 
 /** The commands `queue …`: through the daemon when one runs, else on the store. */
@@ -161,7 +161,7 @@ export function showItem(id: string, options: Options): Promise<number> {
     screen.say(`${paint.bold(item.item)}\n  ${item.type} for ${item.target}, of run ${item.plan}`);
     screen.say(`  ${statusText(item)}, ${item.attempts} attempts${item.because ? `, because of ${item.because}` : ''}`);
     for (const { at, outcome, answer } of item.trail)
-      screen.say(`  ${at.slice(0, 19).replace('T', ' ')}  ${outcome.padEnd(7)} ${answer ?? ''}`);
+      screen.say(`  ${timeText(at)}  ${outcome.padEnd(7)} ${answer ?? ''}`);
     screen.say(JSON.stringify(item.delivery, null, 2));
     return exit.done;
   });

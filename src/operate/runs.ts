@@ -4,21 +4,24 @@ import type { Change } from '../reconcile/model.ts';
 import type { Run } from '../store/port.ts';
 import { type History, historyOf, historyOver } from './history.ts';
 import { printRun, runJson, standOf, statusText } from './report.ts';
-import { paint, type Screen, table, writeOut } from './screen.ts';
+import { paint, type Screen, sayFirst, table, timeText, writeWithList } from './screen.ts';
 import { exit, withDaemon } from './session.ts';
 
-/** `runs`: the newest runs, newest first. */
-export async function listRuns(options: {
+/** Lines that a terminal shows where nobody says how many. */
+export const usualLines = 200;
+
+/** What a command is given that lists the newest, of one source or of all. */
+export interface ListOptions {
   config: string;
   source?: string;
   limit: number;
   json: boolean;
-}): Promise<number> {
+}
+
+/** `runs`: the newest runs, newest first. */
+export async function listRuns(options: ListOptions): Promise<number> {
   return withHistory(options, async (history, screen) => {
-    const runs = await history.runs({
-      limit: options.limit,
-      ...(options.source === undefined ? {} : { source: options.source }),
-    });
+    const runs = await history.runs(options);
     // after the runs: one that came to wait since has replaced one of them
     const waiting = screen.human ? await history.waiting() : null;
     if (!screen.human) for (const run of runs) screen.json(runJson(run));
@@ -29,7 +32,7 @@ export async function listRuns(options: {
           ['run', 'started', 'status', 'records', 'changes'],
           runs.map((run) => [
             run.run,
-            run.startedAt.slice(0, 19).replace('T', ' '),
+            timeText(run.startedAt),
             statusText(standOf(run, waiting)) + (run.decision ? ` (${run.decision.verdict})` : ''),
             run.snapshot.records,
             Object.values(run.changes).reduce((sum, count) => sum + count, 0),
@@ -58,15 +61,7 @@ export async function showRun(id: string, options: { config: string; limit?: num
     const run = await history.run(id);
     const notes = await history.notes(run);
     if (!screen.human) {
-      // Written piece by piece, at the pace of whoever reads: a first load has more changes than memory should hold.
-      await writeOut(`${JSON.stringify({ ...(runJson(run, 'quoted') as object), notes }).slice(0, -1)},"changes":[`);
-      let separator = '';
-      for await (const change of history.changes(run)) {
-        const held = run.heldTypes.includes(change.type);
-        if (!(await writeOut(`${separator}${JSON.stringify({ ...change, held })}`))) return exit.done;
-        separator = ',';
-      }
-      await writeOut(']}\n');
+      await writeWithList({ ...(runJson(run, 'quoted') as object), notes }, 'changes', withHeld(history, run));
       return exit.done;
     }
     const stand = run.status === 'held' ? standOf(run, await history.waiting()) : run.status;
@@ -74,26 +69,16 @@ export async function showRun(id: string, options: { config: string; limit?: num
     for (const note of notes)
       screen.say(`  ${paint.yellow(note.kind)} ${note.reason}: ${note.text}${where(note.rows)}`);
     const held = stand === 'replaced' ? paint.dim('held  ') : paint.yellow('waits ');
-    await printChanges(history, screen, run, { limit: options.limit ?? 200, held });
+    const lineOf = (change: Change): string =>
+      changeLine(change, run.heldTypes.includes(change.type) ? held : '      ');
+    await sayFirst(screen, history.changes(run), options.limit ?? usualLines, lineOf, `rosterd show ${run.run}`);
     return exit.done;
   });
 }
 
-async function printChanges(
-  history: History,
-  screen: Screen,
-  run: Run,
-  { limit, held }: { limit: number; held: string },
-): Promise<void> {
-  let shown = 0;
-  for await (const change of history.changes(run)) {
-    if (shown === limit) {
-      screen.say(paint.dim(`  … more: rosterd show ${run.run} --limit N, or --json for all`));
-      return;
-    }
-    shown += 1;
-    screen.say(changeLine(change, run.heldTypes.includes(change.type) ? held : '      '));
-  }
+/** The changes of a run, each with whether it waits. */
+async function* withHeld(history: History, run: Run): AsyncGenerator<Change & { held: boolean }> {
+  for await (const change of history.changes(run)) yield { ...change, held: run.heldTypes.includes(change.type) };
 }
 
 /** A change on one line, behind a mark: what, whom, from what to what, by which rule. */
@@ -102,17 +87,27 @@ export function changeLine(change: Change, mark: string): string {
   const what = change.course ? courseTitle(change.course) : '';
   const fields = change.before
     ? Object.keys(change.after ?? {})
-        .map((field) => `${field}: ${text(change.before, field)} → ${text(change.after, field)}`)
+        .map((field) => fieldText(field, valueIn(change.before, field), valueIn(change.after, field)))
         .join(', ')
     : '';
   return `  ${mark}${change.type.padEnd(16)} ${[who, what, fields].filter(Boolean).join('  ')}  ${paint.dim(change.rule + where(change.rows))}`;
 }
 
-function text(fields: object | null, name: string): string {
-  return JSON.stringify((fields as Record<string, unknown> | null)?.[name] ?? null);
+function valueIn(fields: object | null, name: string): unknown {
+  return (fields as Record<string, unknown> | null)?.[name];
+}
+
+/** A field with what it was and what it is. */
+export function fieldText(name: string, before: unknown, after: unknown): string {
+  return `${name}: ${JSON.stringify(before ?? null)} → ${JSON.stringify(after ?? null)}`;
 }
 
 function where(rows: Change['rows']): string {
   const row = rows[0];
-  return row ? ` (${plainLine(row.line ? `${row.file.split('/').at(-1)}:${row.line}` : row.file)})` : '';
+  return row ? ` (${placeText(row)})` : '';
+}
+
+/** Where a row stands, without the folder. Some rows have a name of their own instead of a line. */
+export function placeText({ file, line }: { file: string; line: number }): string {
+  return plainLine(line ? `${file.split('/').at(-1)}:${line}` : file);
 }

@@ -161,3 +161,41 @@ export function writeOut(json: string): Promise<boolean> {
     });
   });
 }
+
+/**
+ * Writes an object to standard output with a list as its last field, piece by piece and at the pace of whoever reads: the list
+ * may have more entries than memory should hold.
+ */
+export async function writeWithList(head: object, name: string, entries: AsyncIterable<unknown>): Promise<void> {
+  await writeOut(`${JSON.stringify(head).slice(0, -1)},"${name}":[`);
+  let separator = '';
+  for await (const entry of entries) {
+    if (!(await writeOut(`${separator}${JSON.stringify(entry)}`))) return;
+    separator = ',';
+  }
+  await writeOut(']}\n');
+}
+
+/** Says a line of each of the first entries; of a list that has more, `again` is the command that shows them. */
+export async function sayFirst<T>(
+  screen: Screen,
+  entries: AsyncIterable<T>,
+  limit: number,
+  lineOf: (entry: T) => string,
+  again: string,
+): Promise<void> {
+  let shown = 0;
+  for await (const entry of entries) {
+    if (shown === limit) {
+      screen.say(paint.dim(`  … more: ${again} --limit N, or --json for all`));
+      return;
+    }
+    shown += 1;
+    screen.say(lineOf(entry));
+  }
+}
+
+/** A time for people, to the second, in UTC. */
+export function timeText(iso: string): string {
+  return iso.slice(0, 19).replace('T', ' ');
+}

@@ -3,22 +3,14 @@ import { courseTitle } from '../connector/target.ts';
 import { fieldsOf, type RowDifference, type SeenRow } from '../snapshot/differences.ts';
 import { hasCourse } from '../snapshot/record.ts';
 import type { SnapshotLine } from './history.ts';
-import { withHistory } from './runs.ts';
-import { paint, table, writeOut } from './screen.ts';
+import { fieldText, type ListOptions, placeText, usualLines, withHistory } from './runs.ts';
+import { paint, sayFirst, table, timeText, writeWithList } from './screen.ts';
 import { exit } from './session.ts';
 
 /** `snapshots`: those that are kept, newest first, with the files or queries that each was read from. */
-export async function listSnapshots(options: {
-  config: string;
-  source?: string;
-  limit: number;
-  json: boolean;
-}): Promise<number> {
+export async function listSnapshots(options: ListOptions): Promise<number> {
   return withHistory(options, async (history, screen) => {
-    const snapshots = await history.snapshots({
-      limit: options.limit,
-      ...(options.source === undefined ? {} : { source: options.source }),
-    });
+    const snapshots = await history.snapshots(options);
     if (!screen.human) for (const snapshot of snapshots) screen.json(snapshot);
     else if (!snapshots.length) screen.say('no snapshots yet');
     else
@@ -26,18 +18,14 @@ export async function listSnapshots(options: {
         table(
           ['snapshot', 'taken', '', 'records', 'quarantined', 'added', 'gone', 'from'],
           snapshots.map((one) => [
-            ...[one.snapshot, timeOf(one), one.inForce ? paint.green('in force') : ''],
+            ...[one.snapshot, timeText(one.at), one.inForce ? paint.green('in force') : ''],
             ...[one.records, one.quarantined, one.added, one.gone],
-            one.parts.map(({ name }) => plainLine(name)).join(', '),
+            partsOf(one),
           ]),
         ),
       );
     return exit.done;
   });
-}
-
-function timeOf({ at }: SnapshotLine): string {
-  return at.slice(0, 19).replace('T', ' ');
 }
 
 const marks = {
@@ -56,41 +44,29 @@ export async function compare(
   return withHistory(options, async (history, screen) => {
     const { rows, ...head } = await history.compare(from, to);
     if (!screen.human) {
-      // piece by piece, at the pace of whoever reads: two snapshots may have nothing in common
-      await writeOut(`${JSON.stringify(head).slice(0, -1)},"differences":[`);
-      let separator = '';
-      for await (const row of rows()) {
-        if (!(await writeOut(`${separator}${JSON.stringify(row)}`))) return exit.done;
-        separator = ',';
-      }
-      await writeOut(']}\n');
+      await writeWithList(head, 'differences', rows());
       return exit.done;
     }
     for (const one of [head.from, head.to])
-      screen.say(`${one.snapshot}  ${timeOf(one)}  ${one.records.toLocaleString('en')} records  ${partsOf(one)}`);
+      screen.say(
+        `${one.snapshot}  ${timeText(one.at)}  ${one.records.toLocaleString('en')} records  ${paint.dim(partsOf(one))}`,
+      );
     screen.say(`${head.added.toLocaleString('en')} rows added, ${head.gone.toLocaleString('en')} gone`);
-    let shown = 0;
-    for await (const row of rows()) {
-      if (shown === (options.limit ?? 200)) {
-        screen.say(paint.dim(`  … more: rosterd compare ${from} ${to} --limit N, or --json for all`));
-        break;
-      }
-      shown += 1;
-      screen.say(lineOf(row));
-    }
+    await sayFirst(screen, rows(), options.limit ?? usualLines, lineOf, `rosterd compare ${from} ${to}`);
     return exit.done;
   });
 }
 
 function partsOf({ parts }: SnapshotLine): string {
-  return paint.dim(parts.map(({ name }) => plainLine(name)).join(', '));
+  return parts.map(({ name }) => plainLine(name)).join(', ');
 }
 
 function lineOf({ what, person, from, to, fields }: RowDifference): string {
   const row = (to ?? from)!;
-  const differing = from?.record && to?.record ? fields.map((name) => fieldText(name, from, to)).join(', ') : '';
+  const [before, after] = [from, to].map((seen) => seen?.record && fieldsOf(seen.record));
+  const differing = fields.map((name) => fieldText(name, before?.get(name), after?.get(name))).join(', ');
   const unread = row.reason === null ? '' : `cannot be read: ${plainLine(row.reason)}`;
-  const place = paint.dim(`(${[from, to].flatMap((seen) => (seen ? placeOf(seen) : [])).join(' → ')})`);
+  const place = paint.dim(`(${[from, to].flatMap((seen) => (seen ? placeText(seen) : [])).join(' → ')})`);
   return `  ${marks[what]} ${[whoOf(row, person), differing, unread, place].filter(Boolean).join('  ')}`;
 }
 
@@ -102,13 +78,4 @@ function whoOf({ record }: SeenRow, person: string | null): string {
     .filter(Boolean)
     .map((text) => plainLine(text!))
     .join('  ');
-}
-
-function fieldText(name: string, from: SeenRow, to: SeenRow): string {
-  const text = (seen: SeenRow): string => JSON.stringify(fieldsOf(seen.record!).get(name) ?? null);
-  return `${name}: ${text(from)} → ${text(to)}`;
-}
-
-function placeOf({ file, line }: SeenRow): string {
-  return plainLine(line ? `${file.split('/').at(-1)}:${line}` : file);
 }

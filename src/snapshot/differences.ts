@@ -83,8 +83,10 @@ export class Differences {
     const digests = { from: without(before, after), to: without(after, before) };
     const places: Place[] = [];
     for (const [side, of] of [['from', from] as const, ['to', to] as const])
-      for (let at = 0; at < digests[side].length / digestBytes; at += lot)
-        for (const [n, row] of (await rowsAt(store, of, digests[side], range(at, lot))).entries()) {
+      for (let at = 0, size = digests[side].length / digestBytes; at < size; at += lot)
+        for (const [n, row] of (
+          await rowsAt(store, of, digests[side], range(at, Math.min(lot, size - at)))
+        ).entries()) {
           const keys = 'record' in row.row ? row.row.keys : row.row.quarantined.hints;
           const course = 'record' in row.row ? (row.row.keys.course ?? '') : '';
           places.push({ person: personKey(keys), course, side, at: at + n });
@@ -133,11 +135,9 @@ function range(from: number, count: number): number[] {
   return Array.from({ length: count }, (_, n) => from + n);
 }
 
-/** The rows of the digests with these numbers; past the last one there is none. */
+/** The rows of the digests with these numbers. */
 async function rowsAt(store: Store, of: Snapshot, pack: Uint8Array, numbers: readonly number[]): Promise<StoredRow[]> {
-  const digests = numbers
-    .map((at) => pack.subarray(at * digestBytes, (at + 1) * digestBytes))
-    .filter((digest) => digest.length > 0);
+  const digests = numbers.map((at) => pack.subarray(at * digestBytes, (at + 1) * digestBytes));
   const rows = await store.rows.find(of.source, of.number, digests);
   return rows.map((row) => {
     if (row) return row;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { logLevels } from '../../base/log.ts';
 import type { Run } from '../../store/port.ts';
 import { queueEndpoints } from './queue-api.ts';
-import { type AskedOf, count, type Endpoint, json, name, none, page, planType, time } from './shapes.ts';
+import { type AskedOf, count, type Endpoint, json, name, none, origin, page, planType, time } from './shapes.ts';
 import { snapshotEndpoints } from './snapshot-api.ts';
 
 export type { Endpoint } from './shapes.ts';
@@ -171,7 +171,7 @@ const status = z
   })
   .meta({ id: 'Status', description: 'where everything stands' });
 
-const rows = z.array(z.strictObject({ source: z.string(), snapshot: count, file: z.string(), line: count }));
+const rows = z.array(origin);
 
 const change = z
   .looseObject({

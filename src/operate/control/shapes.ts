@@ -15,6 +15,9 @@ export const changeType = z.enum(changeTypes);
 /** See `planTypes`. */
 export const planType = z.enum(planTypes);
 
+/** Where a row was seen first: see `RowOrigin`. */
+export const origin = z.strictObject({ source: z.string(), snapshot: count, file: z.string(), line: count });
+
 /** `limit` of a page. */
 export const page = (most: number, usual: number) =>
   z.coerce.number().int().min(1).max(most).default(usual).describe(`how many, at most ${most}`);

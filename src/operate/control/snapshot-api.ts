@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, type Endpoint, json, name, none, page, time } from './shapes.ts';
+import { count, type Endpoint, json, name, none, origin, page, time } from './shapes.ts';
 
 /** What the socket answers about snapshots, and about who is as they are because of them; see `api.ts`. */
 
@@ -56,8 +56,6 @@ const comparison = z
     next: count.nullable().describe('`begin` of the next page; null: this was the last'),
   })
   .meta({ id: 'Comparison', description: 'a page of what two snapshots differ in, by person' });
-
-const origin = z.strictObject({ source: z.string(), snapshot: count, file: z.string(), line: count });
 
 const explainedItem = z.looseObject({
   target: z.string(),
