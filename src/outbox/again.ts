@@ -36,8 +36,9 @@ async function sendTheirsAgain(store: Store, chosen: ReadonlyMap<string, OutboxI
   for (const item of items) {
     const later = (theirs.get(personKey(item)) ?? [])
       .filter(({ seq, status }) => seq > item.seq && status !== 'superseded')
-      .map(({ item: id, delivery, status }): Later => {
-        return { item: id, delivery, sent: status === 'sent' || status === 'processing' };
+      .map(({ item: id, delivery, status, trail }): Later => {
+        const sent = status === 'sent' || status === 'processing';
+        return { item: id, delivery, sent, tried: !sent && trail.some(({ outcome }) => outcome !== 'failed') };
       });
     const fate = renewed(item.delivery, later);
     if ('void' in fate) voids.push({ item, because: fate.void });

@@ -51,6 +51,8 @@ export interface Later {
   delivery: DeliveryItem;
   /** True: the target has it. */
   sent: boolean;
+  /** True: it is still to be sent, but was on its way once, and the target may have it: an answer can be lost. */
+  tried: boolean;
 }
 
 /**
@@ -63,11 +65,14 @@ export function renewed(
 ): { delivery: DeliveryItem } | { void: string } {
   const subject = subjectOf(delivery);
   const last = later.filter((one) => subjectOf(one.delivery) === subject).at(-1);
-  // what is still to come brings its own facts
-  const known = later.filter((one) => one.sent && !one.delivery.course).at(-1);
+  // What is still to come brings its own facts. Where the target may have them already, older ones would make somebody
+  // active for a moment who is disabled there; newer ones come a little before the item that brings them.
+  const accounts = later.filter((one) => !one.delivery.course);
+  const known = accounts.filter((one) => one.sent).at(-1);
+  const facts = accounts.filter((one) => one.sent || one.tried).at(-1);
   if (delivery.course) {
     if (last && !isInAnotherRole(delivery, last)) return { void: last.item };
-    return { delivery: withFactsOf(delivery, known) };
+    return { delivery: withFactsOf(delivery, facts) };
   }
   const { type } = delivery;
   // The facts of an account are whole in each of its items; what an item does beside, only its own kind does. An update
@@ -81,7 +86,7 @@ export function renewed(
   // Targets make somebody active of whom they are told that they come or come back, whatever the facts say beside.
   const activates = type === 'account.create' || type === 'account.enable';
   if (activates && known?.delivery.account?.status === 'disabled') return { void: known.item };
-  return { delivery: withFactsOf(delivery, known) };
+  return { delivery: withFactsOf(delivery, activates ? known : facts) };
 }
 
 /** True for an enrolment that is still to be given in another role than this one, which is taken: both are sent. */
@@ -94,7 +99,7 @@ function isInAnotherRole(delivery: DeliveryItem, { delivery: other, sent }: Late
   );
 }
 
-/** The facts that the target has of a person by now. An enrolment that is taken is the one that was given, in its role. */
+/** The facts that the target has, or may have, of a person by now. An enrolment that is taken is the one that was given, in its role. */
 function withFactsOf(delivery: DeliveryItem, known: Later | undefined): DeliveryItem {
   const account = known?.delivery.account;
   if (!account || !delivery.account) return delivery;

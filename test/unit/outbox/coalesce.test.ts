@@ -76,7 +76,10 @@ test('nothing is taken before it was planned, nor from somebody whom the target 
 });
 
 describe('an item that is sent once more', () => {
-  const later = (delivery: DeliveryItem, sent = true) => ({ item: `later ${delivery.type}`, delivery, sent });
+  const later = (delivery: DeliveryItem, sent = true, tried = false) => ({
+    ...{ item: `later ${delivery.type}`, delivery },
+    ...{ sent, tried },
+  });
 
   test('is sent as it was when nothing came after it', () => {
     const old = update({ year: 2 }, { year: 1 });
@@ -108,6 +111,23 @@ describe('an item that is sent once more', () => {
     expect(renewed(created, [disabled])).toEqual({ delivery: created });
     const year = update({ year: 2 }, { year: 1 });
     expect(renewed(year, [later(update({ year: 3 }, {}), false)])).toEqual({ delivery: year });
+  });
+
+  test('makes nobody active for a moment whose disabling may have got through although no answer came', () => {
+    const disabled = item('account.disable', { account: facts({ status: 'disabled', lastName: 'Lovelace' }) });
+    const lost = later(disabled, false, true);
+    expect(renewed(update({ year: 2 }, {}), [lost])).toMatchObject({
+      delivery: { type: 'account.update', account: { status: 'disabled', lastName: 'Lovelace' }, changed: ['year'] },
+    });
+    expect(renewed(item('enrolment.remove'), [lost])).toMatchObject({
+      delivery: { type: 'enrolment.remove', account: { status: 'disabled' } },
+    });
+    // the target may not have it: what only a sent one makes void is sent
+    expect(renewed(item('account.create'), [lost])).toEqual({ delivery: item('account.create') });
+    const year = update({ year: 3 }, { year: 2 });
+    expect(renewed(update({ year: 2 }, { year: 1 }), [later(year, false, true)])).toMatchObject({
+      delivery: { account: { year: 3 }, before: { year: 1 } },
+    });
   });
 
   test('is void when it would make active an account that the target has disabled', () => {
