@@ -1,5 +1,3 @@
-import type { PeoplesoftSettings } from './schema.ts';
-
 /** A request whose effect is waited for; times are monotonic. */
 export interface Transmission {
   since: number;
@@ -7,15 +5,18 @@ export interface Transmission {
   lookedAt: number;
   /** The answer to the request. */
   words: string;
-  /** What the item said then (a digest): one that waits can become one with a later change of the same person. */
+  /**
+   * What the item said then, and by which operation (a digest): one that waits can become one with a later change of the
+   * same person, and a reload can bring an operation that is right at last.
+   */
   what: string;
   /** True when it was transmitted before, and out of sight since. */
   again: boolean;
 }
 
 /**
- * What this process knows of items that are not settled yet. It belongs to the settings, because a session ends with each
- * delivery, while an asynchronous operation may take longer. After a restart nothing is known: an item is then looked for,
+ * What this process knows of items that are not settled yet. It outlives the session, which ends with each delivery, while an
+ * asynchronous operation may take longer. After a restart nothing is known: an item is then looked for,
  * where the site allows it, or sent again.
  */
 export interface Memory {
@@ -30,13 +31,7 @@ export interface Memory {
   answered: number;
 }
 
-const memories = new WeakMap<PeoplesoftSettings, Memory>();
-
-/** The memory of a target. */
-export function memoryOf(settings: PeoplesoftSettings): Memory {
-  const known = memories.get(settings);
-  if (known) return known;
-  const fresh: Memory = { transmitted: new Map(), strikes: new Map(), answered: 0 };
-  memories.set(settings, fresh);
-  return fresh;
+/** The memory of a target of which nothing is known. */
+export function emptyMemory(): Memory {
+  return { transmitted: new Map(), strikes: new Map(), answered: 0 };
 }

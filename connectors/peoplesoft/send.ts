@@ -5,7 +5,7 @@ import type { DeliveryItem, ItemResult, TargetContext } from '../../src/connecto
 import { judge, type Verdict } from './answer.ts';
 import { type Look, lookAt } from './confirm.ts';
 import type { Login } from './login.ts';
-import { memoryOf, type Transmission } from './memory.ts';
+import { emptyMemory, type Transmission } from './memory.ts';
 import { type AcceptedType, removes } from './operations.ts';
 import { belowGateway, type Credentials, type Draft, pathOf, requestFor } from './request.ts';
 import type { PeoplesoftSettings } from './schema.ts';
@@ -36,7 +36,7 @@ export interface Sender {
 /** A sender over an open login. */
 export function openSender(settings: PeoplesoftSettings, context: TargetContext, login: Login): Sender {
   const { clock } = context;
-  const memory = memoryOf(settings);
+  const memory = context.keep(emptyMemory);
 
   const opened = memory.answered;
   let admitted = false;
@@ -105,7 +105,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     if (waited < confirm.within)
       return {
         // a look is no attempt: `within` says how long there are more
-        ...{ item, outcome: 'retry', delayMs: confirm.every, attempted: false },
+        ...{ item, outcome: 'retry', delayMs: confirm.every, attempted: false, taken: true },
         answer: `transmitted, not confirmed yet (${words}): ${seen.words}`,
       };
     memory.transmitted.delete(item);
@@ -216,7 +216,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     const type = change.type as AcceptedType;
     const operation = settings.operations[type];
     const { confirm } = operation;
-    const said = confirm ? hash('sha256', JSON.stringify(change), 'hex') : '';
+    const said = confirm ? hash('sha256', JSON.stringify([change, operation]), 'hex') : '';
     // became one with a later change meanwhile: that one was never transmitted
     if (memory.transmitted.get(item)?.what !== said) memory.transmitted.delete(item);
     const again = memory.transmitted.has(item);

@@ -16,6 +16,12 @@ const sideBySide = /^REQUEST_LIMIT_EXCEEDED: Concurrent/i;
 /** Refusals with status 401 that a new session does not change; asking for one again and again would be a loop. */
 const lastingRefusal = /Connected app is not attached to Agent|This session is not valid for use with the REST API/i;
 
+/** Why nothing may begin, and until when (monotonic); it holds for the later sessions too. */
+interface Day {
+  /** `percent`: the share at which delivery stopped by itself, left out when Salesforce stopped it. */
+  spent: { until: number; why: string; percent?: number } | null;
+}
+
 /** A request under `/services/data/vXX.0/`. `body`: JSON, or a file or text of CSV. */
 export interface Call {
   method: HttpRequest['method'];
@@ -66,9 +72,8 @@ export function previewOf(settings: SalesforceSettings, call: Call, items: reado
  */
 export function openClient(settings: SalesforceSettings, context: TargetContext): Client {
   const { http, clock } = context;
+  const day = context.keep((): Day => ({ spent: null }));
   let session: Promise<Session> | null = null;
-  /** Why nothing may begin, and until when (monotonic). */
-  let spent: { until: number; why: string } | null = null;
 
   /** One login for all who need a new session at the same time. A failed one is not kept. */
   function renew(stale: Promise<Session> | null): Promise<Session> {
@@ -91,7 +96,7 @@ export function openClient(settings: SalesforceSettings, context: TargetContext)
     const limits = told.filter((one) => one.startsWith('REQUEST_LIMIT_EXCEEDED:'));
     if (answer.status === 403 && limits.length > 0) {
       if (limits.every((one) => sideBySide.test(one))) return new Unavailable(said, answerDelay(answer, clock.now()));
-      spent = { until: clock.monotonic() + quotaDelayMs, why: said };
+      day.spent = { until: clock.monotonic() + quotaDelayMs, why: said };
       return new Unavailable(said, { delayMs: quotaDelayMs });
     }
     if (answer.status === 401 || answer.status === 403) return new Denied(said);
@@ -103,9 +108,10 @@ export function openClient(settings: SalesforceSettings, context: TargetContext)
   function watchUsage(answer: HttpAnswer): void {
     const header = answer.headers['sforce-limit-info'] ?? '';
     for (const [text, used, limit] of header.matchAll(/(?:per-app-)?api-usage=(\d+)\/(\d+)/g)) {
-      if (Number(limit) === 0 || (100 * Number(used)) / Number(limit) < settings.stopAtPercent) continue;
+      const percent = (100 * Number(used)) / Number(limit);
+      if (Number(limit) === 0 || percent < settings.stopAtPercent) continue;
       const why = `stopped by itself at ${settings.stopAtPercent} % of the day's API requests (${text})`;
-      spent = { until: clock.monotonic() + quotaDelayMs, why };
+      day.spent = { until: clock.monotonic() + quotaDelayMs, why, percent };
     }
   }
 
@@ -114,10 +120,12 @@ export function openClient(settings: SalesforceSettings, context: TargetContext)
       return (await (session ?? renew(null))).user;
     },
     mayBegin() {
-      if (!spent) return;
-      const delayMs = Math.ceil(spent.until - clock.monotonic());
-      if (delayMs > 0) throw new Unavailable(spent.why, { delayMs });
-      spent = null;
+      if (!day.spent) return;
+      const { until, why, percent = 100 } = day.spent;
+      const delayMs = Math.ceil(until - clock.monotonic());
+      // a person may have raised the share since
+      if (delayMs > 0 && percent >= settings.stopAtPercent) throw new Unavailable(why, { delayMs });
+      day.spent = null;
     },
     async call(call) {
       const send = async (opened: Promise<Session>): Promise<HttpAnswer> =>

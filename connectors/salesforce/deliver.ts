@@ -73,6 +73,7 @@ export function openSession(settings: SalesforceSettings, context: TargetContext
   return {
     async deliver(batch) {
       if (shut) throw shut;
+      client.mayBegin();
       const items = [...batch];
       await jobs?.endLeftovers();
       const results = new Map<string, ItemResult>();

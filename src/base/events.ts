@@ -260,7 +260,7 @@ export const events = {
   'delivery.stopped': {
     levels: ['info', 'warn', 'error'],
     meaning:
-      'delivery to a target ended before its queue was empty; the rest stays queued. `warn`: the next one tries again (`Unavailable`); `error`: a person must act (`Denied`, `Misconfigured`, `Unexpected`); `info`: rosterd was stopped',
+      'delivery to a target ended before its queue was empty; the rest stays queued. `warn`: the next one tries again (`Unavailable`); `error`: a person must act (`Denied`, `Misconfigured`, `Unexpected`); `info`: rosterd was stopped, or single people wait (`Waiting`), and are tried again in time',
     remedy: 'what `error.message` says',
     fields: ['target', 'sent', 'failed', 'durationMs', 'error', 'err'],
   },

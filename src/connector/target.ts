@@ -70,9 +70,10 @@ export type ItemResult =
   | { item: string; outcome: 'failed'; answer: string }
   /**
    * Not now: the item is tried again, after `delayMs` when the target said so. `attempted: false`: it was not asked about,
-   * or the target takes nothing of anybody, so that this does not count towards `giveUpAfter`.
+   * or the target takes nothing of anybody, so that this does not count towards `giveUpAfter`; or, where it is `taken` as
+   * well, the target has it, and has answered that it does not show yet.
    */
-  | { item: string; outcome: 'retry'; answer: string; delayMs?: number; attempted?: false };
+  | { item: string; outcome: 'retry'; answer: string; delayMs?: number; attempted?: false; taken?: true };
 
 /** The whole roster, standing still while it is read. A list may be read more than once. */
 export interface RosterView {
@@ -138,6 +139,11 @@ export interface TargetContext {
   signal: AbortSignal;
   clock: Clock;
   log: Log;
+  /**
+   * What this session leaves to the later ones with the same platform: made by the first that asks, and the same object for
+   * all. It lasts as long as the process, over a reload too, and no longer: nothing may go wrong for want of it.
+   */
+  keep<T extends object>(make: () => T): T;
   /** A short sentence on what is waited for. To say another one now and then shows that a long wait is not stuck. */
   progress(text: string): void;
   /** An empty directory of the session's own, for what is too large to be held; gone when the session is. */

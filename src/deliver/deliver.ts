@@ -12,6 +12,7 @@ import { under, waitForLock } from '../store/exclusive.ts';
 import type { Lock, Store } from '../store/port.ts';
 import { discreet } from './discreet.ts';
 import { type DeliveryEnd, drain, pausedOf } from './drain.ts';
+import { keeping, keptOf } from './kept.ts';
 import { Lull } from './lull.ts';
 import { platformOf, refuseMoved } from './platform.ts';
 import { release } from './queue.ts';
@@ -102,7 +103,8 @@ function tellEnd(
     work.log.at(failed ? 'warn' : 'info', { event: 'delivery.done', ...facts }, text);
     return;
   }
-  const level = work.signal.aborted ? 'info' : mayPass(error.kind) ? 'warn' : 'error';
+  const isUsual = work.signal.aborted || (error.kind === 'Waiting' && !failed);
+  const level = isUsual ? 'info' : mayPass(error.kind) ? 'warn' : 'error';
   // What is none of ours is a bug, and only its stack says where.
   const err = error.kind === 'Unexpected' ? thrown : null;
   work.log.at(level, { event: 'delivery.stopped', ...facts, error, err }, `${target}: ${error.message}`);
@@ -120,7 +122,7 @@ async function deliverTo(
 ): Promise<void> {
   const { clock, observer } = work;
   const { connector, settings, name } = target;
-  await withTarget(target, config, work, patience, async (session, patiently, lull) => {
+  await withTarget(target, config, store, work, patience, async (session, patiently, lull) => {
     const give = (batch: DeliveryBatch): Promise<ItemResult[]> =>
       connector.wantsRoster?.(settings)
         ? session.deliverRoster!(stillOf(store, name, work), batch)
@@ -165,7 +167,7 @@ export async function remaster(
   work: Work,
   patience: DeliveryPatience = usualPatience,
 ): Promise<void> {
-  await withTarget(target, config, work, patience, (session, patiently) =>
+  await withTarget(target, config, store, work, patience, (session, patiently) =>
     patiently(() => session.deliverRoster!(stillOf(store, target.name, work), [], { remaster: true })),
   );
   await store.outbox.putPlatform(platformOf(target));
@@ -181,6 +183,7 @@ function stillOf(store: Store, target: string, work: Work): Still {
 async function withTarget<T>(
   target: TargetConfig,
   { institution, stateDir }: Config,
+  store: Store,
   work: Work,
   patience: DeliveryPatience,
   use: (session: TargetSession, patiently: <R>(attempt: () => Promise<R>) => Promise<R>, lull: Lull) => Promise<T>,
@@ -189,7 +192,7 @@ async function withTarget<T>(
   const spool = openSpoolDir(stateDir, `outgoing-${name}`);
   const lull = new Lull();
   const clock = lull.clock(work.clock);
-  const plain = targetContext(target, institution, spool.dir, { ...work, clock });
+  const plain = targetContext(target, institution, spool.dir, { ...work, clock }, keptOf(store, target));
   const context = { ...plain, http: lull.http(plain.http) };
   const patiently = <R>(attempt: () => Promise<R>): Promise<R> =>
     withRetry(patience.batch, clock, work.signal, attempt, (error, n) =>
@@ -209,16 +212,17 @@ async function withTarget<T>(
   }
 }
 
-/** What a target connector is handed. `spoolDir` is the caller's to make and to take away. */
+/** What a target connector is handed. `spoolDir` is the caller's to make and to take away; `keep`: see `keptOf`. */
 export function targetContext(
   { name, settings, rate }: TargetConfig,
   institution: string,
   spoolDir: string,
   work: Work,
+  keep: TargetContext['keep'] = keeping(),
 ): TargetContext {
   const { url } = settings as { url: string };
   return {
-    ...{ target: name, institution, spoolDir, clock: work.clock, log: work.log, signal: work.abort },
+    ...{ target: name, institution, spoolDir, keep, clock: work.clock, log: work.log, signal: work.abort },
     progress: (text) => work.progress(name, text),
     http: paced(openHttp(url, work.abort), rate),
   };

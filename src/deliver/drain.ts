@@ -7,9 +7,13 @@ import type { Settlement, Store } from '../store/port.ts';
 import { type Batch, completeResults, type Head } from './batch.ts';
 import type { Lull } from './lull.ts';
 import { mostHeld, nextBatch, release } from './queue.ts';
-import { type DeliveryPatience, Waiting } from './waiting.ts';
+import { type DeliveryPatience, type Left, Waiting } from './waiting.ts';
 
-/** How the delivery to one target ended. `error`: why it stopped before the queue was empty; `delayMs` as in a run's. */
+/**
+ * How the delivery to one target ended. `error`: why it stopped before the queue was empty; `delayMs` as in a run's. Of kind
+ * `Waiting`: the target takes what others have, so that it is nothing to leave the target alone for; `delayMs`: when somebody
+ * who waits should be tried again.
+ */
 export interface DeliveryEnd {
   target: string;
   sent: number;
@@ -167,12 +171,20 @@ export async function drain(
   }
   // Asked to stop, or somebody took over: what is queued still must not pass for delivered.
   if (!end.paused && work.signal.aborted && (await store.outbox.queued(name, 0, 1)).length) throw work.signal.reason;
-  const { stuck } = waiting;
-  if (stuck)
-    end.error = {
-      kind: 'Unavailable',
-      message: `${stuck} ${stuck === 1 ? 'person has' : 'people have'} items that ${name} did not take after up to ${patience.itemAttempts} attempts; they stay queued`,
-    };
+  const { left, answered: isThere } = waiting;
+  if (!left) return;
+  const delay = isThere ? { delayMs: Math.ceil(left.firstMs) } : left.toldMs && { delayMs: Math.ceil(left.toldMs) };
+  end.error = { kind: isThere ? 'Waiting' : 'Unavailable', message: leftText(left), ...delay };
+}
+
+function leftText({ putOff, taken }: Left): string {
+  const changesOf = (count: number): string =>
+    `changes of ${count.toLocaleString('en')} ${count === 1 ? 'person' : 'people'} were`;
+  const texts = [
+    ...(putOff ? [`${changesOf(putOff)} put off`] : []),
+    ...(taken ? [`${changesOf(taken)} transmitted and do not show yet`] : []),
+  ];
+  return `${texts.join(', ')}; they stay queued`;
 }
 
 /** True when a person has stopped the target. */

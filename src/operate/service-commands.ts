@@ -140,7 +140,7 @@ function stateOf(lane: StatusBody['sources'][number] | StatusBody['targets'][num
   if (!enabled) return 'disabled';
   if (running) return `at work (${running.trigger})`;
   if (waiting.length) return 'waits for its turn';
-  if (breaker.failures === 0) return 'idle';
+  if (breaker.failures === 0) return breaker.failure ? `idle, ${breaker.failure.message}` : 'idle';
   const text = `${breaker.failures} failed: ${breaker.failure?.message ?? ''}`;
   return breaker.state === 'closed' ? text : `left alone until ${moment(breaker.notBefore)}, ${text}`;
 }

@@ -25,6 +25,9 @@ import type { ServiceConfig } from '../configure/config.ts';
  * `Denied` and `Misconfigured` have no retry of their own: a person has to act, and one login too many locks an account,
  * which is the worse error. The next scheduled time is the next try; when the breaker is open, the first one after its time.
  *
+ * A delivery that went well but for single people, whose changes were put off, closes the breaker like any that went well: one
+ * person must not have everybody wait. A retry comes for them, when they should be tried again.
+ *
  * A run that a person asks for always runs, and counts like any other; a dry run that somebody asks for counts for nothing.
  */
 export type BreakerState =
@@ -92,6 +95,12 @@ export function failed(breaker: BreakerState, failure: Failure, circumstances: C
   const retryAt = after(Math.max(delay ?? 0, backOff(policy, failures)));
   const scheduled = nextDue !== null && nextDue <= retryAt && (notBefore === null || nextDue >= notBefore);
   return { state: 'closed', failures, notBefore, retryAt: byItself && !scheduled ? retryAt : null, failure };
+}
+
+/** A delivery went well, and single people wait. */
+export function waits(failure: Failure, { now, retries, policy }: Circumstances): BreakerState {
+  const delay = Math.min(Math.max(failure.delayMs ?? 0, policy.firstWaitMs), longestDelayMs);
+  return { ...healthy, failure, retryAt: retries ? new Date(now.getTime() + delay) : null };
 }
 
 /** A run came to no end of its own. */

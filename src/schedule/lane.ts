@@ -5,15 +5,18 @@ import type { Log } from '../base/log.ts';
 import type { Work } from '../base/work.ts';
 import type { ServiceConfig } from '../configure/config.ts';
 import type { RunOrder } from '../run/record.ts';
-import { type BreakerState, begun, closedUntil, type Failure, failed, healthy, undecided } from './breaker.ts';
+import { type BreakerState, begun, closedUntil, type Failure, failed, healthy, undecided, waits } from './breaker.ts';
 import type { Calendar } from './calendar.ts';
 import type { Heartbeat } from './heartbeat.ts';
 
 /** What something at work is handed: its own two signals, see `Work`, and where its words go. */
 export type LaneHand = Pick<Work, 'signal' | 'abort' | 'progress'>;
 
-/** How a turn ended, as far as the next one is concerned; `undecided`: it came to no end of its own. */
-export type Verdict = 'good' | 'undecided' | Failure;
+/**
+ * How a turn ended, as far as the next one is concerned. `undecided`: it came to no end of its own. `waits`: it went well, and
+ * another has to follow for what was put off.
+ */
+export type Verdict = 'good' | 'undecided' | { waits: Failure } | Failure;
 
 /** What makes a lane one of a source, or one of a target. */
 export interface LaneJob<R> {
@@ -282,7 +285,9 @@ export class Lane<R> {
    * than the failures before. Where none waits it counts, or nothing would try again.
    */
   #isOutdone(verdict: Verdict, edited: boolean): boolean {
-    return edited && typeof verdict === 'object' && this.#waiting.some(({ order }) => !order.dryRun);
+    return (
+      edited && typeof verdict === 'object' && 'kind' in verdict && this.#waiting.some(({ order }) => !order.dryRun)
+    );
   }
 
   #conclude(verdict: Verdict): void {
@@ -292,9 +297,10 @@ export class Lane<R> {
     const circumstances = { now, nextDue: this.#due, retries, policy };
     if (verdict === 'good') this.breaker = healthy;
     else if (verdict === 'undecided') this.breaker = undecided(was, circumstances);
+    else if ('waits' in verdict) this.breaker = waits(verdict.waits, circumstances);
     else this.breaker = failed(was, verdict, circumstances);
     const { state, failures, retryAt, notBefore, failure } = this.breaker;
-    if (verdict === 'good' || verdict === 'undecided') {
+    if (typeof verdict === 'string' || 'waits' in verdict) {
       if (was.state !== 'closed' && state === 'closed')
         this.#say('info', { event: 'schedule.closed', failures: was.failures }, 'works again');
       return;

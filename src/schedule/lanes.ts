@@ -220,6 +220,7 @@ function judgeRun(run: Run | null): Verdict {
 
 function judgeDelivery({ error }: DeliveryEnd): Verdict {
   if (error === null) return 'good';
+  if (error.kind === 'Waiting') return { waits: error };
   return error.kind === 'Stopped' ? 'undecided' : error;
 }
 

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { canvas } from '../../connectors/canvas/connector.ts';
 import { courseId } from '../../connectors/canvas/layout.ts';
 import { canvasSettings } from '../../connectors/canvas/schema.ts';
-
 import type { StubCourse, StubEnrollment, StubUser } from '../../connectors/canvas/stub/roster.ts';
 import { canvasStub } from '../../connectors/canvas/stub.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -11,6 +10,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { openHttp } from '../../src/connector/http.ts';
 import { type Stub, startStub, type WrittenFault } from '../../src/connector/stub.ts';
 import type { DeliveryItem, TargetSession } from '../../src/connector/target.ts';
+import { keeping } from '../../src/deliver/kept.ts';
 import { steppedClock, temporaryFolder } from '../support/drop.ts';
 import { course, item, person } from '../unit/connectors/canvas/items.ts';
 
@@ -53,8 +53,9 @@ function parts(more: object = {}, at = stub) {
     pollEvery: '20ms',
     ...more,
   });
-  const context = { target: 'canvas', institution: 'example', http, signal: stop.signal, clock: systemClock };
-  return { settings, context: { ...context, log: silentLog, spoolDir: temporaryFolder(), progress() {} } };
+  const of = { target: 'canvas', institution: 'example', http, signal: stop.signal, clock: systemClock };
+  const context = { ...of, log: silentLog, spoolDir: temporaryFolder(), keep: keeping(), progress() {} };
+  return { settings, context };
 }
 
 async function session(more: object = {}, at = stub): Promise<TargetSession> {

@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { peoplesoft } from '../../connectors/peoplesoft/connector.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
+import { keeping } from '../../src/deliver/kept.ts';
 import { confirmOf, item, openSite, restOperations, type Site, shapes, withConfirm } from '../support/peoplesoft.ts';
 
 /** A clock that goes on when it is told to. */
@@ -145,6 +146,23 @@ describe('an asynchronous operation that is read back', () => {
     expect(site.state().persons).toMatchObject([{ email: 'new@example.edu' }]);
   });
 
+  test('is not transmitted again because the configuration was read anew, unless its operation is another one', async () => {
+    const site = await openSite();
+    await site.mode({ async: true, processAfter: null });
+    const created = [item('account.create', '9500000001')];
+    const deliver = async (more: object = {}) => {
+      const operations = withConfirm(restOperations, { lookFirst: false });
+      const settings = site.settings({ operations: { ...operations, ...more } });
+      return (await site.open(settings)).deliver(created);
+    };
+    await deliver();
+    expect(await deliver()).toMatchObject([{ outcome: 'retry', taken: true }]);
+    expect(writes(site)).toBe(1);
+    const { 'account.create': operation } = withConfirm(restOperations, { within: '1h', lookFirst: false });
+    expect(await deliver({ 'account.create': operation })).toMatchObject([{ outcome: 'retry', taken: true }]);
+    expect(writes(site)).toBe(2);
+  });
+
   test('is looked for after a restart, and sent again only where it is not to be seen', async () => {
     const site = await openSite();
     await site.mode({ async: true, processAfter: null });
@@ -152,7 +170,7 @@ describe('an asynchronous operation that is read back', () => {
     const created = [item('account.create', '9500000001')];
     await (await site.open(site.settings({ operations }))).deliver(created);
     await site.mode({ processAfter: 0 });
-    // settings that are read anew: as after a restart
+    site.context.keep = keeping();
     expect(await (await site.open(site.settings({ operations }))).deliver(created)).toMatchObject([
       { outcome: 'sent', answer: 'nothing was sent, it is so already: the read-back shows it' },
     ]);

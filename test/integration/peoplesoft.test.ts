@@ -7,6 +7,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { type Http, openHttp } from '../../src/connector/http.ts';
 import { type Stub, startStub } from '../../src/connector/stub.ts';
 import type { TargetContext } from '../../src/connector/target.ts';
+import { keeping } from '../../src/deliver/kept.ts';
 import { temporaryFolder } from '../support/drop.ts';
 import { design, item } from '../support/peoplesoft.ts';
 
@@ -33,6 +34,7 @@ beforeEach(async () => {
     clock: systemClock,
     log: silentLog,
     spoolDir: temporaryFolder(),
+    keep: keeping(),
     progress() {},
   };
 });

@@ -153,13 +153,24 @@ describe("the day's requests", () => {
     expect(results.map(({ outcome }) => outcome)).toEqual(['sent', 'sent', ...Array(4).fill('retry')]);
     ms += 3_599_000;
     await expect(session.deliver(many)).rejects.toMatchObject({ kind: 'Unavailable', delayMs: 1000 });
+    const asked = at.asked().length;
+    // each delivery has a session of its own, and a reload has settings of its own
     await expect((await at.open({ stopAtPercent: 100 })).deliver(many)).rejects.toMatchObject({
-      message: expect.stringContaining('REQUEST_LIMIT_EXCEEDED'),
-      delayMs: 3_600_000,
+      message: expect.stringContaining('stopped by itself at 100 %'),
+      delayMs: 1000,
     });
+    expect(at.asked().length).toBe(asked);
     await at.post('limits');
     ms += 1000;
     expect((await session.deliver(many)).map(({ outcome }) => outcome)).toEqual(Array(6).fill('sent'));
+  });
+
+  test('may be used further by whoever raises the share', async () => {
+    await at.post('limits', { used: 98, limit: 1000 });
+    await (await at.open({ batch: 1, concurrency: 1, stopAtPercent: 10 })).deliver(many);
+    await expect((await at.open({ stopAtPercent: 10 })).deliver(many)).rejects.toThrow('stopped by itself at 10 %');
+    const results = await (await at.open({ stopAtPercent: 90 })).deliver(many);
+    expect(results.map(({ outcome }) => outcome)).toEqual(Array(6).fill('sent'));
   });
 
   test('of the app count as well', async () => {

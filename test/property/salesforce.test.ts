@@ -9,6 +9,7 @@ import { openHttp } from '../../src/connector/http.ts';
 import { startStub, type WrittenFault } from '../../src/connector/stub.ts';
 import type { ItemResult, TargetSession } from '../../src/connector/target.ts';
 import { completeResults, headOf, pickBatch } from '../../src/deliver/batch.ts';
+import { keeping } from '../../src/deliver/kept.ts';
 import { personOf } from '../../src/outbox/items.ts';
 import { steppedClock, temporaryFolder } from '../support/drop.ts';
 import { design, item } from '../support/salesforce.ts';
@@ -68,7 +69,7 @@ test.each([
         });
         const context = {
           ...{ target: 'crm', institution: 'u', http, signal: abort.signal, clock: steppedClock(), log: silentLog },
-          spoolDir,
+          ...{ spoolDir, keep: keeping() },
           progress() {},
         };
         const begin = (): Promise<TargetSession> => salesforce.open(settings, context);

@@ -23,6 +23,7 @@ import type {
   TargetSession,
 } from '../../src/connector/target.ts';
 import { courseKey } from '../../src/connector/target.ts';
+import { keeping } from '../../src/deliver/kept.ts';
 import { steppedClock, temporaryFolder } from './drop.ts';
 
 /** What tests of Canvas share: its stub, sessions with it, and a roster to deliver. */
@@ -62,7 +63,7 @@ export function canvasParts(stub: Stub, more: object = {}): { settings: CanvasSe
   const context = { target: 'canvas', institution: 'example', http, signal, clock: steppedClock(), log: silentLog };
   return {
     settings: canvasSettings.parse(written),
-    context: { ...context, spoolDir: temporaryFolder(), progress() {} },
+    context: { ...context, spoolDir: temporaryFolder(), keep: keeping(), progress() {} },
   };
 }
 

@@ -7,6 +7,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { openHttp } from '../../src/connector/http.ts';
 import { type Stub, startStub } from '../../src/connector/stub.ts';
 import type { TargetContext, TargetSession } from '../../src/connector/target.ts';
+import { keeping } from '../../src/deliver/kept.ts';
 import { temporaryFolder } from './drop.ts';
 import { itemsFor } from './items.ts';
 
@@ -199,7 +200,7 @@ export async function openSite(clock: Clock = systemClock): Promise<Site> {
   const context: TargetContext = {
     ...{ target: 'campus', institution: 'example-university', http, clock, log: silentLog },
     signal: new AbortController().signal,
-    spoolDir: temporaryFolder(),
+    ...{ spoolDir: temporaryFolder(), keep: keeping() },
     progress() {},
   };
   return {

@@ -13,6 +13,7 @@ import type {
   TargetContext,
   TargetSession,
 } from '../../src/connector/target.ts';
+import { keeping } from '../../src/deliver/kept.ts';
 import { steppedClock, temporaryFolder } from './drop.ts';
 
 /** What tests of the Salesforce target share: an org, a target that writes to it, and items. */
@@ -56,7 +57,7 @@ export async function salesforceSite(clock: Clock = steppedClock()): Promise<Sit
   });
   const context: TargetContext = {
     ...{ target: 'crm', institution: 'example-university', http, signal: abort.signal, clock, log: silentLog },
-    spoolDir: temporaryFolder(),
+    ...{ spoolDir: temporaryFolder(), keep: keeping() },
     progress() {},
   };
   const settings = (more: object = {}) =>

@@ -185,7 +185,7 @@ test('an item that is to wait longer than a run does is left for the next one', 
   const { deliver, waited } = await queued(9, target);
   target.says = (_item, text) =>
     text.startsWith('ann') ? { outcome: 'retry', answer: 'tomorrow', delayMs: 86_400_000 } : null;
-  expect(await deliver()).toMatchObject([{ sent: 2, error: { kind: 'Unavailable' } }]);
+  expect(await deliver()).toMatchObject([{ sent: 2, error: { kind: 'Waiting', delayMs: 86_400_000 } }]);
   expect(target.batches.length).toBe(1);
   expect(waited()).toBe(0);
 });
@@ -195,7 +195,9 @@ test('an item that is never taken is given up; its person stays queued, everybod
   const { deliver, statuses } = await queued(1, target);
   target.says = (_item, text) => (text === 'ann account.create' ? { outcome: 'retry', answer: 'not now' } : null);
   const [end] = await deliver();
-  expect(end).toMatchObject({ sent: 2, error: { kind: 'Unavailable', message: expect.stringContaining('1 person') } });
+  const message = 'changes of 1 person were put off; they stay queued';
+  // it takes those of others: nothing to leave it alone for
+  expect(end).toMatchObject({ sent: 2, error: { kind: 'Waiting', message } });
   expect(target.texts.filter((text) => text === 'ann account.create').length).toBe(patience.itemAttempts);
   expect(await statuses('canvas')).toEqual({
     'ann account.create': 'queued',
@@ -204,6 +206,42 @@ test('an item that is never taken is given up; its person stays queued, everybod
     'bob enrolment.add C1': 'sent',
   });
 });
+
+test('what was put off is tried again later each time, up to an hour', async () => {
+  const target = new Target('canvas');
+  const { deliver, site } = await queued(9, target);
+  target.says = (_item, text) => (text.startsWith('ann') ? { outcome: 'retry', answer: 'not now' } : null);
+  const waits: number[] = [];
+  for (let times = 0; times < 6; times += 1) waits.push((await deliver())[0]!.error!.delayMs!);
+  // three attempts each time
+  expect(waits).toEqual([4_000, 32_000, 256_000, 2_048_000, 3_600_000, 3_600_000]);
+  expect(await site.store.outbox.list({ status: 'queued', limit: 9 })).toHaveLength(2);
+});
+
+test('what a target has, and does not show yet, is no failure of the target, and is not called put off', async () => {
+  const target = new Target('campus');
+  const { deliver } = await queued(9, target);
+  target.says = () => ({
+    ...{ outcome: 'retry', answer: 'transmitted, not confirmed yet' },
+    ...{ attempted: false, taken: true, delayMs: 300_000 },
+  });
+  const message = 'changes of 2 people were transmitted and do not show yet; they stay queued';
+  expect(await deliver()).toMatchObject([{ sent: 0, error: { kind: 'Waiting', message, delayMs: 300_000 } }]);
+});
+
+test.each([{ delayMs: 90_000 }, {}])(
+  'a target that puts off everybody is left alone as long as it says: %j',
+  async (delay) => {
+    const target = new Target('campus');
+    const { deliver } = await queued(9, target);
+    target.says = () => ({ outcome: 'retry', answer: 'busy', attempted: false, ...delay });
+    const [end] = await deliver();
+    expect(end!.error).toEqual({
+      ...{ kind: 'Unavailable', message: 'changes of 2 people were put off; they stay queued' },
+      ...delay,
+    });
+  },
+);
 
 test.each([true, false])('a target that takes nothing for weeks fails somebody: %s', async (attempted) => {
   const target = new Target('canvas');

@@ -114,6 +114,30 @@ describe('after failures', () => {
     expect(service.began).toEqual(['sis schedule 2026-01-15T01:00:00', 'sis retry 2026-01-15T01:07:00']);
   });
 
+  test('a target that takes what others have is not left alone for one person', async () => {
+    const service = new Service(configOf([sourceOf('sis', null)], { targets: [targetOf('lms')] }));
+    const error = { kind: 'Waiting', message: 'changes of 1 person were put off', delayMs: 10 * minute };
+    service.fates['lms'] = [{ error }];
+    await service.scheduler.start();
+    await service.clock.advance(hour);
+    expect(service.deliveries.map((line) => line.split('T')[1])).toEqual(
+      ['00:00', '00:10', '00:20', '00:30', '00:40', '00:50', '01:00'].map((time) => `${time}:00`),
+    );
+    expect(service.scheduler.status.targets[0]!.breaker).toMatchObject({
+      state: 'closed',
+      failures: 0,
+      failure: error,
+    });
+    // what comes for others is delivered at once
+    await service.scheduler.runNow('sis', cli);
+    await service.clock.advance(0);
+    expect(service.deliveries).toHaveLength(8);
+    service.fates['lms'] = [{}];
+    await service.clock.advance(hour);
+    expect(service.deliveries).toHaveLength(9);
+    expect(service.scheduler.status.targets[0]!.breaker).toMatchObject({ failure: null, retryAt: null });
+  });
+
   test('a target is tried again like a source, and left alone like one', async () => {
     const service = new Service(configOf([sourceOf('sis', null)], { targets: [targetOf('lms')] }));
     service.fates['lms'] = [{ error: away }];

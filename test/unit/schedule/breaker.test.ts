@@ -8,6 +8,7 @@ import {
   failed,
   healthy,
   undecided,
+  waits,
 } from '../../../src/schedule/breaker.ts';
 
 const minute = 60_000;
@@ -147,4 +148,15 @@ test('a retry that came to no end is not repeated at once', () => {
   const later = undecided(closed, now({ now: minuteOf(5) }));
   expect(later).toMatchObject({ state: 'closed', failures: 1, retryAt: minuteOf(65) });
   expect(undecided(healthy, now())).toEqual(healthy);
+});
+
+test('a delivery that leaves single people waiting closes it, and comes again when they should be tried', () => {
+  const later = { kind: 'Waiting', message: 'changes of 1 person were put off', delayMs: 10 * minute };
+  expect(waits(later, now())).toEqual({
+    ...{ state: 'closed', failures: 0, notBefore: null, failure: later },
+    retryAt: minuteOf(10),
+  });
+  expect(waits({ ...later, delayMs: 500 }, now()).retryAt).toEqual(minuteOf(1));
+  expect(waits({ ...later, delayMs: 30 * 24 * 60 * minute }, now()).retryAt).toEqual(minuteOf(24 * 60));
+  expect(waits(later, now({ retries: false })).retryAt).toBeNull();
 });
