@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Clock } from '../../src/base/clock.ts';
 import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import { parsedJson } from '../../src/base/json.ts';
@@ -9,6 +9,8 @@ import { type Http, type HttpAnswer, type HttpRequest, retryAfterMs } from '../.
 /** Canvas behind a token: every answer is either of the wanted shape or an error named by what happens next. */
 export interface CanvasApi {
   call<T>(wanted: z.ZodType<T>, request: HttpRequest): Promise<T>;
+  /** A request whose answer is a bare `ok`, or any JSON; false: what it is about is not there. */
+  tell(request: HttpRequest): Promise<boolean>;
   /** All pages of a list: follows `rel="next"` as it is given and never builds a page address (Canvas pagination). */
   pages<T>(wanted: z.ZodType<T>, path: string): AsyncGenerator<T>;
 }
@@ -28,22 +30,31 @@ export interface ApiParts {
 const spare = 60;
 const refillPerSecond = 10;
 
+/** Whatever is JSON. */
+const anything = z.unknown().refine((value) => value !== undefined);
+
 /** The calls of one account, with its token on each; a refusal becomes the error that says what happens next. */
 export function openApi({ http, token, clock, signal }: ApiParts): CanvasApi {
   // Read once beforehand: from now on no text of anybody shows it.
   token.reveal();
   let left = Number.POSITIVE_INFINITY;
-  const send = async (request: HttpRequest): Promise<HttpAnswer> => {
+  const send = async (request: HttpRequest, mayBeMissing = false): Promise<HttpAnswer> => {
     if (left < spare) await clock.wait(Math.ceil(((spare - left) / refillPerSecond) * 1000), signal);
     // The token is read for each request: a rotated secret file needs no restart.
     const headers = { accept: 'application/json', authorization: `Bearer ${token.reveal()}`, ...request.headers };
     const answer = await http.send({ ...request, headers });
     left = Number.parseFloat(answer.headers['x-rate-limit-remaining'] ?? 'Infinity');
-    refuse(answer, request, clock.now());
+    if (!(mayBeMissing && answer.status === 404)) refuse(answer, request, clock.now());
     return answer;
   };
   return {
     call: async (wanted, request) => read(wanted, await send(request), request),
+    async tell(request) {
+      const answer = await send(request, true);
+      if (answer.status === 404) return false;
+      if (answer.text.trim() !== 'ok') read(anything, answer, request);
+      return true;
+    },
     async *pages(wanted, first) {
       const seen = new Set<string>();
       for (let path: string | undefined = first; path !== undefined; ) {

@@ -10,6 +10,7 @@ import type {
   TargetContext,
   TargetSession,
 } from '../../src/connector/target.ts';
+import { openApi } from './api.ts';
 import { filePieces, pieces, zipBytes, zipToFile } from './archive.ts';
 import { type Written, writeRows } from './csv-files.ts';
 import { type History, isOfDiffing, readHistory } from './history.ts';
@@ -17,6 +18,7 @@ import { Gone, type ImportOptions, openImports, stickinessOf, takeOverOf, upload
 import { type FileName, removedStatus } from './layout.ts';
 import { indexFor, judge, RowIndex } from './outcome.ts';
 import type { CanvasSettings, SisImport, SisImportError } from './schema.ts';
+import { endSessions, type Leaver, leaverOf, previewSessions } from './sessions.ts';
 import { buildSheets, Changes, toFiles } from './sheets.ts';
 import { placeOf, type Whole, writeWhole } from './whole.ts';
 
@@ -41,8 +43,9 @@ interface Pending {
  * changes bears a name of its own, so that it is found again also by a process that did not start it.
  */
 export function openSession(settings: CanvasSettings, context: TargetContext): TargetSession {
-  const { log, clock, target, spoolDir } = context;
-  const imports = openImports(settings, context);
+  const { log, clock, target, spoolDir, progress } = context;
+  const api = openApi({ ...context, token: settings.token });
+  const imports = openImports(settings, context, api);
   const zip = join(spoolDir, 'import.zip');
   const knownErrors = new Map<number, SisImportError[]>();
   let pending: Pending | null = null;
@@ -50,7 +53,11 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
   let lost: { dataSet: string; after: number } | null = null;
 
   /** Watches the import in hand, and answers for its items, named by their ids. */
-  const settle = async (items: readonly string[], indexOf: Index): Promise<ItemResult[]> => {
+  const settle = async (
+    items: readonly string[],
+    leavers: readonly Leaver[],
+    indexOf: Index,
+  ): Promise<ItemResult[]> => {
     const { id } = pending!;
     const ended = await imports.watch(id).catch((error: unknown) => {
       // The next attempt starts another.
@@ -72,7 +79,10 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
         { event: 'canvas.message', target, import: id, messages: unplaced.length },
         `${target}: Canvas has messages on import ${id} that belong to no item`,
       );
-    return results;
+    if (!settings.endSessions) return results;
+    return endSessions(api, leavers, results, (done) =>
+      progress(`import ${id} has ended; ${done.toLocaleString('en')} disabled people signed out`),
+    );
   };
 
   /** Uploads the zip; an answer that was lost is looked for in Canvas before there is another one. */
@@ -105,7 +115,7 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
       const { id } = running ?? (await start(dataSet, changeOptions(settings, dataSet, names)));
       pending = { key: dataSet, id };
     }
-    return settle(changes.ids, ({ workflow_state: state }, errors) =>
+    return settle(changes.ids, changes.leavers, ({ workflow_state: state }, errors) =>
       indexFor(changes, errors, state.startsWith('failed')),
     );
   };
@@ -126,9 +136,14 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
   };
 
   const deliverRoster: NonNullable<TargetSession['deliverRoster']> = async (still, batch, asked = {}) => {
-    const ids = Array.from(batch, ({ item }) => item);
+    const ids: string[] = [];
+    const leavers: Leaver[] = [];
+    for (const item of batch) {
+      const leaver = leaverOf(item, ids.push(item.item) - 1);
+      if (leaver) leavers.push(leaver);
+    }
     const key = `${keyOfBatch(batch)}${asked.remaster ? ' remaster' : ''}`;
-    if (pending?.key === key) return settle(ids, pending.index!);
+    if (pending?.key === key) return settle(ids, leavers, pending.index!);
     pending = null;
     const dataSet = dataSetOf(settings, context);
     // What a dead process, or an attempt that was given up, has begun: its roster is older than the one to come.
@@ -153,7 +168,7 @@ export function openSession(settings: CanvasSettings, context: TargetContext): T
     // Of a compared import Canvas numbers the rows of the difference.
     const index: Index = (ended) => (wasCompared(ended) ? quoted : new RowIndex(sheets, numbered));
     pending = { key, id, index };
-    return settle(ids, index);
+    return settle(ids, leavers, index);
   };
 
   return {
@@ -257,11 +272,13 @@ export function previewImport(
   const { method, path, headers, body } = uploadOf(settings, options, zip?.bytes ?? null);
   const note =
     'mode: full sends the whole roster. These are the rows of these changes; Canvas finds out what differs.\n';
+  const sessions = previewSessions(settings, items);
   return [
     {
       ...{ method, url: new URL(path, settings.url).href, body, items: items.map(({ item }) => item) },
       headers: { accept: 'application/json', authorization: 'Bearer {secret}', ...headers },
       files: full ? { 'README.txt': note, ...files } : files,
     },
+    ...sessions,
   ];
 }

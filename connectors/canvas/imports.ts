@@ -1,6 +1,6 @@
 import { Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import type { TargetContext } from '../../src/connector/target.ts';
-import { openApi } from './api.ts';
+import type { CanvasApi } from './api.ts';
 import {
   type CanvasSettings,
   errorPage,
@@ -80,8 +80,11 @@ export interface Imports {
 export class Gone extends Unavailable {}
 
 /** Opens the imports of the configured account. */
-export function openImports(settings: CanvasSettings, { http, clock, signal, progress }: TargetContext): Imports {
-  const api = openApi({ http, token: settings.token, clock, signal });
+export function openImports(
+  settings: CanvasSettings,
+  { clock, signal, progress }: Pick<TargetContext, 'clock' | 'signal' | 'progress'>,
+  api: CanvasApi,
+): Imports {
   const imports = `${accountPath(settings)}/sis_imports`;
 
   const look = async (id: number): Promise<SisImport> => {

@@ -15,7 +15,7 @@ const keys = z.strictObject({
     .union([z.number().int().positive(), z.string().min(1)])
     .default('self')
     .describe('the root account: its number, or self, or sis_account_id:NAME; only root accounts may import'),
-  token: secret.describe('access token of a user who may manage SIS imports'),
+  token: secret.describe('access token of a user who may manage SIS imports and logins'),
   mode: z
     .enum(['changes', 'full'])
     .default('changes')
@@ -89,6 +89,10 @@ const keys = z.strictObject({
     .enum(['suspended', 'deleted'])
     .default('suspended')
     .describe('suspended keeps the data and blocks sign-in; deleted also takes away all enrolments'),
+  endSessions: z
+    .boolean()
+    .default(true)
+    .describe('true: whoever is disabled is signed out too, everywhere; false: sessions last as long as they do'),
   stickiness: z
     .enum(['keep', 'override', 'add', 'clear'])
     .default('keep')

@@ -16,6 +16,7 @@ import {
   userRow,
 } from './layout.ts';
 import type { CanvasSettings } from './schema.ts';
+import { type Leaver, leaverOf } from './sessions.ts';
 
 /** A row, and the file that it belongs to. */
 type FileRow = readonly [file: FileName, cells: Cells];
@@ -121,6 +122,8 @@ export class Changes {
   readonly #inNewRoles = new Set<string>();
   /** Ids of the items, once their rows have been read. */
   readonly ids: string[] = [];
+  /** Whom items disable, once their rows have been read. */
+  leavers: Leaver[] = [];
   /**
    * True when the rows have to be read again, and what was made of them is to be thrown away: enrolments had gone before
    * it turned out whose role changes, which happens when a batch is of several plans. The second time all are known.
@@ -135,10 +138,13 @@ export class Changes {
   *rows(): Generator<PlacedRow> {
     const held = emptySheets();
     this.again = false;
+    this.leavers = [];
     let enrolmentsGone = false;
     let at = 0;
     for (const item of this.#batch) {
       this.ids[at] = item.item;
+      const leaver = leaverOf(item, at);
+      if (leaver) this.leavers.push(leaver);
       const account = item.account?.account ?? '';
       if (changesRole(item, this.#settings) && !this.#inNewRoles.has(account)) {
         this.#inNewRoles.add(account);

@@ -4,6 +4,7 @@ import type { StubDeclaration } from '../../src/connector/stub.ts';
 import { hasEnded, type ImportQueue, openQueue, type StubImport } from './stub/imports.ts';
 import { readBody } from './stub/request.ts';
 import { rosterView } from './stub/roster.ts';
+import { sessionRoute, signInRoute } from './stub/sessions.ts';
 import { Bucket, throttleBody } from './stub/throttle.ts';
 import { errorsJson, importJson, page } from './stub/wire.ts';
 
@@ -20,18 +21,22 @@ export const canvasStub: StubDeclaration = {
       bucket.set(body.data);
       return body.data;
     });
+    signInRoute(server, queue.roster);
     server.register(async (api) => {
       api.addHook('onRequest', async () => {
         requests += 1;
       });
       api.addHook('preHandler', async (_request, reply) => throttle(bucket, reply));
       api.addHook('preHandler', authorize);
-      api.addHook('preHandler', rootAccountOnly);
-      api.removeAllContentTypeParsers();
-      api.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-      accountRoute(api);
-      importRoutes(api, queue);
-      errorRoutes(api, queue);
+      sessionRoute(api, queue.roster);
+      api.register(async (ofAccount) => {
+        ofAccount.addHook('preHandler', rootAccountOnly);
+        ofAccount.removeAllContentTypeParsers();
+        ofAccount.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+        accountRoute(ofAccount);
+        importRoutes(ofAccount, queue);
+        errorRoutes(ofAccount, queue);
+      });
     });
     return () => ({
       ...rosterView(queue.roster),

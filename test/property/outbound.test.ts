@@ -13,8 +13,8 @@ import { holdingOf, ThreeTargets, type Turn, targetNames, turnsOf } from '../sup
 
 /**
  * The whole way out, with the three real connectors and the servers that stand for their vendors. Whatever goes wrong on
- * the way, targets and processes alike: once the faults end, each target holds what the roster says and nothing more, no
- * item had its effect after a later one or twice, and the items of a person were tried in their order, and each subject's
+ * the way, targets and processes alike: once the faults end, each target holds what the roster says and nothing more, nobody
+ * who is disabled is still signed in, no item had its effect after a later one or twice, and the items of a person were tried in their order, and each subject's
  * were answered in it.
  *
  * What is told by which target: what it holds is looked at after each batch, at all three, so an effect that is undone or
@@ -67,7 +67,7 @@ const fault: fc.Arbitrary<WrittenFault> = fc
       fc.record({ delayMs: fc.integer({ min: 1, max: 5 }) }),
     ),
     often,
-    fc.option(fc.constantFrom('GET', 'POST', 'PUT', 'PATCH'), { nil: undefined }),
+    fc.option(fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE'), { nil: undefined }),
   )
   .map(([rule, times, method]) => ({ ...rule, ...times, ...(method && { method }) }));
 const dies = fc.option(
@@ -197,6 +197,7 @@ async function play({ days, ...chosen }: History): Promise<void> {
     const rows = said.next().value as MemoryRow[];
     // an empty answer is held whatever the limits; that is another test's story
     if (people.some((one) => one)) await story.run(rows, runDies);
+    await targets.signIn();
     story.faults(faults);
     if (pauses) await setPaused(site.rosterd, pauses, true, 'a person said so');
     for (const { replays, dies } of deliveries) {
@@ -226,6 +227,7 @@ async function check({ site, targets, planned }: Story, days: readonly Day[], fu
     const inOrder = [...targets.holding(name)].sort();
     expect(inOrder, `what ${name} holds`).toEqual([...holdingOf(name, people)].sort());
   }
+  expect(targets.leftSignedIn(), 'who stays signed in').toEqual([]);
   const open = entries.filter(({ status }) => status === 'enrolled' || status === 'vanished');
   expect(targets.coursesOfCanvas()).toEqual(open.map(({ course }) => course).sort());
 

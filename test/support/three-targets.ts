@@ -178,6 +178,22 @@ export class ThreeTargets {
     return kept[name].holding(this.stubs[name].state() as State, (id) => this.#names.get(id) ?? id);
   }
 
+  /** Everybody who may signs in to Canvas. */
+  async signIn(): Promise<void> {
+    const { users } = this.stubs.canvas.state() as State;
+    const ids = users.filter(({ status }) => status === 'active').map(({ user_id: id }) => id);
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ users: ids });
+    await fetch(`${this.stubs.canvas.url}/_stub/sign-in`, { method: 'POST', headers, body });
+  }
+
+  /** Who is signed in to Canvas and could not sign in any more. */
+  leftSignedIn(): string[] {
+    const { users, signed_in: signedIn } = this.stubs.canvas.state() as State & { signed_in: string[] };
+    const active = new Set(users.filter(({ status }) => status === 'active').map(({ user_id: id }) => id));
+    return signedIn.filter((id) => !active.has(id));
+  }
+
   /** The courses of Canvas that are not archived. */
   coursesOfCanvas(): string[] {
     const { courses } = this.stubs.canvas.state() as State;

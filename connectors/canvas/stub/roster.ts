@@ -69,6 +69,8 @@ export interface StubRoster {
   courses: Map<string, StubCourse>;
   sections: Map<string, StubSection>;
   enrollments: Map<string, StubEnrollment>;
+  /** SIS ids of users with a session. */
+  signedIn: Set<string>;
 }
 
 /** An account that nothing was imported into. */
@@ -82,6 +84,7 @@ export function emptyRoster(): StubRoster {
     courses: new Map(),
     sections: new Map(),
     enrollments: new Map(),
+    signedIn: new Set(),
   };
 }
 
@@ -99,6 +102,7 @@ export function renameUser(roster: StubRoster, user: StubUser, id: string): void
     roster.enrollments.delete(key);
     keepEnrollment(roster, { ...record, user_id: id });
   }
+  if (roster.signedIn.delete(user.user_id)) roster.signedIn.add(id);
   user.user_id = id;
   roster.users.set(id, user);
 }
@@ -112,6 +116,7 @@ export function rosterView(roster: StubRoster) {
     courses: sorted(roster.courses),
     sections: sorted(roster.sections),
     enrollments: sorted(roster.enrollments),
+    signed_in: [...roster.signedIn].sort(),
   };
 }
 

@@ -47,8 +47,11 @@ export function applyUser(roster: StubRoster, cell: Cell, { skipDeletes, takeOve
   user.status = status;
   roster.users.set(id, user);
   if (integration !== null && (!namesake || namesake === user)) roster.integrations.set(integration, user);
-  if (status === 'deleted') dropEnrollments(roster, id);
-  else roster.logins.set(login.toLowerCase(), user);
+  // a session hangs on the login, of which a user has one here
+  if (status === 'deleted') {
+    roster.signedIn.delete(id);
+    dropEnrollments(roster, id);
+  } else roster.logins.set(login.toLowerCase(), user);
 
   const email = cell('email');
   if (email !== '' && !/^[^\s@]+@[^\s@]+$/.test(email))
