@@ -1,6 +1,12 @@
 import pLimit from 'p-limit';
 import { Unavailable } from '../../src/base/errors.ts';
-import type { DeliveryItem, ItemResult, PreviewedRequest, TargetContext } from '../../src/connector/target.ts';
+import {
+  type DeliveryItem,
+  type ItemResult,
+  type PreviewedRequest,
+  Shut,
+  type TargetContext,
+} from '../../src/connector/target.ts';
 import { openLogin, tokenRequest } from './login.ts';
 import type { AcceptedType } from './operations.ts';
 import { type Draft, hiddenCredentials, requestFor } from './request.ts';
@@ -13,20 +19,17 @@ const silenceLimit = 3;
 
 /**
  * Delivers batches: people side by side, the items of one person one after the other. What is refused for good leaves
- * the person's later items alone; what is put off puts them off too, so that none overtakes it. What was answered before
- * the door was shut is kept, for it has its effect; the next batch of the session is not begun.
+ * the person's later items alone; what is put off puts them off too, so that none overtakes it.
  */
 export function openDelivery(
   settings: PeoplesoftSettings,
   sender: Sender,
 ): (items: readonly DeliveryItem[]) => Promise<ItemResult[]> {
-  let shut: Error | null = null;
   return async (items) => {
-    if (shut) throw shut;
     const { results, stop } = await deliver(settings, sender, items);
     if (!stop) return results;
     if (!results.some(({ outcome }) => outcome !== 'retry')) throw stop;
-    if (!(stop instanceof Unavailable)) shut = stop;
+    if (!(stop instanceof Unavailable)) throw new Shut(results, stop);
     return results;
   };
 }

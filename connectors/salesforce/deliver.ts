@@ -5,6 +5,7 @@ import {
   type DeliveryItem,
   type ItemResult,
   type PreviewedRequest,
+  Shut,
   type TargetContext,
   type TargetSession,
 } from '../../src/connector/target.ts';
@@ -69,30 +70,28 @@ export function openSession(settings: SalesforceSettings, context: TargetContext
     await write(settings.enrolment, enrolments, ({ about }, outcome) => settle(about, outcome));
   }
 
-  let shut: unknown = null;
   return {
     async deliver(batch) {
-      if (shut) throw shut;
       client.mayBegin();
       const items = [...batch];
       await jobs?.endLeftovers();
       const results = new Map<string, ItemResult>();
+      const inOrder = (): ItemResult[] => items.map(({ item }) => results.get(item)!);
       try {
         await deliverParts(items, results);
       } catch (error) {
         // What is done is done: to do it once more would cost as much of the day's requests as it did.
         if (results.size === 0 || !(error instanceof RosterdError)) throw error;
-        // Nobody should try before a person acted: the next batch of this session says so.
         const isShut = !(error instanceof Unavailable);
-        if (isShut) shut = error;
         for (const { item } of items)
           if (!results.has(item))
             results.set(item, {
               ...{ item, outcome: 'retry', answer: messageOf(error), ...delayOf(error) },
               ...(isShut ? { attempted: false } : {}),
             });
+        if (isShut) throw new Shut(inOrder(), error);
       }
-      return items.map(({ item }) => results.get(item)!);
+      return inOrder();
     },
     async close() {},
   };

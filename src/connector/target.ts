@@ -75,6 +75,19 @@ export type ItemResult =
    */
   | { item: string; outcome: 'retry'; answer: string; delayMs?: number; attempted?: false; taken?: true };
 
+/**
+ * The door was shut in the middle of a batch, and nobody should try before a person acted; what was answered before counts, for
+ * it has its effect. `results`: of all items, `retry` for those that were not answered. `cause`: why, a `Denied` or
+ * `Misconfigured`.
+ */
+export class Shut extends Error {
+  readonly results: readonly ItemResult[];
+  constructor(results: readonly ItemResult[], cause: unknown) {
+    super('the door was shut in the middle of a batch', { cause });
+    this.results = results;
+  }
+}
+
 /** The whole roster, standing still while it is read. A list may be read more than once. */
 export interface RosterView {
   /** By account number; disabled accounts too, whose enrolments are few or none. */
@@ -111,7 +124,7 @@ export interface TargetSession {
    * Delivers a batch of at most `batchSize` items and answers for each. A batch holds at most one item per subject
    * (account, or account and course) and keeps the order of the outbox; account items must reach the target before
    * enrolment items of the same batch. Throws `Unavailable` when the whole batch has to be tried again, `Denied` or
-   * `Misconfigured` when nobody should try before a person acted.
+   * `Misconfigured` when nobody should try before a person acted, `Shut` when a part was answered before that.
    */
   deliver(items: DeliveryBatch): Promise<ItemResult[]>;
   /**

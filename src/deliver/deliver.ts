@@ -6,7 +6,14 @@ import { openSpoolDir } from '../base/spool-dir.ts';
 import type { Work } from '../base/work.ts';
 import type { Config, TargetConfig } from '../configure/config.ts';
 import { type Http, type HttpRequest, openHttp } from '../connector/http.ts';
-import type { DeliveryBatch, ItemResult, RosterView, TargetContext, TargetSession } from '../connector/target.ts';
+import {
+  type DeliveryBatch,
+  type ItemResult,
+  type RosterView,
+  Shut,
+  type TargetContext,
+  type TargetSession,
+} from '../connector/target.ts';
 import { HoldingBack } from '../outbox/discrepancies.ts';
 import { under, waitForLock } from '../store/exclusive.ts';
 import type { Lock, Store } from '../store/port.ts';
@@ -143,10 +150,18 @@ async function deliverTo(
         lull,
         file: join(spool.dir, 'batch'),
         send: async (batch: DeliveryBatch) => {
-          const results = await patiently(() => send(batch));
           // before any of it counts as sent: after a cut nobody would know where it went
-          if (results.some(({ outcome }) => outcome === 'sent')) await remember();
-          return results;
+          const noted = async (results: readonly ItemResult[]): Promise<void> => {
+            if (results.some(({ outcome }) => outcome === 'sent')) await remember();
+          };
+          try {
+            const results = await patiently(() => send(batch));
+            await noted(results);
+            return results;
+          } catch (error) {
+            if (error instanceof Shut) await noted(error.results);
+            throw error;
+          }
         },
       };
       await drain(target, store, work, patience, end, discrepancies, way);

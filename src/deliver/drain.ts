@@ -1,7 +1,7 @@
 import { messageOf } from '../base/errors.ts';
 import type { Work } from '../base/work.ts';
 import type { TargetConfig } from '../configure/config.ts';
-import type { DeliveryBatch, ItemResult } from '../connector/target.ts';
+import { type DeliveryBatch, type ItemResult, Shut } from '../connector/target.ts';
 import type { HoldingBack } from '../outbox/discrepancies.ts';
 import type { Settlement, Store } from '../store/port.ts';
 import { type Batch, completeResults, type Head } from './batch.ts';
@@ -127,13 +127,15 @@ export async function drain(
     const sending = send(items);
     const [sent, prepared] = await Promise.allSettled([sending, prepare(batch, sending)]);
     if (sent.status === 'fulfilled') answered = { heads, results: completeResults(heads, sent.value) };
+    else if (sent.reason instanceof Shut) answered = { heads, results: completeResults(heads, sent.reason.results) };
     else {
       // the target took none of them: that is no attempt at any one
       const answer = messageOf(sent.reason);
       const back = heads.map(({ item }): Settlement => ({ item, outcome: 'retry', answer, attempted: false }));
       await store.outbox.settle(name, back, at());
     }
-    for (const one of [prepared, sent]) if (one.status === 'rejected') throw one.reason;
+    for (const one of [prepared, sent])
+      if (one.status === 'rejected') throw one.reason instanceof Shut ? one.reason.cause : one.reason;
   };
 
   let released = 0;

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Denied, Unavailable } from '../../../src/base/errors.ts';
 import { openLog } from '../../../src/base/log.ts';
 import type { TargetConfig } from '../../../src/configure/config.ts';
-import type { DeliveryItem, ItemResult, TargetSession } from '../../../src/connector/target.ts';
+import { type DeliveryItem, type ItemResult, Shut, type TargetSession } from '../../../src/connector/target.ts';
 import { deliverAll } from '../../../src/deliver/deliver.ts';
 import type { DeliveryPatience } from '../../../src/deliver/waiting.ts';
 import { everything, noLimits, Site } from '../../support/history.ts';
@@ -20,6 +20,7 @@ class Target {
   readonly batches: string[][] = [];
   closed = 0;
   says: (item: DeliveryItem, text: string) => Partial<ItemResult> | null = () => null;
+  answers: (results: ItemResult[]) => ItemResult[] = (results) => results;
   opens: () => void = () => {};
   delivers: () => void = () => {};
 
@@ -33,9 +34,11 @@ class Target {
         const batch = [...items];
         this.batches.push(batch.map(textOf));
         this.delivers();
-        return batch.map(
-          (item): ItemResult =>
-            ({ item: item.item, outcome: 'sent', answer: null, ...this.says(item, textOf(item)) }) as ItemResult,
+        return this.answers(
+          batch.map(
+            (item): ItemResult =>
+              ({ item: item.item, outcome: 'sent', answer: null, ...this.says(item, textOf(item)) }) as ItemResult,
+          ),
         );
       },
       close: async () => {
@@ -296,6 +299,26 @@ test.each(['opens', 'delivers'] as const)(
     expect(await statuses('salesforce')).toEqual(sentAll);
   },
 );
+
+test('what was answered before a door was shut counts, and nobody knocks again', async () => {
+  const target = new Target('campus');
+  const { deliver, statuses, waited, site } = await queued(9, target);
+  target.answers = (results) => {
+    const cause = new Denied('the password was changed');
+    throw new Shut(
+      results.map((one, at) =>
+        at === 0 ? one : { item: one.item, outcome: 'retry', answer: 'not sent', attempted: false },
+      ),
+      cause,
+    );
+  };
+  const error = { kind: 'Denied', message: 'the password was changed' };
+  expect(await deliver()).toEqual([{ target: 'campus', sent: 1, failed: 0, paused: false, error }]);
+  expect(await statuses('campus')).toMatchObject({ [all[0]!]: 'sent', [all[1]!]: 'queued', [all[2]!]: 'queued' });
+  expect([target.batches.length, waited()]).toEqual([1, 0]);
+  // it is known where that one went
+  expect(await site.store.outbox.platforms()).toMatchObject([{ target: 'campus' }]);
+});
 
 test('what a dead process left in the middle of a batch is sent again', async () => {
   const target = new Target('canvas');
