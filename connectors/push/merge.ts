@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Incomplete } from '../../src/base/errors.ts';
+import type { ColumnExpectation, Judge } from '../../src/connector/columns.ts';
 import { isSecret } from '../../src/connector/passwords.ts';
-import type { ColumnExpectation } from '../../src/connector/source.ts';
+import type { SourceContext } from '../../src/connector/source.ts';
 import { type Spooled, SpoolWriter, spoolLine, spoolLines } from '../../src/connector/spool.ts';
 import type { Waiting } from './files.ts';
 import type { Whole } from './whole.ts';
@@ -19,6 +20,7 @@ import type { Whole } from './whole.ts';
  *   of the format means to replace several is not believed.
  * - A record of an unknown key brings what a new person needs, or is refused.
  * - `deleted` takes the person out; beside other records of the same key it is refused.
+ * - A record that would make a row unreadable that could be read is refused, or a wrong address would take the right one away.
  * - What is refused stays in the list as broken until the next word on the person; what stood before stays with it.
  */
 
@@ -37,9 +39,8 @@ type Places = [at: number, bytes: number, record: number][];
 export async function merge(
   whole: Whole & { file: string },
   delta: Pick<Waiting, 'run' | 'columns' | 'spooled' | 'rows'>,
-  expected: ColumnExpectation,
+  { columns: expected, judge, signal }: Pick<SourceContext, 'columns' | 'judge' | 'signal'>,
   file: string,
-  signal: AbortSignal,
 ): Promise<{ spooled: Spooled; columns: string[] }> {
   const lost = expected.required.filter((column) => !whole.columns.includes(column));
   if (lost.length)
@@ -71,7 +72,7 @@ export async function merge(
       throw new Incomplete('the whole list that a delta is to change is damaged', { remedy: 'send a whole list' });
     const of = <R>(places: Places, fd: number, run: string): Line<R>[] =>
       places.map(([at, bytes, number]) => readLine<R>(fd, at, bytes, run, number));
-    const merging = new Merging(columns, delta.columns, expected);
+    const merging = new Merging(columns, delta.columns, expected, judge(columns, 'blank'));
     for (const [key, places] of said) {
       signal.throwIfAborted();
       const before = of<Cells | Broken>(stood.get(key) ?? [], base.fd, whole.run);
@@ -144,9 +145,16 @@ class Merging {
   readonly #to: number[];
   readonly #required: number[];
   readonly #known: number[];
+  readonly #judge: Judge;
 
-  constructor(columns: readonly string[], delta: readonly string[], { required, optional }: ColumnExpectation) {
+  constructor(
+    columns: readonly string[],
+    delta: readonly string[],
+    { required, optional }: ColumnExpectation,
+    judge: Judge,
+  ) {
     this.#columns = columns;
+    this.#judge = judge;
     this.#to = delta.map((column) => columns.indexOf(column));
     this.#required = required.map((column) => columns.indexOf(column));
     this.#known = [...required, ...optional].map((column) => columns.indexOf(column)).filter((at) => at >= 0);
@@ -186,7 +194,15 @@ class Merging {
     if (records.length === 1 && good.length) {
       const { origin, row } = only!;
       const brought = this.#to.filter((_, from) => row[from] !== null);
-      if (!brought.some((at) => differ[at])) return good.map((line) => ({ ...line, row: this.#over(line.row, row) }));
+      if (!brought.some((at) => differ[at])) {
+        const merged = good.map((line) => ({ ...line, row: this.#over(line.row, row) }));
+        const problem = merged
+          .map(({ row: after }, at) => this.#spoils(good[at]!.row, after))
+          .find((one) => one !== null);
+        if (!problem) return merged;
+        refuse(origin, row, problem.reason, problem.column);
+        return [];
+      }
       const whole = this.#known.every((at) => brought.includes(at));
       if (good.length > 1 && !whole) {
         refuse(origin, row, `this person has ${good.length} records, and one that is not whole cannot replace them`);
@@ -203,9 +219,24 @@ class Merging {
         refuse(origin, row, `nobody is known by this key, and a new person needs ${this.#names(lacking)}`);
       else if (unclear.length)
         refuse(origin, row, `does not bring ${this.#names(unclear)}, in which the records of this person differ`);
-      else taken.push({ origin, row: this.#over(good[0]?.row ?? this.#columns.map(() => ''), row) });
+      else {
+        const merged = this.#over(good[0]?.row ?? this.#columns.map(() => ''), row);
+        const problem = good.length ? this.#spoils(good[0]!.row, merged) : null;
+        if (problem) refuse(origin, row, problem.reason, problem.column);
+        else taken.push({ origin, row: merged });
+      }
     }
     return taken;
+  }
+
+  /** What keeps a row from becoming a record that did not keep the one before from it; `column` from 1. */
+  #spoils(before: Cells, after: Cells): { reason: string; column: number | null } | null {
+    const problem = this.#judge(after);
+    if (!problem) return null;
+    const was = this.#judge(before);
+    if (was?.reason === problem.reason && was.column === problem.column) return null;
+    const at = problem.column === null ? -1 : this.#columns.indexOf(problem.column);
+    return { reason: problem.reason, column: at < 0 ? null : at + 1 };
   }
 
   #names(places: readonly number[]): string {

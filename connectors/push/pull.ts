@@ -41,7 +41,7 @@ async function delta(entry: Waiting, settings: PushSettings, context: SourceCont
       remedy: 'send a whole list (answer=snapshot): idField of this source has changed',
     });
   const file = join(context.spoolDir, 'merged.rows');
-  const { spooled, columns } = await merge(whole, entry, context.columns, file, context.signal);
+  const { spooled, columns } = await merge(whole, entry, context, file);
   const answer = await spoolAnswer([part(entry, spooled, columns)], context.signal);
   // open by now, so it may have another name
   const { file: _, ...facts } = spooled;

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { Incomplete } from '../../src/base/errors.ts';
+import type { Judge } from '../../src/connector/columns.ts';
 import {
   type Push,
   type PushAnswer,
@@ -95,7 +96,7 @@ class Intake implements RowTaker {
   readonly #writer: SpoolWriter;
   readonly #records: RefusedRecord[] = [];
   readonly #dropped = new Map<string, number>();
-  #judge: ReturnType<ReceiveContext['judge']> = () => null;
+  #judge: Judge = () => null;
   #idAt = -1;
   #accepted = 0;
   #refused = 0;
@@ -108,12 +109,10 @@ class Intake implements RowTaker {
   }
 
   begin(columns: readonly string[]): void {
-    const { required, optional } = this.#context.columns;
     this.columns = columns;
     this.#idAt = columns.indexOf(this.#settings.idField);
-    // fewer columns cannot be judged before they are merged
-    const lacks = [...required, ...optional].some((column) => !columns.includes(column));
-    if (this.#answer === 'snapshot' || !lacks) this.#judge = this.#context.judge(columns);
+    // what a delta does not bring stays as it is: what it comes to as a whole is judged when it is merged
+    this.#judge = this.#context.judge(columns, this.#answer === 'snapshot' ? 'blank' : 'unknown');
   }
 
   drop(column: string): void {
@@ -144,7 +143,7 @@ class Intake implements RowTaker {
       this.#accepted += 1;
       return spoolLine({ key }, { deleted: true });
     }
-    const problem = cells.includes(null) ? null : this.#judge(cells as string[]);
+    const problem = this.#judge(cells);
     if (problem) this.#refuse(row, problem.column, problem.reason);
     else this.#accepted += 1;
     return spoolLine({ key }, cells);

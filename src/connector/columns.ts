@@ -14,3 +14,12 @@ export interface ColumnExpectation {
   /** Where values have types (JSON): columns that are numbers; all others are text. Left out: any scalar will do. */
   numbers?: readonly string[];
 }
+
+/** What a column says that a row lacks: nothing (`blank`), or nobody knows (`unknown`). */
+export type Lacking = 'blank' | 'unknown';
+
+/**
+ * Says why a row of cells will not become a record; null when it will. A cell that is null is unknown: then each field that
+ * can be read without it is judged by itself.
+ */
+export type Judge = (cells: readonly (string | null)[]) => { column: string | null; reason: string } | null;

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { Rejected } from '../base/errors.ts';
-import type { ColumnExpectation } from './columns.ts';
+import type { ColumnExpectation, Judge, Lacking } from './columns.ts';
 
 /**
  * The contract of a source that is pushed. A push is two steps, because whoever sends wants to know at once that nothing
@@ -26,8 +26,8 @@ export interface Push {
 /** What a connector receives with. */
 export interface ReceiveContext {
   columns: ColumnExpectation;
-  /** For these columns: says why a row of cells will not become a record; null when it will. */
-  judge(columns: readonly string[]): (cells: readonly string[]) => { column: string | null; reason: string } | null;
+  /** As in `SourceContext`. */
+  judge(columns: readonly string[], lacking: Lacking): Judge;
   clock: Clock;
 }
 

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { ColumnExpectation } from './columns.ts';
+import type { ColumnExpectation, Judge, Lacking } from './columns.ts';
 import type { Inbox } from './inbox.ts';
 
 /**
@@ -101,6 +101,8 @@ export interface SourceContext {
   /** `Answer.content` of the snapshot in force; null before the first. What is kept counts only when it is of this one. */
   lastContent: string | null;
   columns: ColumnExpectation;
+  /** What the format will say to rows of these columns. Throws `Incomplete` where columns lack that it needs. */
+  judge(columns: readonly string[], lacking: Lacking): Judge;
   /** Parts of the last committed snapshot, for telling apart what is known already. */
   last: readonly Pick<Part, 'name' | 'bytes' | 'sha256' | 'modified'>[] | null;
   signal: AbortSignal;

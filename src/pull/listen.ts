@@ -274,7 +274,7 @@ async function receive(
   const format = formatOf(source.format, source.role);
   const { receipt, repeated } = await inbox.receive(push, {
     columns: format.columns,
-    judge: (columns) => judgeOf(format, columns),
+    judge: (columns, lacking) => judgeOf(format, columns, lacking),
     clock: work.clock,
   });
   const { run, answer, accepted, refused } = receipt;

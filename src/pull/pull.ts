@@ -8,6 +8,7 @@ import type { Inbox } from '../connector/inbox.ts';
 import type { Answer, SourceContext } from '../connector/source.ts';
 import type { Format } from '../snapshot/formats/index.ts';
 import type { Snapshot } from '../store/port.ts';
+import { judgeOf } from './judge.ts';
 
 /** A pull is tried four times within about a minute; what lasts longer is the next run's business. */
 export const pullRetry = { retries: 3, firstWaitMs: 2_000, longestWaitMs: 30_000 };
@@ -83,6 +84,7 @@ export function sourceContext(
     keepDir: keepDirOf(stateDir, source.name),
     lastContent: last?.content ?? null,
     columns: format.columns,
+    judge: (columns, lacking) => judgeOf(format, columns, lacking),
     last: last?.parts ?? null,
     signal: work.signal,
     clock: work.clock,

@@ -24,6 +24,7 @@ const context: SourceContext = {
   spoolDir,
   keepDir: join(spoolDir, 'keep'),
   lastContent: null,
+  judge: () => () => null,
   columns: { required: columns, optional: [], exact: false },
   last: null,
   signal: new AbortController().signal,

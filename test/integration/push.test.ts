@@ -306,7 +306,7 @@ describe('an upload', () => {
       'Username,Lastname,Locker\nann,Leigh,13\nnew,Nobody,1\nbad name,X,1\n',
       '?answer=delta',
     );
-    expect(body).toMatchObject({ answer: 'delta', accepted: 3 });
+    expect(body).toMatchObject({ answer: 'delta', accepted: 2, records: [{ record: 3, line: 4, field: 'Username' }] });
     await site.says('run.applied', 2);
     await site.stop();
     const accounts = await site.accounts();

@@ -22,6 +22,8 @@ const numRuns = Number(process.env['ROSTERD_PROPERTY_RUNS'] ?? 200);
 type Word =
   | { says: 'whole'; person: number; courses: number; version: number }
   | { says: 'name'; person: number; version: number }
+  /** What nobody can read. */
+  | { says: 'nonsense'; person: number; whole: boolean }
   | { says: 'gone'; person: number };
 
 type Act =
@@ -43,6 +45,7 @@ const whole = fc.record({
 const word: fc.Arbitrary<Word> = fc.oneof(
   whole,
   fc.record({ says: fc.constant('name' as const), person, version }),
+  fc.record({ says: fc.constant('nonsense' as const), person, whole: fc.boolean() }),
   fc.record({ says: fc.constant('gone' as const), person }),
 );
 const once = { selector: (one: Word) => one.person, maxLength: 5 };
@@ -69,6 +72,10 @@ function recordsOf(word: Word): unknown[] {
   const id = `id${word.person}`;
   if (word.says === 'gone') return [{ id, deleted: true }];
   if (word.says === 'name') return [{ id, lastName: `Last v${word.version}` }];
+  if (word.says === 'nonsense') {
+    const email = 'nonsense';
+    return [word.whole ? student(word.person, { email }) : { id, email }];
+  }
   return coursesOf(word.courses).map((course) => student(word.person, { course, lastName: `Last v${word.version}` }));
 }
 
@@ -87,6 +94,10 @@ class Model {
     const [people, unknown] =
       answer === 'snapshot' ? [new Map(), new Set<number>()] : [new Map(this.people), new Set(this.unknown)];
     for (const word of words) {
+      if (word.says === 'nonsense') {
+        if (!people.has(word.person)) unknown.add(word.person);
+        continue;
+      }
       if (word.says === 'name') {
         const known = people.get(word.person);
         if (known) people.set(word.person, { ...known, version: word.version });
@@ -124,13 +135,17 @@ class PushedSite {
         ...{ run: newRunId('sis', work.clock), type: 'json', answer, idempotencyKey: key },
         body: Readable.from([Buffer.from(body)]),
       },
-      { columns: format.columns, judge: (columns) => judgeOf(format, columns), clock: work.clock },
+      { columns: format.columns, judge: (columns, lacking) => judgeOf(format, columns, lacking), clock: work.clock },
     );
   }
 
   async push({ answer, words, key }: Act & { act: 'push' }): Promise<void> {
     const body = JSON.stringify({ data: words.flatMap(recordsOf) });
     const own = key ? `key-${this.sent.length}` : null;
+    if (words.length && words.every(({ says }) => says === 'nonsense')) {
+      await expect(this.receive(body, answer, own)).rejects.toMatchObject({ status: 422 });
+      return;
+    }
     const { receipt, repeated } = await this.receive(body, answer, own);
     expect(repeated).toBe(false);
     this.sent.push({ receipt, body, key: own, answer });

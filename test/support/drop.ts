@@ -59,6 +59,7 @@ export function dropContext(changes: Partial<SourceContext> = {}): SourceContext
     keepDir: temporaryFolder(),
     lastContent: null,
     columns: { required: ['id', 'email'], optional: ['name'], exact: true },
+    judge: () => () => null,
     last: null,
     signal: new AbortController().signal,
     clock: steppedClock(),

@@ -5,7 +5,7 @@ import { isSecret } from '../../connector/passwords.ts';
 import type { ColumnExpectation } from '../../connector/source.ts';
 import type { Normaliser } from '../record.ts';
 import { mapColumns, mapText } from './map.ts';
-import { compileNormaliser } from './normaliser.ts';
+import { compileNormaliser, compilePartJudge, type PartJudge } from './normaliser.ts';
 import { unituColumns, unituFields } from './unitu.ts';
 
 /** How the rows of a source become records. */
@@ -20,6 +20,8 @@ export interface Format {
    * read as blank, a missing column would empty a field of everybody.
    */
   normaliser(columns: readonly string[], lists?: true): Normaliser;
+  /** The same rules for rows that bring only some columns, or only some cells of them. Throws as `normaliser` does. */
+  partJudge(columns: readonly string[], lists?: true): PartJudge;
 }
 
 /** Version of the field rules. A change of what any rule accepts or gives needs the next number. */
@@ -57,6 +59,10 @@ function format(
   /** True for a column that nothing maps, and that is taken in all the same. */
   const isTaken = (column: string): boolean =>
     !known.has(column) && (rest || (columns.objects ?? []).some((object) => column.startsWith(`${object}.`)));
+  const fieldsOf = (header: readonly string[]): FieldMap => {
+    const custom = header.filter((column) => isTaken(column) && !isSecret(columns, column));
+    return custom.length ? withCustom(fields, custom) : fields;
+  };
   return {
     fingerprint,
     columns,
@@ -68,9 +74,9 @@ function format(
         throw new Incomplete(
           `${missing.length === 1 ? 'the column is' : 'columns are'} missing: ${missing.join(', ')}`,
         );
-      const custom = header.filter((column) => isTaken(column) && !isSecret(columns, column));
-      return compileNormaliser(custom.length ? withCustom(fields, custom) : fields, header, role, lists);
+      return compileNormaliser(fieldsOf(header), header, role, lists);
     },
+    partJudge: (header, lists) => compilePartJudge(fieldsOf(header), header, role, lists),
   };
 }
 

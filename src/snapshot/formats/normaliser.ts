@@ -32,44 +32,14 @@ type Rule<T> = (cells: readonly string[]) => T | Unreadable;
  */
 export function compileNormaliser(fields: FieldMap, columns: readonly string[], role: Role, lists?: true): Normaliser {
   let remarks: Remark[] = [];
-  const read = (field: string, many: 'one' | 'all' = 'one'): Read => {
-    const source = fields[field];
-    const remark = (reason: string): void => {
-      remarks.push({ reason, column: source?.columns[0] ?? null });
-    };
-    return compileRead(field, source, columns, lists ? many : null, remark);
-  };
-  const rule = <T>(field: string, apply: (raw: string) => T | Unreadable): Rule<T> => {
-    const text = read(field);
-    return (cells) => {
-      const raw = text(cells);
-      return typeof raw === 'string' ? apply(raw) : raw;
-    };
-  };
-  const directory = role === 'directory';
-  const courseless = directory || !fields['course'];
-  const faculty = rule('faculty', (raw) => readCourseName('faculty', raw));
-  const department = rule('department', (raw) => readCourseName('department', raw));
-  const courseText = read('course');
-  const course = rule('course', (raw) => readCourseName('course', raw));
-  const firstName = rule('firstName', (raw) => readPersonName('firstName', raw));
-  const lastName = rule('lastName', (raw) => readPersonName('lastName', raw));
-  const noEmail = directory ? '' : new Unreadable(blankEmail(fields['email']?.blank));
-  const email = rule('email', (raw) => (tidy(raw) === '' ? noEmail : readEmail(raw)));
-  const id = rule('id', readId);
-  const alias = fields['alias'] ? rule('alias', readAlias) : null;
-  const number = rule('number', readNumber);
-  const year = rule('year', readYear);
-  const kind = rule('kind', readKind);
-  const provision = fields['provision'] ? rule('provision', readProvision) : null;
-  const attributes = Object.keys(fields)
-    .filter((field) => field.startsWith(attributePrefix))
-    .map((field) => ({
-      field,
-      name: field.slice(attributePrefix.length),
-      object: fields[field]!.object,
-      read: read(field, 'all'),
-    }));
+  const { directory, courseless, courseText, rules, attributes } = compileRules(
+    fields,
+    columns,
+    role,
+    lists,
+    (remark) => remarks.push(remark),
+  );
+  const { faculty, department, course, firstName, lastName, email, id, alias, number, year, kind, provision } = rules;
 
   const refuse = (cells: readonly string[], field: string, { reason }: Unreadable): Normalised => {
     const sources = fields[field]?.columns ?? [];
@@ -150,6 +120,99 @@ export function compileNormaliser(fields: FieldMap, columns: readonly string[], 
     if (ownAlias !== null) record.alias = ownAlias;
     if (!account) record.provision = false;
     return remarks.length ? { record, remarks } : { record };
+  };
+}
+
+/** The rules of each field, for one header. `remark`: what is strange in a value that is taken all the same. */
+function compileRules(
+  fields: FieldMap,
+  columns: readonly string[],
+  role: Role,
+  lists: true | undefined,
+  remark: (remark: Remark) => void,
+) {
+  const read = (field: string, many: 'one' | 'all' = 'one'): Read => {
+    const source = fields[field];
+    return compileRead(field, source, columns, lists ? many : null, (reason) =>
+      remark({ reason, column: source?.columns[0] ?? null }),
+    );
+  };
+  const rule = <T>(field: string, apply: (raw: string) => T | Unreadable): Rule<T> => {
+    const text = read(field);
+    return (cells) => {
+      const raw = text(cells);
+      return typeof raw === 'string' ? apply(raw) : raw;
+    };
+  };
+  const directory = role === 'directory';
+  const courseless = directory || !fields['course'];
+  const faculty = rule('faculty', (raw) => readCourseName('faculty', raw));
+  const department = rule('department', (raw) => readCourseName('department', raw));
+  const courseText = read('course');
+  const course = rule('course', (raw) => readCourseName('course', raw));
+  const firstName = rule('firstName', (raw) => readPersonName('firstName', raw));
+  const lastName = rule('lastName', (raw) => readPersonName('lastName', raw));
+  const noEmail = directory ? '' : new Unreadable(blankEmail(fields['email']?.blank));
+  const email = rule('email', (raw) => (tidy(raw) === '' ? noEmail : readEmail(raw)));
+  const id = rule('id', readId);
+  const alias = fields['alias'] ? rule('alias', readAlias) : null;
+  const number = rule('number', readNumber);
+  const year = rule('year', readYear);
+  const kind = rule('kind', readKind);
+  const provision = fields['provision'] ? rule('provision', readProvision) : null;
+  const attributes = Object.keys(fields)
+    .filter((field) => field.startsWith(attributePrefix))
+    .map((field) => ({
+      field,
+      name: field.slice(attributePrefix.length),
+      object: fields[field]!.object,
+      read: read(field, 'all'),
+    }));
+  const rules = {
+    ...{ faculty, department, course, firstName, lastName, email, id, alias, number, year, kind, provision },
+  };
+  return { directory, courseless, courseText, rules, attributes };
+}
+
+/** What a row of which some cells are unknown says that cannot be; null: nothing. `column`: null where there are several. */
+export type PartJudge = (cells: readonly (string | null)[]) => { column: string | null; reason: string } | null;
+
+/**
+ * Compiles the same rules for rows that bring only some of what there is: each field is judged by itself, where all that it is
+ * made of is known. A name of a course may be blank where a row may have no course: whether it has one is not known.
+ */
+export function compilePartJudge(fields: FieldMap, columns: readonly string[], role: Role, lists?: true): PartJudge {
+  const { courseless, rules, attributes } = compileRules(fields, columns, role, lists, () => {});
+  const { faculty, department, course, ...others } = rules;
+  const ofCourse = courseless ? {} : { faculty, department, course };
+  const each = [
+    ...Object.entries({ ...ofCourse, ...others }),
+    ...attributes.map(
+      ({ field, name, object, read }) =>
+        [
+          field,
+          (cells: readonly string[]): unknown => {
+            const raw = read(cells);
+            if (typeof raw !== 'string') return raw;
+            return object ? readObject(name, raw) : readAttribute(name, raw);
+          },
+        ] as const,
+    ),
+  ].flatMap(([field, rule]) => {
+    const own = fields[field]?.columns ?? [];
+    const places = own.map((column) => columns.indexOf(column));
+    if (!rule || !places.length || places.includes(-1)) return [];
+    const mayBeBlank = field in ofCourse && fields['course']?.optional === true;
+    return [{ rule, places, mayBeBlank, column: own.length === 1 ? own[0]! : null }];
+  });
+  return (cells) => {
+    for (const { rule, places, mayBeBlank, column } of each) {
+      if (places.some((place) => cells[place] === null)) continue;
+      if (mayBeBlank && places.every((place) => tidy(cells[place]!) === '')) continue;
+      const value = rule(cells as readonly string[]);
+      if (value instanceof Unreadable) return { column, reason: value.reason };
+    }
+    return null;
   };
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { merge } from '../../../../connectors/push/merge.ts';
 import type { Whole } from '../../../../connectors/push/whole.ts';
+import type { SourceContext } from '../../../../src/connector/source.ts';
 import { SpoolWriter, spoolLine, spoolLines } from '../../../../src/connector/spool.ts';
 import { temporaryFolder } from '../../../support/drop.ts';
 
@@ -17,6 +18,12 @@ async function spooled(folder: string, name: string, rows: readonly Row[]) {
   return writer.finish();
 }
 
+/** Nobody can read a word with a question mark. */
+const judge: SourceContext['judge'] = (header) => (cells) => {
+  const at = cells.findIndex((cell) => cell?.includes('?'));
+  return at < 0 ? null : { column: header[at]!, reason: `${header[at]} is odd` };
+};
+
 /** What the list is afterwards, each row as text: its origin, and its cells or why it is broken. */
 async function merged(base: readonly Row[], delta: readonly Row[], deltaColumns = columns): Promise<string[]> {
   const folder = temporaryFolder();
@@ -25,9 +32,8 @@ async function merged(base: readonly Row[], delta: readonly Row[], deltaColumns 
   const into = await merge(
     { run: 'W', columns, spooled: whole, file: whole.file } satisfies Whole & { file: string },
     { run: 'D', columns: deltaColumns, spooled: news, rows: news.file },
-    expected,
+    { columns: expected, judge, signal: new AbortController().signal },
     join(folder, 'merged'),
-    new AbortController().signal,
   );
   const lines: string[] = [];
   for await (const { line } of spoolLines(into.spooled.file)) {
@@ -61,6 +67,27 @@ test.each<[string, Row[], string[]]>([
       ['2', ['2', 'Dance', null]],
     ],
     ['W1 1|Art|Ann', 'D1 2|Music|Bob', 'D2 2|Dance|Bob'],
+  ],
+  [
+    'a value that cannot be read, and a good one for another person',
+    [
+      ['1', ['1', null, 'A?']],
+      ['2', ['2', null, 'Rob']],
+    ],
+    ['W1 1|Art|Ann', 'D1 (name is odd)', 'W2 2|Art|Rob', 'W3 2|Law|Rob'],
+  ],
+  [
+    'several records of which one cannot be read',
+    [
+      ['2', ['2', 'Music', 'Bob']],
+      ['2', ['2', 'Dan?ce', 'Bob']],
+    ],
+    ['W1 1|Art|Ann', 'D1 2|Music|Bob', 'D2 (course is odd)'],
+  ],
+  [
+    'a new person who cannot be read',
+    [['3', ['3', 'L?w', 'Cy']]],
+    ['W1 1|Art|Ann', 'W2 2|Art|Bob', 'W3 2|Law|Bob', 'D1 3|L?w|Cy'],
   ],
   [
     'one that is not whole and would replace several',
@@ -143,9 +170,15 @@ test('a list that was kept with passwords is merged into no other', async () => 
   const merging = merge(
     { run: 'W', columns: [...columns, 'Initial password'], spooled: whole, file: whole.file },
     { run: 'D', columns, spooled: news, rows: news.file },
-    expected,
+    { columns: expected, judge, signal: new AbortController().signal },
     join(folder, 'merged'),
-    new AbortController().signal,
   );
   await expect(merging).rejects.toMatchObject({ kind: 'Incomplete', remedy: expect.stringContaining('whole list') });
+});
+
+test('a row that could not be read before takes what it is sent, and can be read again', async () => {
+  const odd: Row[] = [['1', ['1', 'A?t', 'Ann']]];
+  expect(await merged(odd, [['1', ['1', null, 'Anna']]])).toEqual(['W1 1|A?t|Anna']);
+  expect(await merged(odd, [['1', ['1', 'Art', null]]])).toEqual(['W1 1|Art|Ann']);
+  expect(await merged(odd, [['1', ['1', null, 'A?']]])).toEqual(['W1 1|A?t|A?']);
 });
