@@ -10,7 +10,8 @@ import { readXml } from './xml.ts';
  */
 export type Verdict =
   | { meaning: 'done'; words: string }
-  | { meaning: 'refused'; words: string }
+  /** `whole`: the words before they were cut, for whoever looks for some of them. */
+  | { meaning: 'refused'; words: string; whole: string }
   /** Not now. `own`: of this one request, as far as can be told; the server itself is there. */
   | { meaning: 'later'; words: string; own: boolean }
   /** The login was refused (`login`), or a page came in place of an answer. */
@@ -27,24 +28,26 @@ export interface Asked {
 /** Reads an answer by the site's rule for success. */
 export function judge(answer: HttpAnswer, rule: PeoplesoftSettings['success'], asked: Asked = {}): Verdict {
   const { status } = answer;
-  const said = (words: string | null) => `HTTP ${status}${words ? `: ${words}` : ''}${transaction(answer)}`;
+  const uncut = (words: string | null) => `HTTP ${status}${words ? `: ${words}` : ''}${transaction(answer)}`;
+  const said = (words: string | null) => uncut(words && excerpt(words, mostWords));
   const body = readBody(answer, rule, asked);
   const words = said(body.words);
+  const refused: Verdict = { meaning: 'refused', words, whole: uncut(body.words) };
   const login = status === 401 || body.login === true || isSignon(answer);
   if (login || status === 403 || (status >= 300 && status < 400))
     return { meaning: 'denied', login, words: said(answer.headers['location'] ?? body.words) };
   if (status >= 300 && rule.status.includes(status) && isSuccess(status, body, asked))
     return { meaning: 'done', words };
-  if (status === 404) return { meaning: isHandlers(body) ? 'refused' : 'missing', words };
+  if (status === 404) return isHandlers(body) ? refused : { meaning: 'missing', words };
   // By SOAP 1.1 every fault has status 500, and says itself whether the request or the server is to blame.
-  if (body.kind === 'error' && body.sender) return { meaning: 'refused', words };
+  if (body.kind === 'error' && body.sender) return refused;
   if (status >= 500 || status === 408 || status === 429) {
     const silent = status === 500 && answer.text.trim() === '' ? 'without a word, as a production system does' : null;
     return { meaning: 'later', own: status === 500, words: said(silent ?? body.words) };
   }
   if (body.kind === 'page' && status < 300)
     return { meaning: 'denied', login: false, words: said(`a page, not an answer: ${body.words}`) };
-  if (body.kind === 'error' || status >= 300 || !rule.status.includes(status)) return { meaning: 'refused', words };
+  if (body.kind === 'error' || status >= 300 || !rule.status.includes(status)) return refused;
   // It was done or it was not: the same request again does no harm.
   if (body.kind === 'broken') return { meaning: 'later', own: true, words };
   return { meaning: 'done', words: said(body.warning ?? null) };
@@ -109,23 +112,26 @@ type Body = {
 
 function readBody(answer: HttpAnswer, rule: PeoplesoftSettings['success'], asked: Asked): Body {
   const body = formOf(answer, rule, asked);
-  if (body.kind !== 'page') return body.kind === 'error' && saysDenied(body.words ?? '', rule) ? refused(body) : body;
+  if (body.kind !== 'page')
+    return body.kind === 'error' && saysDenied(body.words ?? '', rule) ? aboutLogin(body) : body;
   // its words are cut, and the sentence that counts may stand anywhere in it
   const text = plainText(answer.text);
-  return refusedLogin.test(text) || saysDenied(text, rule) ? refused(body) : body;
+  return refusedLogin.test(text) || saysDenied(text, rule) ? aboutLogin(body) : body;
 }
 
-const refused = (body: Body): Body => ({ ...body, login: true });
+const aboutLogin = (body: Body): Body => ({ ...body, login: true });
 
 function formOf({ text, headers }: HttpAnswer, rule: PeoplesoftSettings['success'], { xml = false }: Asked): Body {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
+  const errorKeys = new Set(rule.errorKeys.map((key) => key.toLowerCase()));
   if (trimmed === '') return xml ? { kind: 'broken', words: 'an empty answer' } : { kind: 'fine', words: null };
   if (trimmed.startsWith('<')) {
     const html = /^text\/html/i.test(headers['content-type'] ?? '') && !/<(?:[\w.-]+:)?Envelope[\s>]/.test(trimmed);
     if (html || /<html[\s>]/i.test(trimmed.slice(0, 1000))) return { kind: 'page', words: plain(trimmed) };
     const tree = readXml(trimmed);
     if (tree === null) return { kind: 'broken', words: `XML that is not whole, or brings a DTD: ${plain(trimmed)}` };
-    return xmlError(tree) ?? { kind: 'fine', words: plain(trimmed), warning: warningIn(tree) };
+    const errors = xmlError(tree, errorKeys);
+    return errors ?? { kind: 'fine', words: plain(trimmed), warning: warningIn(tree) };
   }
   let json: unknown;
   try {
@@ -135,17 +141,17 @@ function formOf({ text, headers }: HttpAnswer, rule: PeoplesoftSettings['success
     const expected = rule.text !== undefined && new RegExp(rule.text).test(trimmed) && !refusedLogin.test(trimmed);
     return { kind: expected ? 'fine' : 'page', words: plain(trimmed) };
   }
-  const words = jsonError(json, new Set(rule.errorKeys.map((key) => key.toLowerCase())));
+  const words = errorIn(json, errorKeys);
   if (words !== null) return { kind: 'error', words };
   if (xml) return { kind: 'broken', words: `JSON, not XML: ${plain(trimmed)}` };
   return { kind: 'fine', words: plain(trimmed), warning: warningIn(json) };
 }
 
 /**
- * The error that an XML answer holds: IBResponse of the gateway, SOAP Fault, a component interface's Error-Warning, or
- * the `notification` 0 and the `transaction` of type Error of the SOAP-to-CI service; anything else is no error.
+ * The error that an XML answer holds: IBResponse of the gateway, SOAP Fault, a component interface's Error-Warning, the
+ * `notification` 0 and the `transaction` of type Error of the SOAP-to-CI service, or what is an error in JSON as well.
  */
-function xmlError(tree: unknown): Body | null {
+function xmlError(tree: unknown, errorKeys: ReadonlySet<string>): Body | null {
   for (const response of named(tree, 'ibresponse')) {
     const status = textIn(response, 'statuscode');
     if (!/^error$/i.test(String(response['@type'] ?? '')) && (status === null || status === '0')) continue;
@@ -166,7 +172,8 @@ function xmlError(tree: unknown): Body | null {
     const said = wordsIn(tree);
     return { kind: 'error', words: said.startsWith('{') ? 'the component interface refused' : said };
   }
-  return null;
+  const words = errorIn(tree, errorKeys);
+  return words === null ? null : { kind: 'error', words };
 }
 
 /** What a component interface says beside having done it. */
@@ -211,11 +218,11 @@ function ofType(tree: unknown, type: RegExp): Node[] {
 }
 
 /**
- * The words of the first error in a JSON answer; null when it holds none. Keys of errors, and messages that are errors by
+ * The words of the first error in an answer; null when it holds none. Keys of errors, and messages that are errors by
  * their type or severity, count however deep they lie. That all of it failed is said at the top, or in the one object around:
  * deeper down a status is that of a course or of a person. Handlers of a site's own answer so, with 200.
  */
-function jsonError(value: unknown, errorKeys: ReadonlySet<string>, depth = 0): string | null {
+function errorIn(value: unknown, errorKeys: ReadonlySet<string>, depth = 0): string | null {
   if (value === null || typeof value !== 'object') return null;
   const entries = Object.entries(value);
   const field = (name: string) => entries.find(([key]) => key.toLowerCase() === name)?.[1];
@@ -225,7 +232,7 @@ function jsonError(value: unknown, errorKeys: ReadonlySet<string>, depth = 0): s
   if (depth < 2 && (isWord(field('status'), /^(error|fail|failed|failure)$/i) || isWord(field('success'), /^false$/i)))
     return wordsIn(value);
   for (const [, inner] of entries) {
-    const words = jsonError(inner, errorKeys, depth + 1);
+    const words = errorIn(inner, errorKeys, depth + 1);
     if (words !== null) return words;
   }
   const notification = field('notification');
@@ -236,11 +243,15 @@ function isWord(value: unknown, word: RegExp): boolean {
   return (typeof value === 'string' || typeof value === 'boolean') && word.test(String(value).trim());
 }
 
+/**
+ * True for what an error key holds when there is one. Handlers write the element or key always: empty, of the code 0, with OK
+ * or with warnings only where all is well. A code 0 with other words is an error: to take one for success would lose it.
+ */
 function holdsSomething(value: unknown): boolean {
-  // a list of errors in which all are warnings holds none
-  if (Array.isArray(value)) return !value.every(isWarning);
-  if (value !== null && typeof value === 'object') return Object.keys(value).length > 0;
-  return Boolean(value) && !['0', 'false', 'n', 'no', 'none'].includes(String(value).trim().toLowerCase());
+  if (Array.isArray(value)) return value.some(holdsSomething);
+  if (value !== null && typeof value === 'object')
+    return !isWarning(value) && Object.values(value).some(holdsSomething);
+  return Boolean(value) && !/^(0*|false|no?|none|ok|success(ful)?)$/i.test(String(value).trim());
 }
 
 function isWarning(entry: unknown): boolean {
@@ -288,7 +299,10 @@ function withoutScripts(text: string): string {
   return seen + text.slice(from);
 }
 
-const shorten = (text: string): string => excerpt(text, 300);
+/** So many characters of an answer's words are kept. */
+const mostWords = 300;
+/** What is looked for in words may stand behind those that are kept. */
+const shorten = (text: string): string => excerpt(text, 20_000);
 
 const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };
 

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { Unavailable } from '../../src/base/errors.ts';
+import { Denied, Misconfigured, Unavailable } from '../../src/base/errors.ts';
 import {
   type DeliveryItem,
   type ItemResult,
@@ -140,7 +140,11 @@ export async function probeTarget(settings: PeoplesoftSettings, context: TargetC
     const { answer, verdict } = await openSender(settings, context, login).probe();
     const what = `GET ${settings.probe.replaceAll('{node}', settings.node)}`;
     if (verdict.meaning === 'later') throw new Unavailable(`${what}: ${verdict.words}`);
-    if (verdict.meaning === 'denied' || verdict.meaning === 'missing') throw stopping(verdict, what);
+    if (verdict.meaning === 'denied' || verdict.meaning === 'missing') {
+      const { message, remedy } = stopping(verdict, what);
+      const more = { remedy: `${remedy}; or set probe to a path that this OPRID may GET and that changes nothing` };
+      throw verdict.meaning === 'denied' ? new Denied(message, more) : new Misconfigured(message, more);
+    }
     const { auth } = settings;
     const who = 'username' in auth ? auth.username : 'bearer' in auth ? 'the bearer token' : `client ${auth.clientId}`;
     return [

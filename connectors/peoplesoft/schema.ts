@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { safeUrl, secret } from '../../src/connector/settings.ts';
 import { type AcceptedType, accepted, defaultOperations, defaultProbe } from './operations.ts';
-import { operation, pathTemplate, regularExpression } from './shapes.ts';
+import { comparesState, operation, pathTemplate, regularExpression } from './shapes.ts';
 
 const operationFor = (type: AcceptedType) =>
   operation.prefault(defaultOperations[type] as z.input<typeof operation>).describe(`the request for ${type}`);
@@ -57,7 +57,9 @@ const success = z.strictObject({
   errorKeys: z
     .array(z.string())
     .default(['error', 'errors', 'fault'])
-    .describe('keys of a JSON answer that mean failure wherever they hold something (compared without case)'),
+    .describe(
+      'keys of a JSON answer, or elements of an XML one, that mean failure wherever they hold something (compared without case)',
+    ),
   text: regularExpression
     .optional()
     .describe('regular expression for a plain text that means success; without it a text is taken for a login page'),
@@ -90,6 +92,14 @@ function isTimeZone(name: string): boolean {
     return false;
   }
 }
+
+/** Changes that turn what is there already. */
+const turning: ReadonlySet<string> = new Set([
+  'account.enable',
+  'account.disable',
+  'enrolment.add',
+  'enrolment.remove',
+]);
 
 /**
  * The keys of a `peoplesoft` target. There is no public roster API of PeopleSoft: node, operations, payload and the rule
@@ -142,6 +152,12 @@ export const settings = z
     concurrency: z.int().min(1).max(32).default(4).describe('people written at the same time'),
   })
   .superRefine(({ auth: login, operations }, ctx) => {
+    for (const [type, { confirm }] of Object.entries(operations))
+      if (turning.has(type) && confirm?.lookFirst && !confirm.absent && !comparesState(confirm))
+        ctx.addIssue({
+          ...{ code: 'custom', path: ['operations', type, 'confirm', 'lookFirst'] },
+          message: `is compares nothing that ${type} turns, so that whoever is known would always look as if it were done: add what says so, such as A.STATUS: A or A.STATUS: "{status}"`,
+        });
     if ('username' in login) return;
     for (const [type, chosen] of Object.entries(operations)) {
       for (const [place, shape] of [

@@ -245,7 +245,7 @@ export function openSender(settings: PeoplesoftSettings, context: TargetContext,
     memory.answered += 1;
     outOfTrouble(item);
     if (verdict.meaning === 'refused') {
-      const already = operation.already !== undefined && new RegExp(operation.already).test(words);
+      const already = operation.already !== undefined && new RegExp(operation.already).test(verdict.whole);
       if (!already) return { item, outcome: 'failed', answer: words };
     }
     if (!confirm) return { item, outcome: 'sent', answer: transmittedOnly(operation) + words };

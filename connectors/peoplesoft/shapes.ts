@@ -245,6 +245,15 @@ function uncompared(written: Shape, { is, read }: Confirm): string[] {
   return [...placeholdersOf(written)].filter((name) => states.test(name) && !same(name));
 }
 
+/** True when a read-back compares a state by its name, or the status of the person; all else only says whom it is about. */
+export function comparesState({ is }: Confirm): boolean {
+  const compared = is !== null && typeof is === 'object' ? Object.values(is) : [is];
+  return compared.some((value) => {
+    const names = [...placeholdersIn(value)];
+    return names.length === 0 || names.some((name) => /^(effS|s)tatus$/.test(name));
+  });
+}
+
 function placeholdersOf(shape: Shape): Set<string> {
   const parts: unknown[] = ['body', 'path', 'template', 'rows'].map(
     (key) => (shape as Record<string, unknown>)[key] ?? null,

@@ -262,6 +262,31 @@ test('looking first is refused where it would not see every change', () => {
   ]);
 });
 
+test.each([
+  ['enrolment.add', { 'A.COURSE_CODE': '{courseCode}' }, false],
+  ['enrolment.remove', { 'A.COURSE_CODE': '{courseCode}' }, false],
+  ['enrolment.remove', { 'A.COURSE_CODE': '{courseCode}' }, true],
+  ['enrolment.remove', { 'A.COURSE_CODE': '{courseCode}', 'A.STATUS': 'dropped' }, false],
+  ['account.disable', { 'A.ACCOUNT': '{account}' }, false],
+  ['account.disable', { 'A.ACCOUNT': '{account}', 'A.STATUS': 'I' }, false],
+  ['account.disable', { 'A.ACCOUNT': '{account}', 'A.STATUS': '{effStatus}' }, false],
+])('looking first at what %s turns needs a state in `is`: %j, absent %s', (type, is, absent) => {
+  const written = { url: 'https://campus.example.edu', auth: { bearer: { env: 'X' } } };
+  // the state is written as it is, and so is in no placeholder
+  const body = { KEY: '{account}', STATUS: 'I' };
+  const confirm = { ...confirmOf(type), is, absent };
+  const operations = { [type]: { method: 'POST', path: '/PSIGW/X', body, confirm } };
+  const { error } = peoplesoft.settings.safeParse({ ...written, operations });
+  if (absent || 'A.STATUS' in is) expect(error).toBeUndefined();
+  else
+    expect(error!.issues).toMatchObject([
+      {
+        path: ['operations', type, 'confirm', 'lookFirst'],
+        message: expect.stringContaining(`is compares nothing that ${type} turns`),
+      },
+    ]);
+});
+
 describe('a 500 that says nothing', () => {
   test('is tried again, but not for ever: the item fails once the target is seen to answer others', async () => {
     const site = await openSite();

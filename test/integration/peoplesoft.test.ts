@@ -339,7 +339,10 @@ describe('the probe', () => {
   });
 
   test('says what a person has to mend', async () => {
-    await expect(peoplesoft.probe(configured({ node: 'PSFT_HR' }), context)).rejects.toBeInstanceOf(Misconfigured);
+    const missing = await peoplesoft.probe(configured({ node: 'PSFT_HR' }), context).catch((error: unknown) => error);
+    expect(missing).toBeInstanceOf(Misconfigured);
+    // a site with operations of its own has no path that is proposed
+    expect(missing).toMatchObject({ remedy: expect.stringMatching(/node .*; or set probe to a path/) });
     vi.stubEnv('PS_PASSWORD', '');
     await expect(peoplesoft.probe(configured(), context)).rejects.toThrow(/PS_PASSWORD/);
     stub.setFaults([{ status: 401, count: 1 }, { status: 503 }]);

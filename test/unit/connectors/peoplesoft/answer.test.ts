@@ -36,6 +36,8 @@ describe('an answer with status 200', () => {
     ['a JSON answer', '{"RSTR_PERSON":{"notification":"1","errors":[]}}'],
     ['an error key that holds nothing', '{"error":null,"fault":"","errors":{},"result":{"error":false}}'],
     ['an XML answer', '<?xml version="1.0"?><RESULT><notification>1</notification></RESULT>'],
+    ['an error of the code 0', '{"result":"A","error":{"code":0,"message":"OK"}}'],
+    ['an XML error that is empty', '<RESULT><error/><errors><error><code>000</code></error></errors></RESULT>'],
   ])('and %s is success', (_what, text) => {
     expect(judge(answer(200, text, { transactionid: '0b74' }), rule())).toEqual({
       meaning: 'done',
@@ -56,7 +58,7 @@ describe('an answer with status 200', () => {
     ['JSON message of type error', '{"messages":[{"Type":"Error","text":"bad"}]}', 'bad'],
     ['JSON notification 0', '{"R":{"notification":0,"detail":"bad"}}', 'bad'],
   ])('and a %s is a refusal in its own words', (_what, text, words) => {
-    expect(judge(answer(200, text), rule())).toEqual({ meaning: 'refused', words: `HTTP 200: ${words}` });
+    expect(judge(answer(200, text), rule())).toMatchObject({ meaning: 'refused', words: `HTTP 200: ${words}` });
   });
 
   test.each([
@@ -139,8 +141,20 @@ describe('what handlers of a site answer with status 200', () => {
     ['{"success":false,"message":"no such row"}', 'no such row'],
     ['{"RESULT":{"STATUS":"FAILED","MESSAGE_TEXT":"no rows exist (91,50)"}}', 'no rows exist (91,50)'],
     ['{"messages":[{"severity":"Error","text":"term is closed"}]}', 'term is closed'],
+    ['{"error":{"code":0,"message":"no such row"}}', 'no such row'],
+    ['<RESULT><status>ERROR</status><message>no such row</message></RESULT>', 'no such row'],
+    ['<?xml version="1.0"?><PERSON><success>false</success><detail>no such row</detail></PERSON>', 'no such row'],
+    ['<RESULT><data><error><code>7</code><message>no such row</message></error></data></RESULT>', 'no such row'],
+    ['<RESULT><messages><severity>Error</severity><text>no such row</text></messages></RESULT>', 'no such row'],
   ])('%s is refused, in its words', (text, words) => {
-    expect(judge(answer(200, text), rule())).toEqual({ meaning: 'refused', words: `HTTP 200: ${words}` });
+    expect(judge(answer(200, text), rule())).toMatchObject({ meaning: 'refused', words: `HTTP 200: ${words}` });
+  });
+
+  test('is kept in part, and known whole', () => {
+    const text = `{"errors":[{"MessageText":"${'The row cannot be added. '.repeat(20)}It is so already."}]}`;
+    const verdict = judge(answer(200, text), rule()) as { words: string; whole: string };
+    expect(verdict.words.length).toBeLessThan(320);
+    expect(verdict.whole).toContain('It is so already.');
   });
 
   test.each([
@@ -148,6 +162,9 @@ describe('what handlers of a site answer with status 200', () => {
     '{"success":true,"status":"A"}',
     '{"PERSON":{"EMPLID":"1","ENROLLMENTS":[{"COURSE":"X","STATUS":"FAILED"}]}}',
     '{"messages":[{"severity":"Warning","text":"late"}]}',
+    '<RESULT><status>SUCCESS</status><message>saved</message></RESULT>',
+    '<P><EMPLID>1</EMPLID><ENROLLMENTS><ROW><COURSE>X</COURSE><STATUS>FAILED</STATUS></ROW></ENROLLMENTS></P>',
+    '<RESULT><errors><message><type>Warning</type><text>late</text></message></errors></RESULT>',
   ])('%s is success: deeper down a status is that of a course', (text) => {
     expect(judge(answer(200, text), rule()).meaning).toBe('done');
   });
