@@ -172,8 +172,9 @@ export function openJobs(settings: SalesforceSettings, client: Client, context: 
     ): Promise<void> => {
       const resource = `jobs/ingest/${id}/${name}`;
       await client.call({ method: 'GET', resource, into: file });
-      for await (const [key = '', ...cells] of readResults(file, [externalId, ...columns], resource))
-        note(key, outcome(cells));
+      await readResults(file, [externalId, ...columns], resource, signal, ([key = '', ...cells]) =>
+        note(key, outcome(cells)),
+      );
     };
     await set('successfulResults', ['sf__Id', 'sf__Created'], ([id, created]) => ({
       outcome: 'sent',

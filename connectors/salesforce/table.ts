@@ -1,8 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { pipeline } from 'node:stream';
-import { CsvError, parse } from 'csv-parse';
 import { Unavailable } from '../../src/base/errors.ts';
+import { cellsOfRecord, decodeBatch } from '../../src/connector/csv/decode.ts';
+import { scanRows } from '../../src/connector/csv/scan.ts';
 import type { Fields, Prepared, Value } from './records.ts';
 
 /** Records as the CSV of a job, and the CSV that its results are. */
@@ -77,30 +76,78 @@ export async function writeText(file: string, text: Iterable<string>): Promise<v
   }
 }
 
+/** No record of Salesforce is as long. */
+const mostRowBytes = 1024 * 1024;
+/** So many bytes of rows are decoded at once. */
+const lotBytes = 256 * 1024;
+
 /**
- * Reads a set of results, row by row; the cells of the wanted columns, in the order in which they are wanted. Columns are
- * known by their names, in any order and case: those of Salesforce stand before or behind ours.
+ * Reads a set of results, and gives the cells of the wanted columns of each row to `take`, in the order in which they are
+ * wanted. Columns are known by their names, in any order and case: those of Salesforce stand before or behind ours. Rows are
+ * as many as the records, and are found and cut as those of a drop: csv-parse takes four times as long.
  */
-export async function* readResults(
+export async function readResults(
   file: string,
   wanted: readonly string[],
   what: string,
-): AsyncGenerator<readonly string[]> {
-  let places: number[] | null = null;
-  // without `columns`, which costs half as much again: these rows are as many as the records
-  const parser = parse({ bom: true });
-  // its errors are thrown by the parser, too, and it is closed with the parser: by an error, or when nobody reads on
-  pipeline(createReadStream(file), parser, () => {});
-  try {
-    for await (const row of parser as AsyncIterable<string[]>) {
-      if (places) yield places.map((place) => row[place]!);
-      else places = placesOf(row, wanted, what);
+  signal: AbortSignal,
+  take: (cells: readonly string[]) => void,
+): Promise<void> {
+  const shape = { name: what, delimiter: ',', columns: 0, maxRowBytes: mostRowBytes };
+  let places: number[] = [];
+  let rows: Buffer[] = [];
+  let held = 0;
+  const broken = (why: string): Unavailable => new Unavailable(`${what} cannot be read: ${why}`);
+  const flush = (): void => {
+    const lengths = rows.map((row) => row.length);
+    const decoded = decodeBatch(Buffer.concat(rows.flatMap((row) => [row, lineFeed])), lengths, shape);
+    for (const [at, row] of decoded.entries()) {
+      // what is only strange in a text is no reason to know nothing of the record
+      const cells = 'cells' in row ? row.cells : cellsOfRecord(rows[at]!, ',');
+      if (cells?.length !== shape.columns) throw broken('broken' in row ? `a row ${row.broken}` : 'a row is no record');
+      take(places.map((place) => cells[place]!));
     }
-  } catch (error) {
-    // its own words quote the row
-    if (error instanceof CsvError) throw new Unavailable(`${what} cannot be read: ${error.code}`);
-    throw error;
+    rows = [];
+    held = 0;
+  };
+  const handle = await open(file);
+  try {
+    const { size } = await handle.stat();
+    await scanRows(
+      handle,
+      {
+        ...{ name: what, part: 0, bytes: size, offset: 0, line: 1, delimiter: ',', maxRowBytes: mostRowBytes, signal },
+        rowsLeft: Number.POSITIVE_INFINITY,
+        judgeOpenEnd(_row, _line, verdict) {
+          if (verdict !== 'whole') throw broken('its end is missing');
+        },
+      },
+      {
+        row(chunk, start, end) {
+          const row = Buffer.from(chunk.subarray(start, end));
+          if (shape.columns === 0) {
+            const names = cellsOfRecord(withoutMark(row), ',') ?? [];
+            places = placesOf(names, wanted, what);
+            shape.columns = names.length;
+            return;
+          }
+          rows.push(row);
+          held += row.length;
+          if (held >= lotBytes) flush();
+        },
+      },
+    );
+    flush();
+  } finally {
+    await handle.close();
   }
+}
+
+const lineFeed = Buffer.from('\n');
+const byteOrderMark = Buffer.from('\uFEFF');
+
+function withoutMark(head: Buffer): Buffer {
+  return head.subarray(0, 3).equals(byteOrderMark) ? head.subarray(3) : head;
 }
 
 function placesOf(header: readonly string[], wanted: readonly string[], what: string): number[] {

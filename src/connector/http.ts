@@ -1,6 +1,6 @@
 import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
@@ -15,6 +15,8 @@ export interface HttpRequest {
   body?: string | Uint8Array | { file: string };
   /** A file that the body of a 2xx answer is written to, whatever its size; `text` is empty then. */
   into?: string;
+  /** Called when all of the body has gone; `answer` resolves when the answer begins, and rejects where there is none. */
+  gone?: (answer: Promise<unknown>) => void;
 }
 
 /** A whole answer. Header names are lower case; a repeated header's values are joined by ", ". */
@@ -130,16 +132,21 @@ export function openHttp(
   const sender = openSender({ ...route, timeoutMs });
   const base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
   return {
-    async send({ method, path, headers, body, into }) {
+    async send({ method, path, headers, body, into, gone }) {
       const url = /^https?:/i.test(path) ? new URL(path) : new URL(path.replace(/^\//, ''), base);
       if (url.origin !== base.origin)
         throw new Denied(`refused to send to ${url.origin}: the configured address is ${base.origin}`);
       try {
         const sent = await bodyOf(body);
-        const answer = await sender.request(url, {
+        const begun = sender.request(url, {
           ...{ method, signal, body: sent.body },
           headers: { ...headers, ...sent.headers },
         });
+        if (gone) {
+          if (sent.body instanceof Readable) sent.body.once('end', () => gone(begun));
+          else gone(begun);
+        }
+        const answer = await begun;
         const good = answer.statusCode >= 200 && answer.statusCode < 300;
         let text = '';
         if (into !== undefined && good) await pipeline(answer.body, createWriteStream(into));

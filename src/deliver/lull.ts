@@ -3,7 +3,7 @@ import type { Http, HttpRequest } from '../connector/http.ts';
 
 /**
  * Knows when a target has all that it needs to answer, so that there is time for something else. While a file is on its
- * way there is none: whatever else is done then makes the target wait.
+ * way, to the target or from it, there is none: whatever else is done then makes the target wait.
  */
 export class Lull {
   #waits = 0;
@@ -12,8 +12,9 @@ export class Lull {
   /** The same client, whose waits for answers are a lull. */
   http(http: Http): Http {
     const carries = ({ body, into }: HttpRequest): boolean => into !== undefined || typeof body === 'object';
+    const gone = (answer: Promise<unknown>): void => void this.#during(answer).catch(() => {});
     return {
-      send: (request) => (carries(request) ? http.send(request) : this.#during(http.send(request))),
+      send: (request) => (carries(request) ? http.send({ ...request, gone }) : this.#during(http.send(request))),
       close: () => http.close(),
     };
   }
