@@ -20,6 +20,7 @@ import type { Lock, Store } from '../store/port.ts';
 import { discreet } from './discreet.ts';
 import { type DeliveryEnd, drain, pausedOf } from './drain.ts';
 import { keeping, keptOf } from './kept.ts';
+import { takeBack } from './left-over.ts';
 import { Lull } from './lull.ts';
 import { platformOf, refuseMoved } from './platform.ts';
 import { release } from './queue.ts';
@@ -72,7 +73,7 @@ export async function deliverAlone(
   };
   try {
     lock = await waitForLock(store, `target:${target.name}`, work, target.name);
-    await store.outbox.recover(target.name);
+    await takeBack(store, target.name, work.clock.now().toISOString());
     end.paused = await pausedOf(store, target.name);
     if (!end.paused) {
       const remember = await refuseMoved(target, store, work);

@@ -103,8 +103,8 @@ export interface OutboxFilter {
 /** Changes on their way to targets, each target in its own order. */
 export interface Outbox {
   /**
-   * Puts items of a target that a dead process left in `processing` back to `queued`. They may be sent twice; they are
-   * states. What another system has in hand stays there.
+   * Puts items of a target that are in `processing`, and were not sent, back to `queued`. What another system has in hand stays
+   * there. (What a dead process has left may have been sent, which its trail has to say: see `takeBack`.)
    */
   recover(target: string): Promise<number>;
   /** The next queued items of a target in the order of queueing, after a sequence number; marks nothing. */

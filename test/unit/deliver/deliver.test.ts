@@ -1,106 +1,11 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Denied, Unavailable } from '../../../src/base/errors.ts';
 import { openLog } from '../../../src/base/log.ts';
-import type { TargetConfig } from '../../../src/configure/config.ts';
-import { type DeliveryItem, type ItemResult, Shut, type TargetSession } from '../../../src/connector/target.ts';
+import { Shut } from '../../../src/connector/target.ts';
 import { deliverAll } from '../../../src/deliver/deliver.ts';
-import type { DeliveryPatience } from '../../../src/deliver/waiting.ts';
-import { everything, noLimits, Site } from '../../support/history.ts';
+import { replay, setPaused } from '../../../src/operate/queue.ts';
 import type { MemoryRow } from '../../support/memory-source.ts';
-
-const patience: DeliveryPatience = {
-  batch: { retries: 3, firstWaitMs: 1_000, longestWaitMs: 60_000 },
-  itemAttempts: 3,
-  itemFirstWaitMs: 500,
-};
-
-/** A target that says what a test tells it to; `null` or nothing: sent. */
-class Target {
-  readonly name: string;
-  readonly batches: string[][] = [];
-  closed = 0;
-  says: (item: DeliveryItem, text: string) => Partial<ItemResult> | null = () => null;
-  answers: (results: ItemResult[]) => ItemResult[] = (results) => results;
-  opens: () => void = () => {};
-  delivers: () => void = () => {};
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  config(size: number): TargetConfig {
-    const session: TargetSession = {
-      deliver: async (items) => {
-        const batch = [...items];
-        this.batches.push(batch.map(textOf));
-        this.delivers();
-        return this.answers(
-          batch.map(
-            (item): ItemResult =>
-              ({ item: item.item, outcome: 'sent', answer: null, ...this.says(item, textOf(item)) }) as ItemResult,
-          ),
-        );
-      },
-      close: async () => {
-        this.closed += 1;
-      },
-    };
-    const connector = {
-      ...everything,
-      batchSize: () => size,
-      open: async () => {
-        this.opens();
-        return session;
-      },
-    };
-    return {
-      name: this.name,
-      connector,
-      enabled: true,
-      rate: null,
-      giveUpAfter: 50,
-      settings: { url: 'http://127.0.0.1:9' },
-    };
-  }
-
-  /** Everything that was ever handed over. */
-  get texts(): string[] {
-    return this.batches.flat();
-  }
-}
-
-function textOf({ account, type, course }: DeliveryItem): string {
-  return [account?.firstName, type, course?.course].filter(Boolean).join(' ');
-}
-
-function written() {
-  const said: Record<string, unknown>[] = [];
-  return { said, to: { write: (line: string) => void said.push(JSON.parse(line)) } };
-}
-
-const row = (who: string, course = 'C1'): MemoryRow => ['F', 'D', course, who, 'L', `${who}@x.edu`, '1', who];
-
-/** A site with ann and bob (in the order of their numbers) in the queue of each target. */
-async function queued(size: number, ...targets: Target[]) {
-  const site = new Site({ sources: ['sis'], limits: noLimits, targets: targets.map((target) => target.config(size)) });
-  onTestFinished(() => site[Symbol.asyncDispose]());
-  const controller = new AbortController();
-  site.rosterd.work.signal = controller.signal;
-  await site.run('sis', [row('ann'), row('bob')]);
-  const started = site.time;
-  return {
-    site,
-    stop: () => controller.abort(new Unavailable('stopped by SIGTERM')),
-    deliver: () => deliverAll(site.rosterd.config, site.store, site.rosterd.work, patience),
-    statuses: async (target: string) =>
-      Object.fromEntries(
-        (await site.store.outbox.list({ target, limit: 99 })).map((item) => [textOf(item.delivery), item.status]),
-      ),
-    waited: () => site.time - started,
-  };
-}
-const all = ['ann account.create', 'bob account.create', 'ann enrolment.add C1', 'bob enrolment.add C1'];
-const sentAll = Object.fromEntries(all.map((text) => [text, 'sent']));
+import { all, patience, queued, row, sentAll, Target, written } from '../../support/telling-target.ts';
 
 test('the queue is sent in batches of at most the size of the target, in order, and then there is none', async () => {
   const target = new Target('canvas');
@@ -149,113 +54,6 @@ test('a target that asks for more time than a run has is left for the next one a
   expect(await deliver()).toMatchObject([{ error: { kind: 'Unavailable' } }]);
   expect(target.batches.length).toBe(1);
   expect(waited()).toBe(0);
-});
-
-test('an item that has to wait holds up its person only, for as long as the target said', async () => {
-  const target = new Target('canvas');
-  const { deliver, waited } = await queued(1, target);
-  target.says = (_item, text) =>
-    text === 'ann account.create' && target.batches.length === 1
-      ? { outcome: 'retry', answer: 'later', delayMs: 9_000 }
-      : null;
-  expect(await deliver()).toMatchObject([{ sent: 4, error: null }]);
-  expect(target.texts).toEqual([
-    'ann account.create',
-    'bob account.create',
-    'bob enrolment.add C1',
-    'ann account.create',
-    'ann enrolment.add C1',
-  ]);
-  expect(waited()).toBe(9_000);
-});
-
-test('without a word of the target the waits double', async () => {
-  const target = new Target('canvas');
-  const { deliver, waited } = await queued(9, target);
-  target.says = (_item, text) =>
-    text.startsWith('ann') && target.batches.length < 3 ? { outcome: 'retry', answer: 'later' } : null;
-  expect(await deliver()).toMatchObject([{ sent: 4, error: null }]);
-  expect(target.batches.slice(1)).toEqual([
-    ['ann account.create', 'ann enrolment.add C1'],
-    ['ann account.create', 'ann enrolment.add C1'],
-  ]);
-  // both of ann's items had to wait both times: that is two attempts, not four
-  expect(waited()).toBe(500 + 1000);
-});
-
-test('an item that is to wait longer than a run does is left for the next one', async () => {
-  const target = new Target('canvas');
-  const { deliver, waited } = await queued(9, target);
-  target.says = (_item, text) =>
-    text.startsWith('ann') ? { outcome: 'retry', answer: 'tomorrow', delayMs: 86_400_000 } : null;
-  expect(await deliver()).toMatchObject([{ sent: 2, error: { kind: 'Waiting', delayMs: 86_400_000 } }]);
-  expect(target.batches.length).toBe(1);
-  expect(waited()).toBe(0);
-});
-
-test('an item that is never taken is given up; its person stays queued, everybody else is sent', async () => {
-  const target = new Target('canvas');
-  const { deliver, statuses } = await queued(1, target);
-  target.says = (_item, text) => (text === 'ann account.create' ? { outcome: 'retry', answer: 'not now' } : null);
-  const [end] = await deliver();
-  const message = 'changes of 1 person were put off; they stay queued';
-  // it takes those of others: nothing to leave it alone for
-  expect(end).toMatchObject({ sent: 2, error: { kind: 'Waiting', message } });
-  expect(target.texts.filter((text) => text === 'ann account.create').length).toBe(patience.itemAttempts);
-  expect(await statuses('canvas')).toEqual({
-    'ann account.create': 'queued',
-    'bob account.create': 'sent',
-    'ann enrolment.add C1': 'queued',
-    'bob enrolment.add C1': 'sent',
-  });
-});
-
-test('what was put off is tried again later each time, up to an hour', async () => {
-  const target = new Target('canvas');
-  const { deliver, site } = await queued(9, target);
-  target.says = (_item, text) => (text.startsWith('ann') ? { outcome: 'retry', answer: 'not now' } : null);
-  const waits: number[] = [];
-  for (let times = 0; times < 6; times += 1) waits.push((await deliver())[0]!.error!.delayMs!);
-  // three attempts each time
-  expect(waits).toEqual([4_000, 32_000, 256_000, 2_048_000, 3_600_000, 3_600_000]);
-  expect(await site.store.outbox.list({ status: 'queued', limit: 9 })).toHaveLength(2);
-});
-
-test('what a target has, and does not show yet, is no failure of the target, and is not called put off', async () => {
-  const target = new Target('campus');
-  const { deliver } = await queued(9, target);
-  target.says = () => ({
-    ...{ outcome: 'retry', answer: 'transmitted, not confirmed yet' },
-    ...{ attempted: false, taken: true, delayMs: 300_000 },
-  });
-  const message = 'changes of 2 people were transmitted and do not show yet; they stay queued';
-  expect(await deliver()).toMatchObject([{ sent: 0, error: { kind: 'Waiting', message, delayMs: 300_000 } }]);
-});
-
-test.each([{ delayMs: 90_000 }, {}])(
-  'a target that puts off everybody is left alone as long as it says: %j',
-  async (delay) => {
-    const target = new Target('campus');
-    const { deliver } = await queued(9, target);
-    target.says = () => ({ outcome: 'retry', answer: 'busy', attempted: false, ...delay });
-    const [end] = await deliver();
-    expect(end!.error).toEqual({
-      ...{ kind: 'Unavailable', message: 'changes of 2 people were put off; they stay queued' },
-      ...delay,
-    });
-  },
-);
-
-test.each([true, false])('a target that takes nothing for weeks fails somebody: %s', async (attempted) => {
-  const target = new Target('canvas');
-  const { deliver, statuses } = await queued(9, target);
-  target.says = (_item, text) => ({
-    ...{ outcome: 'retry', answer: 'not now' },
-    ...(!(attempted && text.startsWith('ann')) && { attempted: false }),
-  });
-  for (let weeks = 0; weeks < 20; weeks += 1) await deliver();
-  const [ann, bob] = ['ann account.create', 'bob account.create'];
-  expect(await statuses('canvas')).toMatchObject({ [ann]: attempted ? 'failed' : 'queued', [bob]: 'queued' });
 });
 
 test('what a target refuses is not sent again, and the rest goes on', async () => {
@@ -328,6 +126,40 @@ test('what a dead process left in the middle of a batch is sent again', async ()
   await deliver();
   expect(target.texts[0]).toBe(all[0]);
   expect(await statuses('canvas')).toEqual(sentAll);
+});
+
+test('what a dead process had in hand may have got through, and nothing older makes somebody active again', async () => {
+  const target = new Target('canvas');
+  const { deliver, site } = await queued(9, target);
+  await deliver();
+  target.says = (_item, text) => (text.startsWith('ann') ? { outcome: 'failed', answer: 'no' } : null);
+  const married: MemoryRow = ['F', 'D', 'C1', 'ann', 'Married', 'ann@x.edu', '1', 'ann'];
+  await site.run('sis', [married, row('bob')]);
+  await deliver();
+  await site.run('sis', [row('bob')]);
+  const left = await site.store.outbox.list({ status: 'queued', limit: 9 });
+  expect(left.map(({ type }) => type)).toContain('account.disable');
+  await site.store.outbox.processing(
+    'canvas',
+    left.map(({ item }) => item),
+  );
+  // nobody knows how far the process came
+  await setPaused(site.rosterd, 'canvas', true, null);
+  await deliver();
+  const [{ item }] = left as [(typeof left)[number]];
+  expect((await site.store.outbox.get(item))!.trail).toMatchObject([
+    { outcome: 'retry', answer: 'the process ended with this in hand: it may have been sent' },
+  ]);
+  await replay(site.rosterd, {});
+  await setPaused(site.rosterd, 'canvas', false, null);
+  const statuses: string[] = [];
+  target.says = ({ account }) => {
+    statuses.push(account!.status);
+    return null;
+  };
+  await deliver();
+  expect(statuses.length).toBeGreaterThan(1);
+  expect(new Set(statuses)).toEqual(new Set(['disabled']));
 });
 
 test('asked to stop, it finishes the batch in hand and begins no other', async () => {
