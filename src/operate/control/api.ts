@@ -27,9 +27,13 @@ const errorBody = z
   .meta({ id: 'Error', description: 'why it was refused' });
 
 const failure = z.strictObject({
-  kind: z.string(),
+  kind: z
+    .string()
+    .describe('as in the log; `Waiting`, of a delivery: single people wait, the target takes what others have'),
   message: z.string(),
-  delayMs: count.optional().describe('how long the other side asked to be left alone'),
+  delayMs: count
+    .optional()
+    .describe('how long the other side asked to be left alone; of `Waiting`: when somebody who waits is tried again'),
 });
 
 const rowProblem = z.strictObject({
