@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { Denied, delayOf, Misconfigured, Unavailable } from '../../src/base/errors.ts';
-import type { DeliveryItem, ItemResult, PreviewedRequest } from '../../src/connector/target.ts';
+import { type DeliveryItem, type ItemResult, type PreviewedRequest, Shut } from '../../src/connector/target.ts';
 import type { CanvasApi } from './api.ts';
 import type { CanvasSettings } from './schema.ts';
 
@@ -12,6 +12,10 @@ import type { CanvasSettings } from './schema.ts';
 
 /** So many requests side by side: each takes of the bucket that all requests of the token share. */
 const sideBySide = 4;
+/** So many that are not taken one after the other are no matter of these users. */
+const mostInARow = 2 * sideBySide;
+/** Canvas speaks of the token itself, not of what it may (canvas-lms `authentication_methods.rb`). */
+const ofTheToken = /access token/i;
 
 /** Somebody whom a batch disables, and where in the batch. */
 export interface Leaver {
@@ -42,31 +46,40 @@ export async function endSessions(
   const after = [...results];
   const limit = pLimit(sideBySide);
   let done = 0;
-  /** Nobody is asked about after it. */
-  let away: Unavailable | null = null;
+  /** Requests in a row that Canvas did not take: a user who is always one of these must not hold up those behind. */
+  let inARow = 0;
+  /** Why nobody is asked about any more. */
+  let stop: Unavailable | Denied | null = null;
   const endOne = async ({ at, account }: Leaver): Promise<void> => {
     const { item, answer } = after[at]!;
-    if (!away)
-      try {
-        const isThere = await api.tell(endOf(account));
-        const words = isThere ? 'sessions ended' : 'no such user, so no sessions';
-        after[at] = { item, outcome: 'sent', answer: `${answer}; ${words}` };
-        done += 1;
-        told(done);
-        return;
-      } catch (error) {
-        if (error instanceof Denied || error instanceof Misconfigured) {
-          after[at] = { item, outcome: 'failed', answer: `${answer}; ${still(error)}` };
-          return;
-        }
-        if (!(error instanceof Unavailable)) throw error;
-        away = error;
-      }
-    after[at] = { item, outcome: 'retry', answer: `${answer}; sessions: ${away.message}`, ...delayOf(away) };
+    const later = (why: Unavailable | Denied, more: { attempted?: false } = {}): void => {
+      after[at] = { item, outcome: 'retry', answer: `${answer}; sessions: ${why.message}`, ...delayOf(why), ...more };
+    };
+    if (stop) return later(stop, { attempted: false });
+    try {
+      const isThere = await api.tell(endOf(account));
+      const words = isThere ? 'sessions ended' : 'no such user, so no sessions';
+      after[at] = { item, outcome: 'sent', answer: `${answer}; ${words}` };
+      inARow = 0;
+      done += 1;
+      told(done);
+    } catch (error) {
+      if (error instanceof Unavailable) {
+        inARow += 1;
+        if (inARow >= mostInARow) stop = error;
+        later(error);
+      } else if (error instanceof Denied && ofTheToken.test(error.message)) {
+        stop = error;
+        later(error, { attempted: false });
+      } else if (error instanceof Denied || error instanceof Misconfigured)
+        after[at] = { item, outcome: 'failed', answer: `${answer}; ${still(error)}` };
+      else throw error;
+    }
   };
   const arrived = leavers.filter(({ at }) => after[at]!.outcome === 'sent');
   // all are waited for: nothing of this batch has an effect after it was answered for
   await Promise.all(arrived.map((one) => limit(endOne, one)));
+  if ((stop as Error | null) instanceof Denied) throw new Shut(after, stop);
   return after;
 }
 

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { canvas } from '../../connectors/canvas/connector.ts';
+import { Denied } from '../../src/base/errors.ts';
 import type { Stub } from '../../src/connector/stub.ts';
-import type { DeliveryItem } from '../../src/connector/target.ts';
+import type { DeliveryItem, Shut } from '../../src/connector/target.ts';
 import { canvasParts, canvasSession, canvasStubOfTest, deliverFull, TestRoster } from '../support/canvas.ts';
 import { item, person } from '../unit/connectors/canvas/items.ts';
 
@@ -89,9 +90,9 @@ describe('somebody who is disabled', () => {
 
 describe('where Canvas does not end a session', () => {
   test('because it is away, nobody else is asked about, and all of it is tried again', async () => {
-    await users(9);
+    await users(30);
     stub.setFaults([{ method: 'DELETE', status: 503, headers: { 'retry-after': '90' } }]);
-    const all = Array.from({ length: 9 }, (_, n) => disable(n + 1));
+    const all = Array.from({ length: 30 }, (_, n) => disable(n + 1));
     const session = await canvasSession(stub);
     const results = await session.deliver(all);
     expect(results).toMatchObject(
@@ -101,12 +102,38 @@ describe('where Canvas does not end a session', () => {
         answer: expect.stringMatching(/^import 2; sessions: Canvas is not available/),
       })),
     );
-    // those that were asked about side by side
-    expect(deletes().length).toBeLessThan(9);
+    expect(deletes().length).toBeLessThan(12);
+    // those who were not asked about have had no attempt
+    expect(results.filter((one) => 'attempted' in one)).toHaveLength(30 - deletes().length);
     expect(new Set(statuses())).toEqual(new Set(['suspended']));
     stub.setFaults([]);
     expect((await session.deliver(all)).every(({ outcome }) => outcome === 'sent')).toBe(true);
     expect(signedIn()).toEqual([]);
+  });
+
+  test('of one user, the others do not wait behind that', async () => {
+    await users(30);
+    stub.setFaults([{ method: 'DELETE', path: '950000000[123]/', status: 500 }]);
+    const all = Array.from({ length: 30 }, (_, n) => disable(n + 1));
+    const results = await (await canvasSession(stub)).deliver(all);
+    expect(results.map(({ outcome }) => outcome)).toEqual([...Array(3).fill('retry'), ...Array(27).fill('sent')]);
+  });
+
+  test('because the token is taken no more, a person has to act, and nobody fails', async () => {
+    await users(20);
+    stub.setFaults([
+      {
+        method: 'DELETE',
+        path: '95000000(0[6-9]|[12])',
+        status: 401,
+        body: '{"errors":[{"message":"Revoked access token."}]}',
+      },
+    ]);
+    const all = Array.from({ length: 20 }, (_, n) => disable(n + 1));
+    const shut = (await (await canvasSession(stub)).deliver(all).catch((error: unknown) => error)) as Shut;
+    expect(shut.cause).toBeInstanceOf(Denied);
+    expect(shut.results.map(({ outcome }) => outcome)).toEqual([...Array(5).fill('sent'), ...Array(15).fill('retry')]);
+    expect(deletes().length).toBeLessThan(12);
   });
 
   test('because something else answers, it is not believed', async () => {
