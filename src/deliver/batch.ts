@@ -1,5 +1,5 @@
 import type { DeliveryBatch, DeliveryItem, ItemResult } from '../connector/target.ts';
-import { personOf, subjectOf } from '../outbox/items.ts';
+import { givenUpBy, personOf, subjectOf, takenBy } from '../outbox/items.ts';
 import type { Settlement } from '../store/port.ts';
 
 /** What is to be known of an item while its batch is with the target. */
@@ -9,6 +9,8 @@ export interface Head {
   person: string;
   /** True for the creation of an account. */
   creates: boolean;
+  /** True for what gives up an address or an id, which somebody else may take after that. */
+  gives: boolean;
   /** How often it was put off before. */
   attempts: number;
 }
@@ -21,18 +23,22 @@ export interface Batch {
 
 /** See `Head`. */
 export function headOf(item: DeliveryItem, attempts = 0): Head {
-  return { item: item.item, person: personOf(item), creates: item.type === 'account.create', attempts };
+  const [creates, gives] = [item.type === 'account.create', givenUpBy(item).length > 0];
+  return { item: item.item, person: personOf(item), creates, gives, attempts };
 }
 
 /**
  * Takes a batch from queued items in their order, page after page: at most `size`, one a subject, nobody who has to wait,
- * and of a person whose turn is not yet complete nothing that comes later.
+ * and of a person whose turn is not yet complete nothing that comes later. What takes an address or an id waits for the item
+ * by which somebody else gives it up, or the target would refuse it for good.
  */
 export class Picker {
   readonly #size: number;
   readonly #waits: (person: string) => boolean;
   readonly #subjects = new Set<string>();
   readonly #passed = new Set<string>();
+  /** Addresses and ids that are given up only by what was passed over, and by whom. */
+  readonly #held = new Map<string, string>();
 
   constructor(size: number, waits: (person: string) => boolean) {
     this.#size = size;
@@ -48,15 +54,25 @@ export class Picker {
     return queued.filter((item) => {
       if (this.full) return false;
       const person = personOf(item);
-      if (this.#waits(person) || this.#passed.has(person)) return false;
       const subject = subjectOf(item);
-      if (this.#subjects.has(subject)) {
+      if (
+        this.#waits(person) ||
+        this.#passed.has(person) ||
+        this.#subjects.has(subject) ||
+        this.#isHeld(item, person)
+      ) {
         this.#passed.add(person);
+        for (const value of givenUpBy(item)) this.#held.set(value, person);
         return false;
       }
       this.#subjects.add(subject);
       return true;
     });
+  }
+
+  #isHeld(item: DeliveryItem, person: string): boolean {
+    if (this.#held.size === 0) return false;
+    return takenBy(item).some((value) => (this.#held.get(value) ?? person) !== person);
   }
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import pThrottle from 'p-throttle';
-import { delayOf, failureOf, mayPass } from '../base/errors.ts';
+import { delayOf, failureOf, mayPass, messageOf, Unavailable } from '../base/errors.ts';
 import { withRetry } from '../base/retry.ts';
 import { openSpoolDir } from '../base/spool-dir.ts';
 import type { Work } from '../base/work.ts';
@@ -150,13 +150,18 @@ async function deliverTo(
       const way = {
         lull,
         file: join(spool.dir, 'batch'),
-        send: async (batch: DeliveryBatch) => {
+        send: async (batch: DeliveryBatch, unanswered: (why: string) => void) => {
+          const attempt = (): Promise<ItemResult[]> =>
+            send(batch).catch((error: unknown) => {
+              if (error instanceof Unavailable) unanswered(messageOf(error));
+              throw error;
+            });
           // before any of it counts as sent: after a cut nobody would know where it went
           const noted = async (results: readonly ItemResult[]): Promise<void> => {
             if (results.some(({ outcome }) => outcome === 'sent')) await remember();
           };
           try {
-            const results = await patiently(() => send(batch));
+            const results = await patiently(attempt);
             await noted(results);
             return results;
           } catch (error) {

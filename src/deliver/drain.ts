@@ -25,11 +25,22 @@ export interface DeliveryEnd {
 
 /** How batches go to a target. */
 export interface Way {
-  send(batch: DeliveryBatch): Promise<ItemResult[]>;
+  /** `unanswered`: called for each attempt that had no answer, before there was one. */
+  send(batch: DeliveryBatch, unanswered: (why: string) => void): Promise<ItemResult[]>;
   lull: Lull;
   /** Where a large batch is kept. */
   file: string;
 }
+
+/** What a target said to a batch, until it is written down. `unanswered`: why an attempt before had no answer. */
+interface Answered {
+  heads: readonly Head[];
+  results: Settlement[];
+  unanswered: string | null;
+}
+
+/** It may have been taken, and nobody knows. */
+const tried = (item: string, answer: string): Settlement => ({ item, outcome: 'retry', answer, attempted: false });
 
 /** So many results are written at once. */
 const pieceOf = 500;
@@ -96,12 +107,18 @@ export async function drain(
       putAway,
     );
   };
-  let answered: { heads: readonly Head[]; results: Settlement[] } | null = null;
+  let answered: Answered | null = null;
   const writeAnswer = async (turn: () => Promise<void> = async () => {}): Promise<void> => {
     if (!answered) return;
-    const { heads, results } = answered;
+    const { heads, results, unanswered } = answered;
     answered = null;
     giveUp(heads, results, target.giveUpAfter);
+    // the trail has to say that what was refused now may have been taken before: see `sendAgain`
+    if (unanswered !== null) {
+      const refused = results.filter(({ outcome }) => outcome === 'failed').map(({ item }) => tried(item, unanswered));
+      for (let from = 0; from < refused.length; from += pieceOf)
+        await store.outbox.settle(name, refused.slice(from, from + pieceOf), at());
+    }
     for (let from = 0; from < results.length; from += pieceOf) {
       await turn();
       await settle(results.slice(from, from + pieceOf));
@@ -124,14 +141,20 @@ export async function drain(
   };
   const sendOne = async (batch: Batch): Promise<void> => {
     const { items, heads } = batch;
-    const sending = send(items);
+    let unanswered: string | null = null;
+    const sending = send(items, (why) => {
+      unanswered = why;
+    });
     const [sent, prepared] = await Promise.allSettled([sending, prepare(batch, sending)]);
-    if (sent.status === 'fulfilled') answered = { heads, results: completeResults(heads, sent.value) };
-    else if (sent.reason instanceof Shut) answered = { heads, results: completeResults(heads, sent.reason.results) };
+    const done = (results: readonly ItemResult[]): Answered => ({
+      ...{ heads, results: completeResults(heads, results), unanswered },
+    });
+    if (sent.status === 'fulfilled') answered = done(sent.value);
+    else if (sent.reason instanceof Shut) answered = done(sent.reason.results);
     else {
       // the target took none of them: that is no attempt at any one
       const answer = messageOf(sent.reason);
-      const back = heads.map(({ item }): Settlement => ({ item, outcome: 'retry', answer, attempted: false }));
+      const back = heads.map(({ item }) => tried(item, answer));
       await store.outbox.settle(name, back, at());
     }
     for (const one of [prepared, sent])
@@ -145,8 +168,8 @@ export async function drain(
         end.paused = true;
         break;
       }
-      // picked while the one before was on its way: somebody in it may be in doubt since
-      if (ready && (await discrepancies.look())) {
+      // picked while the one before was on its way: somebody in it may be in doubt since, or take what was not given up
+      if (ready && (putsOffGiving(answered) || (await discrepancies.look()))) {
         await writeAnswer();
         await store.outbox.recover(name);
         ready = null;
@@ -187,6 +210,12 @@ function leftText({ putOff, taken }: Left): string {
     ...(taken ? [`${changesOf(taken)} transmitted and do not show yet`] : []),
   ];
   return `${texts.join(', ')}; they stay queued`;
+}
+
+/** True when somebody was put off who gives up an address or an id. */
+function putsOffGiving(answered: Answered | null): boolean {
+  if (!answered) return false;
+  return answered.heads.some(({ gives }, at) => gives && answered.results[at]!.outcome === 'retry');
 }
 
 /** True when a person has stopped the target. */

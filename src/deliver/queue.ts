@@ -2,7 +2,7 @@ import type { ChangeType, DeliveryBatch, DeliveryItem } from '../connector/targe
 import { sendAgain } from '../outbox/again.ts';
 import { unite } from '../outbox/coalesce.ts';
 import type { Discrepancy } from '../outbox/discrepancies.ts';
-import { personOf, subjectOf } from '../outbox/items.ts';
+import { personOf, subjectOf, unique } from '../outbox/items.ts';
 import type { Merge, OutboxItem, Settlement, Store } from '../store/port.ts';
 import { type Batch, type Head, headOf, Picker, pickBatch } from './batch.ts';
 import { SpooledBatch } from './spooled.ts';
@@ -242,9 +242,6 @@ function unions(
   }
   return { merges, voids };
 }
-
-/** What only one person has at a time, and a target may refuse to give to a second. */
-const unique = ['email', 'id'] as const;
 
 /** Where people give up addresses and ids, among items in their order. */
 class GivenUp {

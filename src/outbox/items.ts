@@ -51,5 +51,23 @@ export function subjectOf(item: DeliveryItem): string {
   return item.account && item.course ? `${personOf(item)} ${courseKey(item.course)}` : personOf(item);
 }
 
+/** What only one person has at a time, and a target may refuse to give to a second. */
+export const unique = ['email', 'id'] as const;
+
+/** Addresses and ids that a person has no more after an item, each with the name of its field. */
+export function givenUpBy({ account, course, before }: DeliveryItem): string[] {
+  if (!account || course || !before) return [];
+  const given = unique.filter((field) => before[field] != null && before[field] !== account[field]);
+  return given.map((field) => `${field} ${before[field]}`);
+}
+
+/** Addresses and ids that a person has after an item and had not before. */
+export function takenBy({ type, account, course, before }: DeliveryItem): string[] {
+  if (!account || course) return [];
+  const isNew = (field: (typeof unique)[number]): boolean =>
+    type === 'account.create' || (before !== null && field in before && before[field] !== account[field]);
+  return unique.filter((field) => account[field] != null && isNew(field)).map((field) => `${field} ${account[field]}`);
+}
+
 /** Answers that an item keeps, in every store. */
 export const mostAnswers = 20;

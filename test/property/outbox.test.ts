@@ -4,10 +4,11 @@ import { changeTypes, courseKey, type DeliveryItem } from '../../src/connector/t
 import { deliverAll } from '../../src/deliver/deliver.ts';
 import { peekBatch } from '../../src/deliver/queue.ts';
 import { replay } from '../../src/operate/queue.ts';
+import type { OutboxItem } from '../../src/store/port.ts';
 import { crashingStore } from '../support/crashing-store.ts';
 import { noLimits, Site } from '../support/history.ts';
 import type { MemoryRow } from '../support/memory-source.ts';
-import { type Fault, StrictTarget } from '../support/strict-target.ts';
+import { type Effect, type Fault, StrictTarget } from '../support/strict-target.ts';
 
 /**
  * Whatever happens on the way, in the end every target has what the roster says: each item has its effect once, and the
@@ -120,20 +121,44 @@ async function story(history: Day[], size: number): Promise<void> {
 
   const items = await site.store.outbox.list({ limit: 100_000 });
   expect(items.filter(({ status }) => status !== 'sent' && status !== 'superseded')).toEqual([]);
-  const places = new Map(items.map(({ item, seq }) => [item, seq]));
   const last = new Map<string, number>();
   // an item that carries others may have their effects as well: an answer that was lost leaves the first state there
   const carried = (id: string): number =>
     items.filter(({ because }) => because === id).reduce((sum, { item }) => sum + carried(item), 1);
-  const effects = Map.groupBy(target.effects, ({ item }) => item);
-  for (const [item, its] of effects)
-    expect(its.length, `${item} has its effect once`).toBeLessThanOrEqual(carried(item));
-  // what was refused after its answer was lost has had an effect that nobody knows of
-  for (const { item, subject, told } of target.effects) {
+  const effects = new Map<string, number>();
+  const isFree = ({ item }: OutboxItem): boolean => (effects.get(item) ?? 0) < carried(item);
+  for (const effect of target.effects) {
+    const { item, subject, told } = effect;
+    const least = last.get(subject) ?? 0;
+    const of = told ? ownerOf(items, effect, least, isFree) : items.find((one) => one.item === item)!;
+    effects.set(of.item, (effects.get(of.item) ?? 0) + 1);
+    // what was refused after its answer was lost has had an effect that nobody knows of
     if (!told) continue;
-    expect(places.get(item)!, `${item} comes in its order`).toBeGreaterThanOrEqual(last.get(subject) ?? 0);
-    last.set(subject, places.get(item)!);
+    expect(of.seq, `${item} comes in its order`).toBeGreaterThanOrEqual(least);
+    last.set(subject, of.seq);
   }
+  for (const [item, count] of effects) expect(count, `${item} has its effect once`).toBeLessThanOrEqual(carried(item));
+}
+
+/**
+ * The item whose effect it was: its own; or, of an older one that is sent again with the newest facts, the one that they are of,
+ * which has no effect any more when it is sent itself.
+ */
+function ownerOf(
+  items: readonly OutboxItem[],
+  { item, subject, state }: Effect,
+  least: number,
+  isFree: (item: OutboxItem) => boolean,
+): OutboxItem {
+  const own = items.find((one) => one.item === item)!;
+  if (own.seq >= least && isFree(own)) return own;
+  const isOf = (one: OutboxItem): boolean =>
+    one.seq >= Math.max(least, own.seq) &&
+    isFree(one) &&
+    !one.delivery.course &&
+    one.delivery.account?.account === subject &&
+    JSON.stringify(one.delivery.account) === state;
+  return items.find(isOf) ?? own;
 }
 
 test('whatever goes wrong on the way, the target ends as the roster is', async () => {

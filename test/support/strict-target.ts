@@ -21,6 +21,8 @@ export interface Effect {
   item: string;
   person: string;
   subject: string;
+  /** What the person is after it, or the course is. */
+  state: string;
   /** False: the answer was lost, and what the target said to the same item later may be another one. */
   told: boolean;
 }
@@ -92,8 +94,8 @@ export class StrictTarget {
     if (!account) return null;
     const number = account.account;
     const known = this.people.get(number);
-    const effect = (subject: string): void => {
-      this.effects.push({ item, person: number, subject, told: true });
+    const effect = (subject: string, state: string): void => {
+      this.effects.push({ item, person: number, subject, state, told: true });
     };
     if (course) {
       if (!known) return 'there is no such person';
@@ -102,13 +104,13 @@ export class StrictTarget {
       if (this.enrolments.has(key) === add) return null;
       if (add) this.enrolments.add(key);
       else this.enrolments.delete(key);
-      effect(key);
+      effect(key, type);
       return null;
     }
     if (type !== 'account.create' && !known) return 'there is no such person';
     if (JSON.stringify(known) === JSON.stringify(account)) return null;
     this.people.set(number, account);
-    effect(number);
+    effect(number, JSON.stringify(account));
     return null;
   }
 }

@@ -29,6 +29,24 @@ test('a target that is away is asked again after the time that it said', async (
   expect(waited()).toBe(42_000);
 });
 
+test('what is refused after an answer that was lost says that it may have been taken', async () => {
+  const target = new Target('canvas');
+  const { deliver, site } = await queued(9, target);
+  target.delivers = () => {
+    if (target.batches.length === 1) throw new Unavailable('the answer was lost');
+  };
+  target.says = (_item, text) => (text === 'ann enrolment.add C1' ? { outcome: 'failed', answer: 'no' } : null);
+  expect(await deliver()).toMatchObject([{ sent: 3, failed: 1, error: null }]);
+  const [refused] = await site.store.outbox.list({ status: 'failed', limit: 9 });
+  expect(refused).toMatchObject({
+    attempts: 1,
+    trail: [
+      { outcome: 'retry', answer: 'the answer was lost' },
+      { outcome: 'failed', answer: 'no' },
+    ],
+  });
+});
+
 test('a target that stays away is given up, and everything waits for the next delivery', async () => {
   const target = new Target('canvas');
   const { deliver, statuses } = await queued(9, target);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { patience, queued, Target } from '../../support/telling-target.ts';
+import type { MemoryRow } from '../../support/memory-source.ts';
+import { patience, queued, row, Target } from '../../support/telling-target.ts';
 
 /** Who has to wait, and what a delivery says of it. */
 
@@ -60,6 +61,20 @@ test('an item that is never taken is given up; its person stays queued, everybod
     'ann enrolment.add C1': 'queued',
     'bob enrolment.add C1': 'sent',
   });
+});
+
+test('an address that is not given up yet is not taken, though that batch was picked already', async () => {
+  const target = new Target('canvas');
+  const { deliver, site } = await queued(1, target);
+  await deliver();
+  const moved = (who: string, email: string): MemoryRow => ['F', 'D', 'C1', who, 'L', email, '1', who];
+  await site.run('sis', [moved('ann', 'new@x.edu'), row('bob')]);
+  await site.run('sis', [moved('ann', 'new@x.edu'), moved('bob', 'ann@x.edu')]);
+  const before = target.batches.length;
+  target.says = (_item, text) =>
+    text.startsWith('ann') && target.batches.length === before + 1 ? { outcome: 'retry', answer: 'locked' } : null;
+  expect(await deliver()).toMatchObject([{ sent: 2, failed: 0, error: null }]);
+  expect(target.texts.slice(-3)).toEqual(['ann account.update', 'ann account.update', 'bob account.update']);
 });
 
 test('what was put off is tried again later each time, up to an hour', async () => {
